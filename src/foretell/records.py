@@ -1,0 +1,269 @@
+"""The nouns of the road: frozen records with one canonical form, so that each has one digest.
+
+prediction -> evidence (of facts) -> narrative (of claims) -> verdict (of findings) -> case (a fold of events)
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+Value = str | float | int | bool | None
+"""What a fact may hold: text, a number, a truth, or nothing known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What the model says about one row."""
+
+    id: str
+    """The row's identifier."""
+    at: str
+    """Instant of the event, ISO 8601 in UTC; empty for rows without time."""
+    entities: Mapping[str, str]
+    """Entity column -> the entity's name, as in customer -> '4711'."""
+    inputs: Mapping[str, Value]
+    """Input column -> the value the model saw, after repair."""
+    probability: float
+    """Calibrated probability of the positive outcome."""
+    logit: float
+    """Uncalibrated log-odds; the attributions add up to it."""
+    threshold: float
+    """Probability from which a row becomes an alert."""
+    alert: bool
+    abstained: bool
+    """True when the probability lies in the band in which the model leaves the answer to a person."""
+    model: str
+    """Digest of the model folder's manifest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """The one citable thing. A claim may use `value` and, by name, any entry of `detail`."""
+
+    id: str
+    """Unique within its evidence: f1, f2, ..."""
+    kind: str
+    """A row of `FACT_KINDS`."""
+    name: str
+    """What the fact is about, for machines: a column, a factor, a statistic."""
+    text: str
+    """What the fact is about, for people: "amount", "usual amount of this customer over 30 days"."""
+    value: Value
+    unit: str = ""
+    """How `value` is written, see `foretell.units`."""
+    source: str = ""
+    """Where it was found: a model's digest, a row's id, a window of the data, the spec."""
+    detail: Mapping[str, Value] = field(default_factory=dict)
+    """Further values of the same fact: interval ends, sample size, rank, stability over resamples."""
+
+
+FACT_KINDS: Mapping[str, str] = {
+    "term": "the owner's word for a thing: what a row is called, what the positive outcome is called",
+    "entity": "who: the name of one entity of the row",
+    "instant": "when: the instant of the row's event",
+    "input": "a value of the row that the model saw; detail: low, high = the reference's quartiles, n",
+    "score": "the calibrated probability; detail: low, high = its interval, base_rate",
+    "threshold": "the probability from which rows become alerts; detail: capacity, per",
+    "reliability": "past rows scored like this one: value = positives; detail: n, low, high",
+    "attribution": "a factor's share in the score, in log-odds; detail: rank, sign_stability, rank_stability",
+    "past_event": "a past event's share in the score, in log-odds; detail: at, what, sign_stability",
+    "history": "a statistic of one entity before the event; detail: window_days, n, low, high",
+    "similar": "nearest past rows with known outcome: value = positives among them; detail: n, distance",
+    "counterfactual": "the least change that brings the score under the threshold; detail: was, probability",
+    "check": "what the owner asks to check next when a factor is among the strongest",
+    "glossary": "why a factor matters, in the owner's words",
+    "model": "the model that scored: its name; detail: fitted_until, average_precision",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that may be said about one output."""
+
+    id: str
+    """The row's identifier."""
+    facts: tuple[Fact, ...]
+    model: str = ""
+
+    def fact(self, fact_id: str) -> Fact | None:
+        return next((fact for fact in self.facts if fact.id == fact_id), None)
+
+    def of(self, kind: str) -> tuple[Fact, ...]:
+        return tuple(fact for fact in self.facts if fact.kind == kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One sentence and the facts it rests on. The verifier reads `text`; it does not trust `cites`."""
+
+    text: str
+    cites: tuple[str, ...] = ()
+    production: str = ""
+    """The production it was written by; empty when a person or another model wrote it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrative:
+    claims: tuple[Claim, ...]
+    writer: str
+    length: str = "medium"
+    seed: int = 0
+
+    @property
+    def text(self) -> str:
+        """The claims joined by single spaces."""
+        return " ".join(claim.text for claim in self.claims)
+
+
+SUPPORTED = "SUPPORTED"
+CONTRADICTED = "CONTRADICTED"
+UNVERIFIED = "UNVERIFIED"
+OMITTED = "OMITTED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What the verifier says of one span of the text."""
+
+    start: int
+    end: int
+    """Offsets in `Narrative.text`, half open; start == end for what the text omits."""
+    status: str
+    """SUPPORTED, CONTRADICTED, UNVERIFIED or OMITTED."""
+    facts: tuple[str, ...] = ()
+    derivation: str = ""
+    """How the claim follows from the facts, as in `f2.value / f7.value = 3.1`."""
+    fault: str = ""
+    """Empty when supported; else which claim, what was expected, and what was found."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    passed: bool
+    findings: tuple[Finding, ...]
+    evidence: str
+    """Digest of the evidence that was read."""
+    text: str
+    """Digest of the text that was read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One entry of the log. `digest` covers every other field, `previous` the entry before."""
+
+    seq: int
+    at: str
+    actor: str
+    kind: str
+    """opened, approved, edited, rejected, escalated, commented."""
+    case: str
+    body: Mapping[str, Any]
+    previous: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A fold of events: prediction + evidence + narrative with a passing verdict, and what people did."""
+
+    id: str
+    prediction: Prediction
+    evidence: Evidence
+    narrative: Narrative
+    verdict: Verdict
+    status: str
+    """open, approved, rejected or escalated."""
+    opened_at: str
+    content: str
+    """Digest of prediction, evidence and narrative: what a decision is bound to."""
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a person does with a case."""
+
+    verb: str
+    """approve, edit, reject or escalate."""
+    actor: str
+    content: str
+    """Digest of the content the person saw; the decision is refused when it has changed."""
+    reason: str = ""
+    text: str = ""
+    """The edited narrative; only for `edit`."""
+
+
+def plain(record: Any) -> Any:
+    """Return records as dicts, tuples as lists: what JSON can hold.
+
+    Raises:
+        ValueError: on a number that is not finite, since JSON has no form for it.
+        TypeError: on a type that JSON cannot hold.
+    """
+    if record is None or isinstance(record, str | bool | int):
+        return record
+    if isinstance(record, float):
+        if not math.isfinite(record):
+            raise ValueError(f"a record holds {record}, which has no canonical form")
+        return record
+    if is_dataclass(record) and not isinstance(record, type):
+        return {item.name: plain(getattr(record, item.name)) for item in fields(record)}
+    if isinstance(record, Mapping):
+        return {str(key): plain(value) for key, value in record.items()}
+    if isinstance(record, list | tuple):
+        return [plain(value) for value in record]
+    raise TypeError(f"a record holds a {type(record).__name__}, which has no canonical form")
+
+
+def canonical(record: Any) -> bytes:
+    """Return the one byte form of a record: UTF-8 JSON, keys sorted, no spaces, shortest floats.
+
+    >>> canonical({"b": 1, "a": 0.5})
+    b'{"a":0.5,"b":1}'
+    """
+    text = json.dumps(plain(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def digest(record: Any) -> str:
+    """Return the SHA-256 of the canonical bytes, in hexadecimal."""
+    return hashlib.sha256(canonical(record)).hexdigest()
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def restore(kind: type[T], data: Any) -> T:
+    """Return the record of type `kind` that `plain` turned into `data`.
+
+    Raises:
+        ValueError: when a field is missing or unknown.
+    """
+    return _restore(kind, data)
+
+
+def _restore(kind: Any, data: Any) -> Any:
+    origin = get_origin(kind)
+    if is_dataclass(kind) and isinstance(kind, type):
+        hints = _hints(kind)
+        if not isinstance(data, Mapping) or not set(data) <= set(hints):
+            raise ValueError(f"not a {kind.__name__}: {str(data)[:80]}")
+        try:
+            return kind(**{key: _restore(hints[key], value) for key, value in data.items()})
+        except TypeError as error:
+            raise ValueError(f"not a {kind.__name__}: {error}") from error
+    if origin is tuple:
+        return tuple(_restore(get_args(kind)[0], value) for value in data)
+    if origin in (Union, UnionType):
+        return data
+    if origin is not None and issubclass(origin, Mapping):
+        return dict(data)
+    return data

@@ -1,0 +1,213 @@
+"""The one declarative spec. Two lines are enough: where the data are, and which column to predict.
+
+The string under a field is its help, its schema text and its documentation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+KINDS = ("number", "category", "time", "text", "entity")
+STRICT = {"extra": "forbid", "use_attribute_docstrings": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSpec:
+    """Where the rows come from and what their columns mean."""
+
+    __pydantic_config__ = STRICT
+
+    source: str = ""
+    """A CSV or Parquet file, a glob of them, or a SQL URL (sqlite:///file.db, postgresql://...)."""
+    table: str = ""
+    """For a SQL URL: the table to read, or a SELECT statement."""
+    target: str = ""
+    """The column to predict."""
+    id: str = ""
+    """The column that names a row; row numbers when empty."""
+    time: str = ""
+    """The column with the instant of each row's event; the first column of kind time when empty."""
+    group: str = ""
+    """A column whose values must not be shared between the parts of a split (patient, machine)."""
+    exclude: tuple[str, ...] = ()
+    """Columns that the model must never see."""
+    label_delay: str = "0s"
+    """How long after its event a row's target becomes known: 7d, 12h."""
+    missing: str = "repair"
+    """What to do with missing or wrong values: `repair` (counted) or `refuse`."""
+    row_text: str = "row"
+    """What one row is called in sentences: transaction, visit, order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnSpec:
+    """What is known of one column."""
+
+    __pydantic_config__ = STRICT
+
+    kind: str = ""
+    """One of number, category, time, text, entity; inferred when empty."""
+    unit: str = ""
+    """Unit of a number: EUR, mm, bar."""
+    text: str = ""
+    """What the column is called in sentences; its name in lower case when empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitSpec:
+    """Which rows teach, which choose, which judge."""
+
+    __pydantic_config__ = STRICT
+
+    by: str = ""
+    """time, group or random; time when rows have one, group when `data.group` is set."""
+    test_share: float = 0.2
+    """Share of rows (of the newest time) that judge; ignored when `test_from` is set."""
+    valid_share: float = 0.15
+    """Share of the rows before the test part that choose: early stopping, calibration, ensemble weights."""
+    train_from: str = ""
+    """First instant whose rows teach (inclusive, ISO). Earlier rows still feed the history."""
+    train_until: str = ""
+    """Instant before which rows teach (exclusive, ISO)."""
+    test_from: str = ""
+    """First instant of the test part (inclusive, ISO)."""
+    test_until: str = ""
+    """Instant before which the test part ends (exclusive, ISO)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """What is predicted."""
+
+    __pydantic_config__ = STRICT
+
+    name: str = "classify"
+    """A row of `TASKS`."""
+    positive: str = ""
+    """The value of the target that counts as positive; the rarer of the two when empty."""
+    positive_text: str = "the positive outcome"
+    """What the positive outcome is called in sentences: fraud, churn, default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSpec:
+    """Which model families compete; the floor is always fitted first."""
+
+    __pydantic_config__ = STRICT
+
+    families: tuple[str, ...] = ("event_stream",)
+    """Rows of `FAMILIES` or `package.module:Family`: event_stream, recurrent, transformer."""
+    half_lives: tuple[str, ...] = ("1h", "1d", "7d", "30d")
+    """Half-lives of the decaying statistics that each entity carries."""
+    context: int = 24
+    """Past events per entity that the recurrent and transformer families read."""
+    members: int = 8
+    """Networks in the readout's ensemble, sharing all but a few weights."""
+    width: int = 96
+    """Units of a hidden layer."""
+    ensemble: bool = True
+    """Deliver the weighted ensemble of the families when it beats the best one on the choosing rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSpec:
+    """How a network is fitted; the same loop for every family."""
+
+    __pydantic_config__ = STRICT
+
+    budget: str = ""
+    """Longest time one network may take, 60s or 10m: the schedule is laid over it. Empty: `epochs` alone."""
+    epochs: float = 8.0
+    """Passes over the teaching rows; the schedule is laid over them."""
+    batch_size: int = 1024
+    learning_rate: float = 0.003
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    """Share of the steps over which the learning rate rises."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    ema: float = 0.0
+    """Decay of the averaged weights that are delivered; 0 delivers the last (or best) ones."""
+    patience: int = 0
+    """Evaluations without a better validation loss after which training stops; 0: never."""
+    evaluate_every: int = 200
+    """Steps between evaluations on the choosing rows."""
+    checkpoint_every: int = 200
+    """Steps between checkpoints, from which a killed run goes on bit for bit."""
+    threads: int = 0
+    """CPU threads; 0 leaves the choice to the libraries."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainSpec:
+    """What is gathered about each alert."""
+
+    __pydantic_config__ = STRICT
+
+    resamples: int = 50
+    """Resamples over which the stability of signs and ranks is measured."""
+    past_events: int = 8
+    """Past events per entity whose share in the score is measured one by one."""
+    similar: int = 50
+    """Nearest past rows whose outcomes are told."""
+    history_days: tuple[int, ...] = (1, 7, 30)
+    """Windows of the history facts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NarrateSpec:
+    """Who writes the explanation, and what the owner wants said."""
+
+    __pydantic_config__ = STRICT
+
+    writer: str = "embedded"
+    """A row of `WRITERS`, or `package.module:function`."""
+    attempts: int = 3
+    """Drafts a writer may offer before the embedded one writes instead."""
+    length: str = "medium"
+    """short, medium or long."""
+    seed: int = 0
+    """Chooses among equally true wordings."""
+    glossary: Mapping[str, str] = field(default_factory=dict)
+    """Column or factor -> why it matters, in the owner's words; quoted, never altered."""
+    checks: Mapping[str, str] = field(default_factory=dict)
+    """Column or factor -> what to check next when it is among the strongest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewSpec:
+    """How much people can look at, and what a miss costs."""
+
+    __pydantic_config__ = STRICT
+
+    capacity: int = 100
+    """Alerts that people can review per day (per thousand rows where rows have no time)."""
+    entity: str = ""
+    """Alerts are counted per value of this entity column: one alert a day per card, its highest score."""
+    retire_known: bool = False
+    """Leave out rows of an entity that was already found positive: its card is blocked."""
+    cost_miss: float = 0.0
+    """Cost of a missed positive; with `cost_review` it sets the threshold instead of `capacity`."""
+    cost_review: float = 0.0
+    """Cost of one review."""
+    abstain: float = 0.0
+    """Half-width, in probability, of the band around the threshold that is left to a person's judgement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One spec in, cases out."""
+
+    __pydantic_config__ = STRICT
+
+    data: DataSpec
+    columns: Mapping[str, ColumnSpec] = field(default_factory=dict)
+    split: SplitSpec = field(default_factory=SplitSpec)
+    task: TaskSpec = field(default_factory=TaskSpec)
+    model: ModelSpec = field(default_factory=ModelSpec)
+    train: TrainSpec = field(default_factory=TrainSpec)
+    explain: ExplainSpec = field(default_factory=ExplainSpec)
+    narrate: NarrateSpec = field(default_factory=NarrateSpec)
+    review: ReviewSpec = field(default_factory=ReviewSpec)
+    out: str = "runs/latest"
+    """Folder for the model, the cases and the report."""

@@ -1,0 +1,117 @@
+"""Units: how a value is written for people, and how durations are read from a spec.
+
+Writing lives here; reading a written value back is the verifier's own work, so that neither can hide the
+other's fault.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from foretell.errors import SpecError
+from foretell.records import Value
+
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+CURRENCIES = frozenset({"EUR", "USD", "GBP", "CHF", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "CAD", "AUD", "INR"})
+MONTHS = ("January February March April May June July August September October November December").split()
+
+
+def seconds(duration: str) -> float:
+    """Return the seconds of a written duration.
+
+    Raises:
+        SpecError: when it is not a number followed by ms, s, m, h, d or w.
+
+    >>> seconds("7d")
+    604800.0
+    >>> seconds("1.5h")
+    5400.0
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*", duration)
+    if match is None:
+        raise SpecError(f"'{duration}' is not a duration", "write a number and a unit: 30s, 10m, 12h, 7d, 2w")
+    return float(match[1]) * SECONDS[match[2]]
+
+
+def number(value: float) -> str:
+    """Write a plain number: whole when it is whole, two decimals from 1 on, else three significant digits.
+
+    >>> number(12757), number(231.5), number(0.01234)
+    ('12,757', '231.50', '0.0123')
+    """
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{int(value):,}"
+    if abs(value) >= 1:
+        return f"{value:,.2f}"
+    return f"{value:.3g}" if abs(value) >= 1e-4 else f"{value:.2e}"
+
+
+def percent(value: float) -> str:
+    """Write a fraction as a percentage, with more decimals where it is near 0 or 1.
+
+    >>> percent(0.832), percent(0.00042), percent(0.9996)
+    ('83.2%', '0.04%', '99.96%')
+    """
+    decimals = 1 if 0.005 <= value <= 0.995 or value in (0, 1) else 2
+    return f"{100 * value:.{decimals}f}%"
+
+
+def instant(value: str) -> str:
+    """Write an ISO instant.
+
+    >>> instant("2018-08-08T14:05:00+00:00")
+    '8 August 2018 at 14:05 UTC'
+    """
+    at = datetime.fromisoformat(value).astimezone(UTC)
+    return f"{at.day} {MONTHS[at.month - 1]} {at.year} at {at:%H:%M} UTC"
+
+
+def day(value: str) -> str:
+    """Write the date of an ISO instant.
+
+    >>> day("2018-08-08T14:05:00+00:00")
+    '8 August 2018'
+    """
+    return instant(value).partition(" at ")[0]
+
+
+def quoted(value: str) -> str:
+    """Write a foreign text between curly quotes; curly quotes inside it become straight ones."""
+    return "“" + value.replace("“", '"').replace("”", '"') + "”"
+
+
+def name(value: str) -> str:
+    """Write an identifier bare when it is one harmless word, else quoted."""
+    return value if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,63}", value) else quoted(value)
+
+
+WRITERS: Mapping[str, Callable[..., str]] = {
+    "": number,
+    "count": lambda value: f"{round(value):,}",
+    "probability": percent,
+    "share": percent,
+    "ratio": lambda value: f"{value:,.1f} times",
+    "log-odds": lambda value: f"{value:+.2f}",
+    "days": lambda value: f"{value:,.0f} days" if value >= 10 or float(value).is_integer() else f"{value:.1f} days",
+    "instant": instant,
+    "day": day,
+    "text": quoted,
+    "name": name,
+}
+
+
+def write(value: Value, unit: str) -> str:
+    """Write a value in its unit; a unit outside the table is a currency or follows the number.
+
+    >>> write(231.5, "EUR"), write(12.0, "bar"), write(3.14159, "ratio")
+    ('EUR 231.50', '12 bar', '3.1 times')
+    """
+    if value is None:
+        return "unknown"
+    if isinstance(value, str) and unit not in ("instant", "day", "text", "name"):
+        return name(value)
+    if unit in WRITERS:
+        return WRITERS[unit](value)
+    if unit in CURRENCIES:
+        return f"{unit} {float(value):,.2f}"
+    return f"{number(float(value))} {unit}"
