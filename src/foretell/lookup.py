@@ -40,4 +40,6 @@ def load(name: str, table: Mapping[str, str], what: str) -> Any:
     try:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise SpecError(f"{what} '{name}' cannot be imported: {error}", "write `package.module:Object`") from error
+        raise SpecError(
+            f"{what} '{name}' cannot be imported: {error}", "write `package.module:Object`"
+        ) from error

@@ -227,7 +227,9 @@ def canonical(record: Any) -> bytes:
     >>> canonical({"b": 1, "a": 0.5})
     b'{"a":0.5,"b":1}'
     """
-    text = json.dumps(plain(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(
+        plain(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
     return text.encode()
 
 

@@ -12,8 +12,13 @@ from foretell.errors import SpecError
 from foretell.records import Value
 
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-CURRENCIES = frozenset({"EUR", "USD", "GBP", "CHF", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "CAD", "AUD", "INR"})
-MONTHS = ("January February March April May June July August September October November December").split()
+CURRENCIES = frozenset(
+    {"EUR", "USD", "GBP", "CHF", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "CAD", "AUD", "INR"}
+)
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 
 def seconds(duration: str) -> float:
@@ -92,7 +97,9 @@ WRITERS: Mapping[str, Callable[..., str]] = {
     "share": percent,
     "ratio": lambda value: f"{value:,.1f} times",
     "log-odds": lambda value: f"{value:+.2f}",
-    "days": lambda value: f"{value:,.0f} days" if value >= 10 or float(value).is_integer() else f"{value:.1f} days",
+    "days": lambda value: (
+        f"{value:,.0f} days" if value >= 10 or float(value).is_integer() else f"{value:.1f} days"
+    ),
     "instant": instant,
     "day": day,
     "text": quoted,
