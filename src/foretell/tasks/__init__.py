@@ -1,0 +1,3 @@
+"""Tasks: what is predicted, how a prediction is judged and made honest. One file a task."""
+
+TASKS = {"classify": "foretell.tasks.classify"}

@@ -1,0 +1,252 @@
+"""Binary classification: metrics, calibration, and the threshold that review capacity or costs set.
+
+n: rows. Logits are natural log-odds; probabilities lie in [0, 1]; labels are 0 or 1.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.isotonic import IsotonicRegression
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+from foretell.errors import DataError
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.int8]
+LARGEST_LOGIT = 12.0
+DAY_SECONDS = 86_400
+
+
+def sigmoid(logits: Floats) -> Floats:
+    """Return 1 / (1 + exp(-logits)) without overflow."""
+    return 0.5 * (1.0 + np.tanh(0.5 * logits))
+
+
+def logit(probabilities: Floats) -> Floats:
+    """Return log(p / (1 - p)), held within +-LARGEST_LOGIT."""
+    edge = sigmoid(np.array([-LARGEST_LOGIT]))[0]
+    held = np.clip(probabilities, edge, 1 - edge)
+    return np.log(held) - np.log1p(-held)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """A strictly increasing map from raw to calibrated logits: straight lines between knots.
+
+    Beyond the outer knots it goes on with slope 1, so no score is flattened and no order is lost.
+    """
+
+    raw: tuple[float, ...]
+    calibrated: tuple[float, ...]
+    method: str
+
+    def __call__(self, logits: Floats) -> Floats:
+        """Return calibrated probabilities [n] of raw logits [n]."""
+        raw, calibrated = np.array(self.raw), np.array(self.calibrated)
+        inside = np.interp(logits, raw, calibrated)
+        beyond = np.minimum(logits - raw[0], 0.0) + np.maximum(logits - raw[-1], 0.0)
+        return sigmoid(np.clip(inside + beyond, -LARGEST_LOGIT, LARGEST_LOGIT))
+
+
+def calibrate(logits: Floats, labels: Labels, *, num_folds: int = 5, seed: int = 0) -> Calibration:
+    """Fit Platt scaling and a smoothed isotonic map; keep the one with the lower cross-fitted log-loss.
+
+    Args:
+        logits: raw log-odds [n] of rows that did not teach the model.
+        labels: outcomes [n].
+        num_folds: parts of the cross-fit.
+
+    Raises:
+        DataError: when one class is missing.
+
+    Source: Platt (1999); Zadrozny and Elkan, KDD 2002 (isotonic regression).
+    """
+    positives = int(labels.sum())
+    if positives == 0 or positives == len(labels):
+        raise DataError(
+            f"calibration needs both outcomes; {positives} of {len(labels)} choosing rows are positive",
+            "raise split.valid_share or give a longer period",
+        )
+    if positives < 2 * num_folds:
+        return _platt(logits, labels)
+    rng = np.random.default_rng(seed)
+    fold = np.empty(len(labels), dtype=np.int64)
+    for outcome in (0, 1):
+        rows = rng.permutation(np.flatnonzero(labels == outcome))
+        fold[rows] = np.arange(len(rows)) % num_folds
+    losses = {}
+    for fit in (_platt, _isotonic):
+        crossed = np.empty(len(labels))
+        for part in range(num_folds):
+            crossed[fold == part] = fit(logits[fold != part], labels[fold != part])(logits[fold == part])
+        losses[fit] = log_loss(labels, crossed)
+    return min(losses, key=lambda fit: losses[fit])(logits, labels)
+
+
+def _platt(logits: Floats, labels: Labels) -> Calibration:
+    model = LogisticRegression(C=1e4).fit(logits[:, None], labels)
+    slope = max(float(model.coef_[0, 0]), 1e-3)
+    raw = np.array([logits.min() - 1e-6, logits.max() + 1e-6])
+    calibrated = slope * raw + float(model.intercept_[0])
+    return Calibration(raw=tuple(raw.tolist()), calibrated=tuple(calibrated.tolist()), method="platt")
+
+
+def _isotonic(logits: Floats, labels: Labels, *, num_knots: int = 40) -> Calibration:
+    """Return isotonic block means joined by straight lines, each with half a pseudo-row of the base rate."""
+    order = np.argsort(logits, kind="stable")
+    x, y = logits[order], labels[order].astype(np.float64)
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(x, y).predict(x)
+    _, block = np.unique(fitted, return_inverse=True)
+    counts = np.bincount(block)
+    centre = np.bincount(block, x) / counts
+    rate = (np.bincount(block, y) + 0.5 * y.mean()) / (counts + 0.5)
+    rate = np.maximum.accumulate(rate)
+    keep = np.unique(np.linspace(0, len(centre) - 1, num_knots).round().astype(int))
+    raw = centre[keep] + 1e-9 * np.arange(len(keep))
+    calibrated = logit(rate[keep]) + 1e-6 * np.arange(len(keep))
+    return Calibration(raw=tuple(raw.tolist()), calibrated=tuple(calibrated.tolist()), method="isotonic")
+
+
+def wilson(positives: float, n: float, *, z: float = 1.96) -> tuple[float, float]:
+    """Return the interval of a share of `positives` in `n` (95 % by default).
+
+    Source: Wilson, JASA 22 (1927).
+
+    >>> [round(end, 3) for end in wilson(83, 100)]
+    [0.745, 0.891]
+    """
+    if n == 0:
+        return 0.0, 1.0
+    share = positives / n
+    centre = share + z * z / (2 * n)
+    spread = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, float((centre - spread) / scale)), min(1.0, float((centre + spread) / scale))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReliabilityBin:
+    """Rows of like probability: what was said, and what came."""
+
+    predicted: float
+    observed: float
+    n: int
+    low: float
+    high: float
+
+
+def reliability(probabilities: Floats, labels: Labels, *, num_bins: int = 12) -> tuple[ReliabilityBin, ...]:
+    """Return bins with equal numbers of positives, so that the rare top is seen as finely as the base."""
+    if len(labels) == 0:
+        return ()
+    order = np.argsort(probabilities, kind="stable")
+    weight = np.cumsum(labels[order] + labels.mean())
+    edges = np.searchsorted(weight, np.linspace(0, weight[-1], num_bins + 1)[1:-1])
+    bins = []
+    for rows in np.split(order, np.unique(edges)):
+        if len(rows) == 0:
+            continue
+        positives = float(labels[rows].sum())
+        low, high = wilson(positives, len(rows))
+        bins.append(
+            ReliabilityBin(
+                predicted=float(probabilities[rows].mean()),
+                observed=positives / len(rows),
+                n=len(rows),
+                low=low,
+                high=high,
+            )
+        )
+    return tuple(bins)
+
+
+def expected_calibration_error(probabilities: Floats, labels: Labels) -> float:
+    """Return the mean distance of predicted and observed rates over the reliability bins, weighted by rows.
+
+    Source: Naeini et al., AAAI 2015.
+    """
+    bins = reliability(probabilities, labels)
+    return float(sum(item.n * abs(item.predicted - item.observed) for item in bins) / len(labels))
+
+
+def metrics(probabilities: Floats, labels: Labels) -> Mapping[str, float]:
+    """Return threshold-free metrics; those that need both outcomes are left out when one is missing."""
+    held = np.clip(probabilities, 1e-7, 1 - 1e-7)
+    found = {
+        "log_loss": float(log_loss(labels, held, labels=[0, 1])),
+        "brier": float(brier_score_loss(labels, probabilities)),
+        "ece": expected_calibration_error(probabilities, labels),
+    }
+    if 0 < labels.sum() < len(labels):
+        found["average_precision"] = float(average_precision_score(labels, probabilities))
+        found["auc"] = float(roc_auc_score(labels, probabilities))
+    return found
+
+
+def periods(at_us: NDArray[np.int64], *, timed: bool) -> NDArray[np.int64]:
+    """Return each row's review period [n]: its UTC day, or its block of a thousand rows without time."""
+    return at_us // (DAY_SECONDS * 1_000_000) if timed else np.arange(len(at_us), dtype=np.int64) // 1000
+
+
+def queue(
+    scores: Floats, period: NDArray[np.int64], entity: NDArray[np.int64], *, capacity: int
+) -> tuple[NDArray[np.int64], Floats]:
+    """Return the rows a team reviews, best first within a period, and each row's cut-off.
+
+    An entity stands in a period's queue once, by its highest score.
+
+    Args:
+        scores: any increasing score [n].
+        period: review period of each row [n].
+        entity: code of the thing that is reviewed (a card) [n].
+        capacity: reviews per period.
+
+    Returns:
+        The rows queued [at most capacity x periods], and for every row [n] the lowest score that its
+        period's queue holds.
+    """
+    order = np.lexsort((-scores, period))
+    _, first = np.unique(np.stack([period[order], entity[order]]), axis=1, return_index=True)
+    best = order[np.sort(first)]
+    start = np.searchsorted(period[best], period[best])
+    queued = best[np.arange(len(best)) - start < capacity]
+    names, index = np.unique(period, return_inverse=True)
+    cutoff = np.full(len(names), np.inf)
+    np.minimum.at(cutoff, np.searchsorted(names, period[queued]), scores[queued])
+    return queued, cutoff[index]
+
+
+def precision_at_capacity(
+    scores: Floats,
+    labels: Labels,
+    period: NDArray[np.int64],
+    entity: NDArray[np.int64],
+    *,
+    capacity: int,
+) -> float:
+    """Return the share of reviewed entities that were positive in their period, averaged over periods.
+
+    An entity counts as positive when any of its rows in the period is. The published card precision@100.
+
+    Source: Le Borgne et al., Reproducible Machine Learning for Credit Card Fraud Detection (2022), ch. 4.
+    """
+    queued, _ = queue(scores, period, entity, capacity=capacity)
+    positive = set(zip(period[labels == 1].tolist(), entity[labels == 1].tolist(), strict=True))
+    hits: dict[int, int] = dict.fromkeys(np.unique(period).tolist(), 0)
+    for row in queued.tolist():
+        hits[int(period[row])] += (int(period[row]), int(entity[row])) in positive
+    return float(np.mean([count / capacity for count in hits.values()])) if hits else 0.0
+
+
+def cost_threshold(*, cost_miss: float, cost_review: float) -> float:
+    """Return the probability from which a review costs less than the misses it prevents.
+
+    Source: Elkan, IJCAI 2001; a review that finds nothing costs `cost_review`, a miss `cost_miss`.
+
+    >>> cost_threshold(cost_miss=200.0, cost_review=10.0)
+    0.05
+    """
+    return cost_review / cost_miss
