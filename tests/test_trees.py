@@ -1,0 +1,36 @@
+"""Trees as arrays say exactly what LightGBM says."""
+
+import lightgbm
+import numpy as np
+import pytest
+
+from foretell.models.trees import from_booster
+
+
+@pytest.mark.parametrize("zero_as_missing", [False, True])
+def test_trees_as_arrays_say_what_lightgbm_says(zero_as_missing):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4000, 6))
+    x[:, 2] = rng.integers(0, 30, 4000)
+    x[rng.random(x.shape) < 0.05] = np.nan
+    x[rng.random(x.shape) < 0.05] = 0.0
+    y = (np.nan_to_num(x[:, 0]) + np.isin(x[:, 2], [3, 7, 9, 20]) + 0.3 * rng.normal(size=4000) > 0.8).astype(
+        int
+    )
+    parameters = {"objective": "binary", "verbosity": -1, "seed": 1, "zero_as_missing": zero_as_missing}
+    booster = lightgbm.train(parameters, lightgbm.Dataset(x, y, categorical_feature=[2]), 40)
+    unseen = x.copy()
+    unseen[:50, 2] = rng.integers(-2, 90, 50)
+    trees = from_booster(booster)
+    np.testing.assert_allclose(
+        trees.logits(unseen), booster.predict(unseen, raw_score=True), rtol=0, atol=1e-12
+    )
+    np.testing.assert_array_equal(trees.logits(unseen[:1]), trees.logits(unseen)[:1])
+
+
+def test_a_booster_without_splits_is_a_constant():
+    x, y = np.zeros((100, 2)), np.tile([0, 1], 50)
+    booster = lightgbm.train({"objective": "binary", "verbosity": -1}, lightgbm.Dataset(x, y), 2)
+    np.testing.assert_allclose(
+        from_booster(booster).logits(x), booster.predict(x, raw_score=True), atol=1e-12
+    )
