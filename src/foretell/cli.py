@@ -1,0 +1,356 @@
+"""The command line, one command a verb; heavy modules are imported inside the commands.
+
+Data go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 fault, 2 usage or spec, 3 data, 4 fit,
+5 model folder, 6 verdict, 7 store, 8 decision, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import foretell
+from foretell.errors import DataError, ForetellError, SpecError, StoreError
+
+if TYPE_CHECKING:
+    from foretell.cases import Store
+    from foretell.spec import Spec
+
+
+class Commands(click.Group):
+    """Commands in the order of the road, and errors written for users."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ForetellError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("interrupted; run the same command again to go on from the last checkpoint", err=True)
+            ctx.exit(130)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(foretell.__version__, prog_name="foretell")
+def main() -> None:
+    """Predict, and tell why: raw data in, verified plain-language cases out.
+
+    \b
+    foretell demo                        a simulated payments desk, end to end
+    foretell run data.csv --target y     the whole road on your own data
+    foretell run spec.yaml               the same, with everything you want to say
+    """
+
+
+spec_argument = click.argument("spec", metavar="SPEC|DATA")
+target_option = click.option(
+    "--target", default="", help="Column to predict, when DATA is given instead of a spec."
+)
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override: train.seed=3"
+)
+run_option = click.option(
+    "--run", "folder", type=Path, help="Folder of a run; the newest one under runs/ if not given."
+)
+
+
+@main.command()
+@click.argument("folder", type=Path, default=Path("runs/demo"))
+@click.option("--seed", default=0, help="Another world.")
+def demo(folder: Path, seed: int) -> None:
+    """Simulate a payments desk and run the whole road on it."""
+    from foretell.data.worlds import payments
+
+    say(f"simulating customers, terminals and four fraud schemes into {folder}")
+    payments.write(folder, seed=seed)
+    finish(loaded(str(folder / "payments.yaml"), "", (f"out={folder}",)))
+
+
+@main.command()
+@spec_argument
+@target_option
+@set_option
+def check(spec: str, target: str, overrides: tuple[str, ...]) -> None:
+    """Report every fault of a spec at once; print the resolved spec when there is none."""
+    from foretell.border import dump_spec
+
+    click.echo(dump_spec(loaded(spec, target, overrides)), nl=False)
+
+
+@main.command()
+@click.argument("data")
+@click.option("--target", required=True, help="Column to predict.")
+@click.option("--out", type=Path, help="File to write; stdout if not given.")
+def init(data: str, target: str, out: Path | None) -> None:
+    """Write a spec for DATA with each inferred value and its reason."""
+    from foretell.border import initial_spec
+
+    text = initial_spec(foretell.read(loaded(data, target, ())))
+    if out is None:
+        click.echo(text, nl=False)
+    elif out.exists():
+        raise SpecError(f"{out} exists", "choose another --out; nothing was written")
+    else:
+        out.write_text(text, encoding="utf-8")
+
+
+@main.command()
+@spec_argument
+@target_option
+@set_option
+def read(spec: str, target: str, overrides: tuple[str, ...]) -> None:
+    """Read the data: columns, repairs, split and its audit."""
+    from foretell.workflow import describe
+
+    click.echo(describe(foretell.read(loaded(spec, target, overrides))))
+
+
+@main.command()
+@spec_argument
+@target_option
+@set_option
+def fit(spec: str, target: str, overrides: tuple[str, ...]) -> None:
+    """Fit the floor and the model families; print the leaderboard."""
+    from foretell.workflow import leaderboard
+
+    click.echo(leaderboard(foretell.fit(loaded(spec, target, overrides), tell=say)))
+
+
+@main.command()
+@run_option
+def evaluate(folder: Path | None) -> None:
+    """Judge a fitted model on its test rows."""
+    from foretell.workflow import open_fitted
+
+    fitted = open_fitted(found(folder))
+    for name, value in foretell.evaluate(fitted, foretell.read(fitted.spec)).metrics.items():
+        click.echo(f"{name:24} {value:.4f}")
+
+
+@main.command()
+@click.argument("data", default="")
+@run_option
+@click.option("--out", type=Path, help="CSV or Parquet file to write; CSV to stdout if not given.")
+def predict(data: str, folder: Path | None, out: Path | None) -> None:
+    """Score DATA (the test rows of the run if not given)."""
+    from foretell.workflow import open_fitted, prediction_frame
+
+    frame = prediction_frame(open_fitted(found(folder)), data)
+    if out is None:
+        click.echo(frame.write_csv(), nl=False)
+    elif out.suffix == ".parquet":
+        frame.write_parquet(out)
+    elif out.suffix == ".csv":
+        frame.write_csv(out)
+    else:
+        raise DataError(
+            f"'{out}' is neither .csv nor .parquet", "give --out a name with one of these endings"
+        )
+
+
+@main.command()
+@click.argument("row_id")
+@run_option
+def explain(row_id: str, folder: Path | None) -> None:
+    """Print the evidence about one test row, as JSON."""
+    from foretell.records import plain
+    from foretell.workflow import evidence_of
+
+    _print_json(plain(evidence_of(found(folder), row_id)))
+
+
+@main.command()
+@click.argument("row_id")
+@run_option
+@click.option("--length", type=click.Choice(["short", "medium", "long"]), default="medium")
+@click.option("--seed", default=0, help="Another true wording.")
+def narrate(row_id: str, folder: Path | None, length: str, seed: int) -> None:
+    """Write the verified narrative of one test row."""
+    from foretell.spec import NarrateSpec
+    from foretell.workflow import evidence_of
+
+    narrative, _ = foretell.narrate(evidence_of(found(folder), row_id), NarrateSpec(length=length, seed=seed))
+    click.echo(narrative.text)
+
+
+@main.command()
+@spec_argument
+@target_option
+@set_option
+def run(spec: str, target: str, overrides: tuple[str, ...]) -> None:
+    """Walk the whole road: read, fit, evaluate, predict, explain, narrate, verify, open cases, report."""
+    finish(loaded(spec, target, overrides))
+
+
+@main.command()
+@run_option
+@click.option("--status", type=click.Choice(["open", "approved", "rejected", "escalated"]))
+@click.option("--limit", default=20, show_default=True)
+@click.option("--after", default=None, help="Case id after which to go on.")
+def cases(folder: Path | None, status: str | None, limit: int, after: str | None) -> None:
+    """List cases."""
+    for case in store(folder).cases(status=status, after=after, limit=limit):
+        first = case.narrative.claims[0].text
+        click.echo(f"{case.id:>12}  {case.status:9}  {case.prediction.probability:6.1%}  {first}")
+
+
+@main.command()
+@click.argument("case_id")
+@run_option
+@click.option("--html", type=Path, help="Write the case as one HTML page.")
+def show(case_id: str, folder: Path | None, html: Path | None) -> None:
+    """Show one case: text, findings, evidence, history."""
+    case = store(folder).case(case_id)
+    if html is not None:
+        from foretell.report import case_page
+
+        html.write_text(case_page(case), encoding="utf-8")
+        return
+    click.echo(f"case {case.id}, {case.status}, opened {case.opened_at}, content {case.content[:16]}\n")
+    click.echo(f"{case.narrative.text}\n")
+    for fact in case.evidence.facts:
+        detail = ", ".join(f"{name} {value}" for name, value in fact.detail.items())
+        click.echo(
+            f"{fact.id:>4}  {fact.kind:14} {fact.text}: {fact.value} {fact.unit} {detail and f'({detail})'}"
+        )
+    click.echo("")
+    for event in case.events:
+        click.echo(f"{event.seq:>6}  {event.at}  {event.actor}  {event.kind}  {event.digest[:16]}")
+
+
+@main.command()
+@click.argument("case_id")
+@run_option
+def verify(case_id: str, folder: Path | None) -> None:
+    """Check one case's text against its evidence again; needs the standard library only."""
+    from foretell.cases.reader import read_case
+    from foretell.verification import verify as judge
+
+    case = read_case(database(folder), case_id)
+    verdict = judge(case.narrative, case.evidence)
+    for finding in verdict.findings:
+        span = case.narrative.text[finding.start : finding.end]
+        fault = f"  <- {finding.fault}" if finding.fault else ""
+        click.echo(f"{finding.status:12} {span}{fault}  [{' '.join(finding.facts)}]")
+    if not verdict.passed:
+        sys.exit(6)
+
+
+@main.command()
+@click.argument("case_id")
+@click.argument("verb", type=click.Choice(["approve", "edit", "reject", "escalate"]))
+@run_option
+@click.option("--actor", required=True, help="Who decides.")
+@click.option("--reason", default="", help="Why.")
+@click.option("--text", default="", help="The whole new text, for edit.")
+@click.option(
+    "--content", default="", help="Digest of the content that was seen; the present one if not given."
+)
+def decide(
+    case_id: str, verb: str, folder: Path | None, actor: str, reason: str, text: str, content: str
+) -> None:
+    """Decide a case: approve, edit, reject or escalate."""
+    from foretell.records import Decision
+
+    cases_store = store(folder)
+    seen = content or cases_store.case(case_id).content
+    case = foretell.decide(
+        cases_store, case_id, Decision(verb=verb, actor=actor, content=seen, reason=reason, text=text)
+    )
+    click.echo(f"case {case.id} is {case.status}")
+
+
+@main.group()
+def log() -> None:
+    """The tamper-evident log."""
+
+
+@log.command("verify")
+@run_option
+@click.option("--head", default="", help="A head noted earlier, seq:digest, that the log must still contain.")
+def log_verify(folder: Path | None, head: str) -> None:
+    """Find any altered, dropped, inserted or reordered event."""
+    from foretell.cases.reader import verify_log
+
+    faults = verify_log(database(folder), head=head)
+    for fault in faults:
+        click.echo(fault, err=True)
+    if faults:
+        raise StoreError(
+            f"the log does not verify: {len(faults)} faults", "compare with a backup or a noted head"
+        )
+    cases_store = store(folder)
+    last = cases_store.head()
+    click.echo(f"the log verifies; head {last}")
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of the spec."""
+    from foretell.border import json_schema
+
+    _print_json(json_schema())
+
+
+def say(message: str) -> None:
+    """Write one line of progress to stderr."""
+    click.echo(message, err=True)
+
+
+def loaded(spec: str, target: str, overrides: tuple[str, ...]) -> Spec:
+    """Return the spec of a YAML file, or the two-line spec of a data source and a target."""
+    from foretell.border import load_spec
+
+    if spec.endswith((".yaml", ".yml")):
+        extra = (f"data.target={target}",) if target else ()
+        return load_spec(Path(spec), (*extra, *overrides))
+    if not target and not any(item.startswith(("target=", "data.target=")) for item in overrides):
+        raise SpecError(f"no target given for {spec}", "add --target COLUMN")
+    return load_spec({"source": spec, "target": target}, overrides)
+
+
+def finish(spec: Spec) -> None:
+    """Run the road and end with what was found and where it is."""
+    from foretell.workflow import summary
+
+    click.echo(summary(foretell.run(spec, tell=say)))
+
+
+def found(folder: Path | None) -> Path:
+    """Return the given run's folder, or the newest one under runs/."""
+    if folder is not None:
+        return folder
+    runs = sorted(Path("runs").glob("*/model/manifest.json"), key=lambda path: path.stat().st_mtime)
+    if not runs:
+        raise StoreError("there is no run under runs/", "run `foretell run SPEC` first, or give --run FOLDER")
+    return runs[-1].parent.parent
+
+
+def database(folder: Path | None) -> Path:
+    """Return the run's case store."""
+    return found(folder) / "cases.db"
+
+
+def store(folder: Path | None) -> Store:
+    """Open the run's case store."""
+    from foretell.cases import open_store
+
+    path = database(folder)
+    if not path.exists():
+        raise StoreError(
+            f"there is no case store at {path}", "run `foretell run SPEC` first, or give --run FOLDER"
+        )
+    return open_store(f"sqlite:///{path}")
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
