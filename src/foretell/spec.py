@@ -119,8 +119,11 @@ class TrainSpec:
     epochs: float = 8.0
     """Passes over the teaching rows; the schedule is laid over them."""
     batch_size: int = 1024
+    """Rows per step."""
     learning_rate: float = 0.003
+    """Highest learning rate of the schedule."""
     weight_decay: float = 0.01
+    """Share by which weights shrink per step, times the learning rate."""
     warmup: float = 0.1
     """Share of the steps over which the learning rate rises."""
     clip: float = 1.0
@@ -136,6 +139,7 @@ class TrainSpec:
     threads: int = 0
     """CPU threads; 0 leaves the choice to the libraries."""
     seed: int = 0
+    """Fixes every random choice of the fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,239 @@
+"""What a spec must satisfy beyond its types: one table of rules, one of relations between fields."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from foretell import units
+from foretell.errors import SpecError
+from foretell.spec import KINDS, Spec
+
+LONGEST_SECONDS = 100 * 366 * 86400.0
+LARGEST = 1_000_000_000
+LARGEST_SEED = 2**31 - 1
+TASKS = ("classify",)
+FAMILIES = ("event_stream", "recurrent", "transformer")
+WRITERS = ("embedded",)
+LENGTHS = ("short", "medium", "long")
+SPLITS = ("time", "group", "random")
+MISSING = ("repair", "refuse")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One value's rule. `path` is dotted; `*` stands for every entry of a list or mapping."""
+
+    path: str
+    holds: Callable[[Any], bool]
+    must: str
+    """What is asked, as in "must be at least 1"."""
+    choices: tuple[str, ...] = ()
+    """The names to choose from, where the value is one of a few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What several fields must satisfy together; the fault is told at the first of `paths`."""
+
+    paths: tuple[str, ...]
+    holds: Callable[[Spec], bool]
+    must: str
+
+
+def is_duration(text: str, *, low: float = 0.0) -> bool:
+    """Say whether `text` is a duration of at least `low` seconds and at most a hundred years."""
+    try:
+        return low <= units.seconds(text) <= LONGEST_SECONDS
+    except SpecError:
+        return False
+
+
+def instant(text: str) -> datetime | None:
+    """Return an ISO instant, in UTC where it names no offset; None when it is none."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def is_path(text: str) -> bool:
+    """Say whether `text` has the form `package.module:Object`."""
+    module, _, name = text.partition(":")
+    return name.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
+def _one_of(path: str, choices: tuple[str, ...], *, inferred: bool = False) -> Rule:
+    may = ("", *choices) if inferred else choices
+    return Rule(path, lambda value: value in may, f"must be one of {', '.join(choices)}", choices)
+
+
+def _row(path: str, choices: tuple[str, ...]) -> Rule:
+    must = f"must be one of {', '.join(choices)}, or package.module:Object"
+    return Rule(path, lambda value: value in choices or is_path(value), must, choices)
+
+
+def _whole(path: str, low: int, high: int = LARGEST) -> Rule:
+    return Rule(path, lambda value: low <= value <= high, f"must be from {low:,} to {high:,}")
+
+
+def _share(path: str) -> Rule:
+    return Rule(path, lambda value: 0 < value < 1, "must lie between 0 and 1, both excluded")
+
+
+def _fraction(path: str, below: float = 1.0) -> Rule:
+    return Rule(path, lambda value: 0 <= value < below, f"must be at least 0 and less than {below:g}")
+
+
+def _positive(path: str) -> Rule:
+    return Rule(path, lambda value: 0 < value <= LARGEST, f"must be more than 0, at most {LARGEST:,}")
+
+
+def _amount(path: str) -> Rule:
+    return Rule(path, lambda value: 0 <= value <= LARGEST, f"must be from 0 to {LARGEST:,}")
+
+
+def _stated(path: str, must: str) -> Rule:
+    return Rule(path, lambda value: bool(value), must)
+
+
+def _distinct(path: str) -> Rule:
+    return Rule(path, lambda value: 0 < len(set(value)) == len(value), "must name at least one, each once")
+
+
+def _instant(path: str) -> Rule:
+    must = "must be an instant such as 2018-07-25 or 2018-07-25T12:00+02:00"
+    return Rule(path, lambda value: value == "" or instant(value) is not None, must)
+
+
+RULES: tuple[Rule, ...] = (
+    _stated("data.source", "must name a CSV or Parquet file, a glob of them, or a SQL URL"),
+    _stated("data.target", "must name the column to predict"),
+    Rule("data.label_delay", is_duration, "must be a duration such as 0s, 12h or 7d"),
+    _one_of("data.missing", MISSING),
+    _stated("data.row_text", "must say what a row is called"),
+    _one_of("columns.*.kind", KINDS, inferred=True),
+    _one_of("split.by", SPLITS, inferred=True),
+    _share("split.test_share"),
+    _share("split.valid_share"),
+    _instant("split.train_from"),
+    _instant("split.train_until"),
+    _instant("split.test_from"),
+    _instant("split.test_until"),
+    _row("task.name", TASKS),
+    _stated("task.positive_text", "must say what the positive outcome is called"),
+    _distinct("model.families"),
+    _row("model.families.*", FAMILIES),
+    _distinct("model.half_lives"),
+    Rule(
+        "model.half_lives.*", lambda value: is_duration(value, low=1e-3), "must be a duration above 0: 1h, 7d"
+    ),
+    _whole("model.context", 1, 100_000),
+    _whole("model.members", 1, 1_000),
+    _whole("model.width", 1, 100_000),
+    Rule(
+        "train.budget",
+        lambda value: value == "" or is_duration(value, low=1e-3),
+        "must be a duration above 0 such as 60s or 10m",
+    ),
+    _positive("train.epochs"),
+    _whole("train.batch_size", 1),
+    _positive("train.learning_rate"),
+    _amount("train.weight_decay"),
+    _fraction("train.warmup"),
+    _positive("train.clip"),
+    _fraction("train.ema"),
+    _whole("train.patience", 0),
+    _whole("train.evaluate_every", 1),
+    _whole("train.checkpoint_every", 1),
+    _whole("train.threads", 0, 4_096),
+    _whole("train.seed", 0, LARGEST_SEED),
+    _whole("explain.resamples", 1, 100_000),
+    _whole("explain.past_events", 0, 10_000),
+    _whole("explain.similar", 1, 1_000_000),
+    _distinct("explain.history_days"),
+    _whole("explain.history_days.*", 1, 36_500),
+    _row("narrate.writer", WRITERS),
+    _whole("narrate.attempts", 1, 100),
+    _one_of("narrate.length", LENGTHS),
+    _whole("narrate.seed", 0, LARGEST_SEED),
+    _stated("narrate.glossary.*", "must say why it matters"),
+    _stated("narrate.checks.*", "must say what to check"),
+    _whole("review.capacity", 1),
+    _amount("review.cost_miss"),
+    _amount("review.cost_review"),
+    _fraction("review.abstain", below=0.5),
+    _stated("out", "must name a folder"),
+)
+
+
+def _in_order(first: str, second: str) -> Relation:
+    """Instants of `split`: the first, where both are stated, comes before the second."""
+
+    def holds(spec: Spec) -> bool:
+        low, high = instant(getattr(spec.split, first)), instant(getattr(spec.split, second))
+        return low is None or high is None or low < high
+
+    return Relation((f"split.{second}", f"split.{first}"), holds, f"must come after split.{first}")
+
+
+def _apart(field: str) -> Relation:
+    return Relation(
+        (f"data.{field}", "data.target"),
+        lambda spec: getattr(spec.data, field) != spec.data.target or not spec.data.target,
+        "must not be the target",
+    )
+
+
+RELATIONS: tuple[Relation, ...] = (
+    _apart("id"),
+    _apart("time"),
+    _apart("group"),
+    Relation(
+        ("data.exclude", "data.target"),
+        lambda spec: spec.data.target not in spec.data.exclude,
+        "must not hold the target",
+    ),
+    Relation(
+        ("split.by", "data.group"),
+        lambda spec: spec.split.by != "group" or bool(spec.data.group),
+        "needs data.group, the column whose values stay together",
+    ),
+    Relation(
+        ("split.by", "split.test_from", "split.train_until"),
+        lambda spec: spec.split.by in ("", "time") or not (spec.split.test_from or spec.split.train_until),
+        "must be time when split.test_from or split.train_until is stated",
+    ),
+    _in_order("train_from", "train_until"),
+    _in_order("test_from", "test_until"),
+    _in_order("train_from", "test_from"),
+    Relation(
+        ("split.test_from", "split.train_until"),
+        lambda spec: (
+            (start := instant(spec.split.test_from)) is None
+            or (end := instant(spec.split.train_until)) is None
+            or end <= start
+        ),
+        "must not come before split.train_until",
+    ),
+    Relation(
+        ("review.cost_miss", "review.cost_review"),
+        lambda spec: (spec.review.cost_miss > 0) == (spec.review.cost_review > 0),
+        "must come together with review.cost_review: state both above 0, or neither",
+    ),
+)
+
+
+def values_at(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Yield (path, value) for each field of a spec that the path of a rule stands for."""
+    if not path:
+        yield (), value
+        return
+    if path[0] != "*":
+        found: list[tuple[str | int, Any]] = [(path[0], getattr(value, path[0]))]
+    else:
+        found = list(value.items() if isinstance(value, Mapping) else enumerate(value))
+    for key, item in found:
+        for rest, leaf in values_at(item, path[1:]):
+            yield (key, *rest), leaf
