@@ -1,0 +1,1 @@
+"""The one loop, the one checkpoint, and the progress they show."""

@@ -1,0 +1,79 @@
+"""How far a fit has come and what is left: a bar on a terminal, a plain line every few seconds elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+
+LINE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """Where a fit stands after a step."""
+
+    step: int
+    steps: int
+    loss: float
+    """Training loss of the step, summed over the turns."""
+    left_seconds: float
+    """Estimate, from the pace of this process."""
+
+    @property
+    def text(self) -> str:
+        share = 100 * self.step // self.steps
+        left = f"{duration(self.left_seconds)} left" if self.step < self.steps else "done"
+        return f"step {self.step:,} of {self.steps:,} ({share}%), loss {self.loss:.4g}, {left}"
+
+
+Progress = Callable[[Advance], None]
+
+
+def silent(advance: Advance) -> None:
+    """Show nothing."""
+
+
+def duration(seconds: float) -> str:
+    """Write a duration with the two units that matter.
+
+    >>> duration(4.2), duration(75), duration(4000)
+    ('4s', '1m 15s', '1h 06m')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes}m {rest:02d}s" if minutes < 60 else f"{minutes // 60}h {minutes % 60:02d}m"
+
+
+@contextmanager
+def shown(title: str, stream: TextIO | None = None) -> Generator[Progress, None, None]:
+    """Yield a `Progress` that writes to `stream` (standard error): rich on a terminal, else plain lines."""
+    stream = stream or sys.stderr
+    console = Console(file=stream)
+    if not console.is_terminal:
+        yield _lines(title, stream)
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}")
+    with Bar(*columns, console=console) as bar:
+        task = bar.add_task(title, text="")
+        yield lambda advance: bar.update(task, completed=advance.step, total=advance.steps, text=advance.text)
+
+
+def _lines(title: str, stream: TextIO) -> Progress:
+    last_at = time.monotonic()
+
+    def show(advance: Advance) -> None:
+        nonlocal last_at
+        if time.monotonic() - last_at >= LINE_SECONDS or advance.step == advance.steps:
+            last_at = time.monotonic()
+            stream.write(f"{title}: {advance.text}\n")
+            stream.flush()
+
+    return show
