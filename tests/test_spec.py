@@ -356,6 +356,7 @@ class Column:
 
 @dataclass
 class Table:
+    spec: Spec
     columns: list[Column]
 
 
@@ -364,15 +365,17 @@ class Table:
 def test_a_first_spec_states_each_column_with_its_reason(folder, names, reason):
     target, key, left, amount, *rest = names
     table = Table(
+        Spec(data=DataSpec(source="/rows.csv")),
         [
             Column(target, "category", "target", reason=reason),
             Column(key, "category", "id"),
-            Column(left, "text", "exclude", reason=reason),
+            Column(left, "text", "excluded", reason=reason),
             Column(amount, unit="EUR", text="amount paid", reason=reason),
             *(Column(name, "entity") for name in rest),
-        ]
+        ],
     )
-    spec = load_spec(write(folder, initial_spec(table, "/rows.csv")))
+    spec = load_spec(write(folder, initial_spec(table)))
+    assert spec.data.source == "/rows.csv"
     assert (spec.data.target, spec.data.id, spec.data.exclude) == (target, key, (left,))
     assert spec.columns[amount] == ColumnSpec(kind="number", unit="EUR", text="amount paid")
     assert set(spec.columns) == set(names)

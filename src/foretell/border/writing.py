@@ -46,7 +46,7 @@ class DescribedColumn(Protocol):
     def kind(self) -> str: ...
     @property
     def role(self) -> str:
-        """target, id, time, group, exclude, or any other word for an input."""
+        """input, target, id, time, group or excluded."""
         ...
 
     @property
@@ -62,6 +62,8 @@ class DescribedColumn(Protocol):
 class Described(Protocol):
     """A dataset whose columns have been inferred."""
 
+    @property
+    def spec(self) -> Spec: ...
     @property
     def columns(self) -> Sequence[DescribedColumn]: ...
 
@@ -158,24 +160,21 @@ def _scalar(text: str) -> str:
     return listed[1:-2]
 
 
-def initial_spec(dataset: Described, source: str) -> str:
-    """Return a commented YAML spec: each inferred value with its reason beside it.
-
-    Args:
-        dataset: columns with their inferred kind and role; `role` target, id, time and group name a field of
-            `data`, exclude takes the column from the model, any other role is an input.
-        source: what `data.source` shall say.
-    """
+def initial_spec(dataset: Described) -> str:
+    """Return a commented YAML spec of a dataset: each inferred value with its reason beside it."""
+    source = dataset.spec.data
     lines = [
         "# A first spec. Each value was inferred for the reason beside it: correct what is wrong.",
         "data:",
     ]
-    lines.append(f"  source: {_scalar(source)}")
+    lines.append(f"  source: {_scalar(source.source)}")
+    if source.table:
+        lines.append(f"  table: {_scalar(source.table)}")
     for role in ("target", "id", "time", "group"):
         for column in dataset.columns:
             if column.role == role:
                 lines.append(f"  {role}: {_scalar(column.name)}{_because(column)}")
-    left = [column for column in dataset.columns if column.role == "exclude"]
+    left = [column for column in dataset.columns if column.role == "excluded"]
     if left:
         lines.append("  exclude:")
         lines += [f"    - {_scalar(column.name)}{_because(column)}" for column in left]
