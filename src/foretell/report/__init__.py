@@ -1,0 +1,44 @@
+"""The report of a run: one self-contained HTML page, drawn from a record that is stored beside it."""
+
+from foretell.report.contents import (
+    AuditFinding,
+    Column,
+    Curve,
+    DataSummary,
+    Example,
+    Factor,
+    LeaderboardRow,
+    Part,
+    PastEvent,
+    ReliabilityBin,
+    Repair,
+    RunReport,
+    Summary,
+    Timeline,
+    Workload,
+)
+from foretell.report.page import case_page, render
+from foretell.report.page import read_report as read
+from foretell.report.page import write_report as write
+
+__all__ = [
+    "AuditFinding",
+    "Column",
+    "Curve",
+    "DataSummary",
+    "Example",
+    "Factor",
+    "LeaderboardRow",
+    "Part",
+    "PastEvent",
+    "ReliabilityBin",
+    "Repair",
+    "RunReport",
+    "Summary",
+    "Timeline",
+    "Workload",
+    "case_page",
+    "read",
+    "render",
+    "write",
+]

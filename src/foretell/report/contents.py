@@ -1,0 +1,223 @@
+"""What the report of a run holds: frozen records, so that it is stored as JSON and drawn again later.
+
+Shares and probabilities are fractions of 1, instants are ISO 8601 in UTC; `None` and "" mean not known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from foretell.records import Case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The headline figures, all of the part of the data that judges."""
+
+    scored: int
+    """Rows scored."""
+    positives: int | None = None
+    """Rows whose outcome was positive, where outcomes are known."""
+    alerts: int
+    cases: int
+    """Alerts that became cases; the verifier refused the text of the others."""
+    sentences: int
+    """Sentences that were verified in those cases."""
+    threshold: float
+    """Probability from which a row becomes an alert."""
+    abstained: int = 0
+    """Rows in the band that is left to a person's judgement."""
+    capacity: float
+    """Alerts that people review per `per`."""
+    per: str = "day"
+    """day, or thousand rows."""
+    alert_entity: str = ""
+    """What alerts are counted by: one alert a day per card."""
+    average_precision: float | None = None
+    precision: float | None = None
+    """Share of the alerts at that capacity that were positive."""
+    recall: float | None = None
+    """Share of the positives that those alerts hold."""
+    cpu_seconds: float | None = None
+    """Processor time of the whole run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    name: str
+    kind: str
+    role: str
+    """input, target, time, id, entity, group or excluded."""
+    unit: str = ""
+    reason: str = ""
+    """Why it has this kind and role."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repair:
+    column: str
+    fault: str
+    action: str
+    count: int
+    """Rows repaired or refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSummary:
+    source: str
+    rows: int
+    fingerprint: str
+    """Digest of the rows."""
+    columns: tuple[Column, ...]
+    repairs: tuple[Repair, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of the split: train, valid, test, or rows that feed the history only."""
+
+    name: str
+    rows: int
+    positives: int | None = None
+    from_at: str = ""
+    until_at: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFinding:
+    check: str
+    """What was looked for, in words."""
+    severity: str
+    """ok, note, warning or error."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderboardRow:
+    name: str
+    family: str
+    average_precision: float | None = None
+    auc: float | None = None
+    precision: float | None = None
+    """Share of positives among the alerts at the capacity."""
+    log_loss: float | None = None
+    ece: float | None = None
+    fit_cpu_seconds: float | None = None
+    rows_per_cpu_second: float | None = None
+    spread: float | None = None
+    """Standard deviation of the average precision over seeds."""
+    weight: float | None = None
+    """Share in the ensemble."""
+    floor: bool = False
+    delivered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Precision against recall; a few hundred points are enough."""
+
+    name: str
+    recall: tuple[float, ...]
+    precision: tuple[float, ...]
+    delivered: bool = False
+    floor: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What the delivered model brings at every number of alerts per period, in rising order."""
+
+    alerts: tuple[float, ...] = ()
+    precision: tuple[float, ...] = ()
+    recall: tuple[float, ...] = ()
+    cost: tuple[float, ...] = ()
+    """Cost per period of reviews and misses; empty when no costs are stated."""
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReliabilityBin:
+    """Rows of like probability: what was said, and what came."""
+
+    predicted: float
+    observed: float
+    n: int
+    low: float
+    """Ends of the 95 % interval of `observed`."""
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """How much the delivered model leans on one thing, over the rows that judge."""
+
+    name: str
+    """For people: amount, frauds at this terminal over 7 days."""
+    strength: float
+    """Mean absolute share in the score, in log-odds."""
+    raises: float
+    """Share of the rows in which it raises the score."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastEvent:
+    at: str
+    value: float | None = None
+    label: str = "unknown"
+    """positive, negative or unknown."""
+    known: bool = False
+    """True when the label had arrived before the alert, so that the model could use it."""
+    share: float | None = None
+    """Its share in the alert's score, in log-odds, where that was measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """The past of one of a case's entities, and the alert itself."""
+
+    role: str
+    """Which entity column: customer, terminal."""
+    entity: str
+    alert: PastEvent
+    events: tuple[PastEvent, ...] = ()
+    value_text: str = "amount"
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A case that is shown whole, with the past of its entities."""
+
+    case: Case
+    timelines: tuple[Timeline, ...] = ()
+    outcome: str = "unknown"
+    """What it turned out to be: positive, negative or unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """One run, from its spec to its cases."""
+
+    title: str
+    created_at: str
+    spec_yaml: str
+    row_text: str = "row"
+    """What one row is called: transaction."""
+    outcome_text: str = "the positive outcome"
+    """What the positive outcome is called: fraud."""
+    summary: Summary
+    data: DataSummary
+    parts: tuple[Part, ...]
+    audit: tuple[AuditFinding, ...] = ()
+    leaderboard: tuple[LeaderboardRow, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    workload: Workload = field(default_factory=Workload)
+    reliability: tuple[ReliabilityBin, ...] = ()
+    ece: float | None = None
+    """Expected calibration error of the delivered model."""
+    factors: tuple[Factor, ...] = ()
+    examples: tuple[Example, ...] = ()
+    limits: tuple[str, ...] = ()
+    """What the reader must not conclude, one sentence each."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """What made this: versions, digests, commands."""

@@ -1,0 +1,167 @@
+"""What the templates show, worked out from the records: sentences with facts, tables, plurals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from foretell.records import CONTRADICTED, SUPPORTED, UNVERIFIED, Case, Fact, Value
+from foretell.report.contents import LeaderboardRow, Workload
+from foretell.units import write
+
+KIND_TITLES = {
+    "term": "Words",
+    "entity": "Who",
+    "instant": "When",
+    "input": "What the row says",
+    "score": "Score",
+    "threshold": "Threshold",
+    "reliability": "How sure",
+    "attribution": "What moved the score",
+    "past_event": "Past events that moved the score",
+    "history": "History before the event",
+    "similar": "Similar past rows",
+    "counterfactual": "What would change it",
+    "check": "What to check next",
+    "glossary": "Why it matters, in the owner's words",
+    "model": "Model",
+}
+SHARE_KINDS = frozenset({"score", "reliability", "threshold"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One claim with what the verifier said of it and the facts it rests on."""
+
+    text: str
+    status: str
+    facts: tuple[Fact, ...]
+    derivation: str
+    fault: str
+
+
+def sentences(case: Case) -> list[Sentence]:
+    """Return the narrative's claims, each with the worst status of the spans that the verifier found in it.
+
+    A claim that no span covers was not read, and counts as unverified.
+    """
+    told, start = [], 0
+    worst_first = (CONTRADICTED, UNVERIFIED, SUPPORTED)
+    for claim in case.narrative.claims:
+        end = start + len(claim.text)
+        spans = [item for item in case.verdict.findings if item.start < end and item.end > start]
+        found = {item.status for item in spans}
+        names = dict.fromkeys([*(name for item in spans for name in item.facts), *claim.cites])
+        cited = [case.evidence.fact(name) for name in names]
+        told.append(
+            Sentence(
+                text=claim.text,
+                status=next((status for status in worst_first if status in found), UNVERIFIED),
+                facts=tuple(fact for fact in cited if fact is not None),
+                derivation="; ".join(item.derivation for item in spans if item.derivation),
+                fault="; ".join(item.fault for item in spans if item.fault),
+            )
+        )
+        start = end + 1
+    return told
+
+
+def grouped(facts: Sequence[Fact]) -> list[tuple[str, list[Fact]]]:
+    """Return the facts by kind, under titles for people, in the order in which a case is told."""
+    kinds = [*KIND_TITLES, *dict.fromkeys(fact.kind for fact in facts if fact.kind not in KIND_TITLES)]
+    groups = [(kind, [fact for fact in facts if fact.kind == kind]) for kind in kinds]
+    return [(KIND_TITLES.get(kind, kind.replace("_", " ")), held) for kind, held in groups if held]
+
+
+def more(fact: Fact) -> str:
+    """Write a fact's further values: interval, sample size, rank, stability."""
+    detail = dict(fact.detail)
+    said = []
+    low, high = detail.pop("low", None), detail.pop("high", None)
+    if low is not None and high is not None:
+        unit = "probability" if fact.kind in SHARE_KINDS else fact.unit
+        said.append(f"{write(low, unit)} to {write(high, unit)}")
+    per = detail.pop("per", None)
+    if "capacity" in detail:
+        said.append(f"for {write(detail.pop('capacity'), 'count')} alerts per {per or 'day'}")
+    units = {"was": fact.unit, "n": "count", "base_rate": "probability", "probability": "probability"}
+    units |= {"at": "instant", "fitted_until": "day", "sign_stability": "share", "rank_stability": "share"}
+    for key, value in detail.items():
+        if value is not None:
+            said.append(f"{key.replace('_', ' ')} {_said(value, units.get(key, ''))}")
+    return " · ".join(said)
+
+
+def _said(value: Value, unit: str) -> str:
+    if isinstance(value, str) and not unit:
+        return value
+    return write(value, unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What one number of alerts per period brings."""
+
+    alerts: float
+    precision: float
+    recall: float
+    cost: float | None
+    chosen: bool
+
+
+def capacities(work: Workload, capacity: float) -> list[Choice]:
+    """Return what a quarter to four times the capacity brings, where the curve has such a point."""
+    found: dict[int, bool] = {}
+    for factor in (0.25, 0.5, 1.0, 2.0, 4.0):
+        wanted = capacity * factor
+        index = min(range(len(work.alerts)), key=lambda at: abs(work.alerts[at] - wanted))
+        if abs(work.alerts[index] - wanted) <= 0.2 * wanted:
+            found[index] = found.get(index, False) or factor == 1.0
+    return [
+        Choice(
+            work.alerts[index],
+            work.precision[index],
+            work.recall[index],
+            work.cost[index] if work.cost else None,
+            chosen,
+        )
+        for index, chosen in sorted(found.items())
+    ]
+
+
+def decimal(value: float | None, places: int = 3) -> str:
+    """Write a metric, or a dash where it was not measured."""
+    return "–" if value is None else f"{value:,.{places}f}"
+
+
+def plural(word: str) -> str:
+    """Return the plural of an owner's word for a row.
+
+    >>> [plural(word) for word in ("transaction", "visit", "entity", "batch")]
+    ['transactions', 'visits', 'entities', 'batches']
+    """
+    if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
+        return word[:-1] + "ies"
+    return word + ("es" if word.endswith(("s", "x", "ch", "sh")) else "s")
+
+MEASURES = (
+    ("average_precision", 3, 1),
+    ("auc", 3, 1),
+    ("precision", 3, 1),
+    ("log_loss", 4, -1),
+    ("ece", 4, -1),
+    ("fit_cpu_seconds", 1, -1),
+    ("rows_per_cpu_second", 0, 1),
+)
+"""Columns of the leaderboard: name, decimals, and whether more (1) or less (-1) is better."""
+
+
+def board(rows: Sequence[LeaderboardRow]) -> list[tuple[LeaderboardRow, list[tuple[str, bool]]]]:
+    """Return the models, best average precision first, each with its written figures and which are best."""
+    ranked = sorted(rows, key=lambda row: -1.0 if row.average_precision is None else row.average_precision)
+    table: list[tuple[LeaderboardRow, list[tuple[str, bool]]]] = [(row, []) for row in reversed(ranked)]
+    for name, places, better in MEASURES:
+        written = [decimal(getattr(row, name), places) for row, _ in table]
+        known = [better * getattr(row, name) for row, _ in table if getattr(row, name) is not None]
+        best = decimal(better * max(known), places) if len(known) > 1 else ""
+        for (_, cells), figure in zip(table, written, strict=True):
+            cells.append((figure, figure == best))
+    return table
