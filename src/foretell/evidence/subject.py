@@ -1,0 +1,44 @@
+"""Facts that say what the row is: the owner's words, who, when, and the values the model saw."""
+
+import numpy as np
+
+from foretell.evidence.scene import Scene, fact
+from foretell.records import Fact, Value
+
+
+def collect(scene: Scene) -> list[list[Fact]]:
+    """Return per row its terms, entities, instant and inputs, with the quartiles of the reference rows."""
+    data = scene.fitted.spec.data
+    outcome = scene.fitted.spec.task.positive_text
+    time = scene.dataset.column("time")
+    reference = scene.fitted.reference
+    units = {column.name: column for column in scene.dataset.columns}
+    collected = []
+    for prediction in scene.predictions:
+        facts = [
+            fact("term", "row", "what a row is called", data.row_text, "name", "spec"),
+            fact("term", "outcome", "what the positive outcome is called", outcome, "name", "spec"),
+            fact("term", "id", data.row_text, prediction.id, "name", "data"),
+        ]
+        for column, name in prediction.entities.items():
+            facts.append(fact("entity", column, units[column].text, name, "name", "data"))
+        if time is not None:
+            facts.append(fact("instant", time.name, time.text, prediction.at, "instant", "data"))
+        for column, value in prediction.inputs.items():
+            detail: dict[str, Value] = {}
+            if isinstance(value, float) and column in reference.quartiles:
+                low, high = reference.quartiles[column]
+                detail = {"low": low, "high": high, "n": reference.num_rows}
+            unit = units[column].unit if isinstance(value, float) else "name"
+            facts.append(fact("input", column, units[column].text, value, unit, "data", detail))
+        collected.append(facts)
+    return collected
+
+
+def quartiles(values: np.ndarray) -> tuple[float, float]:
+    """Return the first and third quartile of the finite values; (nan, nan) when there are none."""
+    finite = values[np.isfinite(values)]
+    if len(finite) == 0:
+        return float("nan"), float("nan")
+    low, high = np.quantile(finite, [0.25, 0.75])
+    return float(low), float(high)
