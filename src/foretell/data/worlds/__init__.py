@@ -1,0 +1,4 @@
+"""Worlds: simulated data whose true causes are known and kept apart from what a model may see."""
+
+WORLDS = {"payments": "foretell.data.worlds.payments:write"}
+"""Name -> the function that writes its rows, its causes and a spec into a folder."""
