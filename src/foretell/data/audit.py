@@ -1,0 +1,263 @@
+"""The audit of a split: duplicates, shared groups, target leaks, time travel, shifts. Honest tests need it.
+
+Every check always answers, with severity ok when it found nothing.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+
+from foretell import units
+from foretell.data.dataset import Column, Dataset
+from foretell.data.kinds.time import EPOCH
+from foretell.data.leaks import FEW, auc, leak, sample
+from foretell.data.split import Split
+
+OK, WARNING, FAULT = "ok", "warning", "fault"
+MANY_TWINS = 0.01
+"""Share of a part's rows with twins in the teaching rows from which the part no longer judges."""
+NEAR = 0.01
+"""Numbers closer than about this share of their standard deviation are nearly equal."""
+NEAR_NUMBERS = 4
+"""Columns of many different numbers from which near equality is hardly an accident."""
+ORDERED = 0.75
+"""AUC from which ids are said to predict the target."""
+SHIFT_Z = 4.0
+SHIFT_RATIO = 1.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFinding:
+    """What one check says of the data and their split."""
+
+    check: str
+    severity: str
+    """ok, warning or fault."""
+    message: str
+    rows: int = 0
+    """Rows concerned."""
+    examples: tuple[str, ...] = ()
+
+
+def audit(dataset: Dataset, split: Split) -> tuple[AuditFinding, ...]:
+    """Return one finding or more per check, faults first."""
+    findings = [
+        *_duplicates(dataset, split),
+        *_shared(dataset, split),
+        *_leaks(dataset, split),
+        *_order(dataset, split),
+        *_from_the_future(dataset, split),
+        *_ids(dataset, split),
+        *_shift(dataset, split),
+    ]
+    return tuple(sorted(findings, key=lambda finding: (FAULT, WARNING, OK).index(finding.severity)))
+
+
+def _duplicates(dataset: Dataset, split: Split) -> list[AuditFinding]:
+    """Find rows of the judging parts whose inputs, time and entities also stand in the teaching rows."""
+    names = [column.name for column in dataset.columns if column.role in ("input", "time", "group")]
+    if not names:
+        return []
+    frame = dataset.frame.select(names)
+    exact = _twins(frame, dataset, split, "duplicate rows", "equal in every input")
+    numbers = [c.name for c in dataset.inputs("number") if frame[c.name].n_unique() > FEW]
+    if len(numbers) < NEAR_NUMBERS:
+        return [exact]
+    scales = {name: (frame[name].std() or 1.0) * NEAR for name in numbers}
+    rounded = frame.with_columns([(pl.col(name) / scale).round() for name, scale in scales.items()])
+    near = _twins(
+        rounded, dataset, split, "near duplicates", f"equal but for {units.percent(NEAR)} of a deviation"
+    )
+    if near.rows == exact.rows:
+        return [exact, replace(near, severity=OK, message="no near duplicates beside the exact ones")]
+    return [exact, replace(near, severity=WARNING)]
+
+
+def _twins(frame: pl.DataFrame, dataset: Dataset, split: Split, check: str, how: str) -> AuditFinding:
+    found, judged, worst = [], 0, 0.0
+    taught = frame[split.train].hash_rows()
+    for part in (split.valid, split.test):
+        hashes = frame[part].hash_rows()
+        twin = hashes.is_in(taught.implode()).to_numpy()
+        found.append(part[twin])
+        judged += len(part)
+        worst = max(worst, twin.mean())
+        taught = taught.append(hashes)
+    rows = np.concatenate(found)
+    severity = OK if not len(rows) else FAULT if worst > MANY_TWINS else WARNING
+    return AuditFinding(
+        check=check,
+        severity=severity,
+        message=f"{len(rows):,} of {judged:,} choosing and judging rows have twins taught before, {how}",
+        rows=len(rows),
+        examples=tuple(dataset.ids[rows[:3]]),
+    )
+
+
+def _shared(dataset: Dataset, split: Split) -> list[AuditFinding]:
+    """Count groups in two parts (a fault of a split by group) and entities that return (usual in streams)."""
+    findings = []
+    taught, judged = np.concatenate([split.train, split.valid]), split.test
+    group = dataset.column("group")
+    for column in ([group] if group else []) + list(dataset.inputs("entity")):
+        names = dataset.frame[column.name]
+        parts = [(split.train, split.valid), (taught, judged)] if column is group else [(taught, judged)]
+        shared, rows = set(), 0
+        for before, after in parts:
+            both = names[after].is_in(names[before].drop_nulls().unique().implode()).fill_null(False)
+            rows += int(both.sum())
+            shared |= set(names[after].filter(both).unique().to_list())
+        if column is not group:
+            severity, note = OK, "as streams do: their history is an input"
+        elif not rows:
+            severity, note = OK, "as it should be"
+        elif split.by == "group":
+            severity, note = FAULT, "though the split is by group"
+        else:
+            severity, note = WARNING, f"since the split is by {split.by}"
+        findings.append(
+            AuditFinding(
+                check="shared groups" if column is group else "shared entities",
+                severity=severity,
+                message=f"{len(shared):,} values of {column.text} stand in more than one part, {note}",
+                rows=rows,
+                examples=tuple(sorted(shared)[:3]),
+            )
+        )
+    return findings
+
+
+def _leaks(dataset: Dataset, split: Split) -> list[AuditFinding]:
+    """Find inputs that all but equal the target."""
+    used = np.concatenate([split.train, split.valid, split.test])
+    rows = sample(used, dataset.target)
+    target = dataset.target[rows]
+    findings = []
+    for column in dataset.inputs():
+        found = leak(dataset.frame[column.name][rows], column.kind, target)
+        if found:
+            findings.append(
+                AuditFinding(
+                    check="target leak",
+                    severity=FAULT,
+                    message=f"{column.text} ({column.name}) {found}: exclude it unless it is known in time",
+                    rows=len(used),
+                    examples=_pairs(dataset, column, rows),
+                )
+            )
+    message = f"none of {len(dataset.inputs()):,} inputs decides the target alone"
+    return findings or [AuditFinding(check="target leak", severity=OK, message=message)]
+
+
+def _pairs(dataset: Dataset, column: Column, rows: np.ndarray) -> tuple[str, ...]:
+    """Return the column's most frequent value under each outcome."""
+    values, target = dataset.frame[column.name][rows], dataset.target[rows]
+    shown = []
+    for label in (1, 0):
+        value = values.filter(pl.Series(target == label)).mode().sort()[0]
+        shown.append(f"{'positive' if label else 'negative'}: {'missing' if value is None else value}")
+    return tuple(shown)
+
+
+def _order(dataset: Dataset, split: Split) -> list[AuditFinding]:
+    """Find judging rows older than teaching ones, and targets that were not yet known when the test began."""
+    if dataset.column("time") is None:
+        return []
+    at, taught = dataset.at_us, np.concatenate([split.train, split.valid])
+    early = split.test[at[split.test] < at[taught].max()]
+    timely = split.by == "time"
+    findings = [
+        AuditFinding(
+            check="time travel",
+            severity=OK if not len(early) else FAULT if timely else WARNING,
+            message=f"{len(early):,} judging rows are older than the newest teaching row"
+            + (f": the split is by {split.by}, so the test is kinder than use will be" * (not timely)),
+            rows=len(early),
+            examples=tuple(dataset.ids[early[:3]]),
+        )
+    ]
+    if timely:
+        late = taught[dataset.known_at_us[taught] > at[split.test].min()]
+        findings.append(
+            AuditFinding(
+                check="unknown targets",
+                severity=FAULT if len(late) else OK,
+                message=f"{len(late):,} teaching rows have a target that was not known when the test began",
+                rows=len(late),
+                examples=tuple(dataset.ids[late[:3]]),
+            )
+        )
+    ahead = np.flatnonzero(dataset.known_at_us < at)
+    if len(ahead):
+        message = f"{len(ahead):,} targets were known before their event"
+        findings.append(AuditFinding(check="time travel", severity=FAULT, message=message, rows=len(ahead)))
+    return findings
+
+
+def _from_the_future(dataset: Dataset, split: Split) -> list[AuditFinding]:
+    """Find inputs that hold instants later than their own row."""
+    if dataset.column("time") is None:
+        return []
+    used = np.concatenate([split.train, split.valid, split.test])
+    at_seconds = dataset.at_us[used] / 1e6
+    findings = []
+    for column in (*dataset.inputs("time"), *dataset.inputs("number")):
+        values = dataset.frame[column.name][used]
+        if column.kind == "time":
+            instants = values.to_physical().cast(pl.Float64).to_numpy() / 1e6
+        else:
+            instants = values.to_numpy()
+            known = instants[~np.isnan(instants)]
+            if not len(known) or known.min() < EPOCH[0] or known.max() > EPOCH[1]:
+                continue
+        late = used[instants > at_seconds]
+        findings.append(
+            AuditFinding(
+                check="inputs from the future",
+                severity=WARNING if len(late) else OK,
+                message=f"{column.text} ({column.name}) is later than its own row in {len(late):,} rows",
+                rows=len(late),
+                examples=tuple(dataset.ids[late[:3]]),
+            )
+        )
+    return findings
+
+
+def _ids(dataset: Dataset, split: Split) -> list[AuditFinding]:
+    """Find row names (or, without them, the rows' order) that rank the target."""
+    rows = sample(np.concatenate([split.train, split.valid, split.test]), dataset.target)
+    names = pl.Series(dataset.ids[rows], dtype=pl.String)
+    numbers = names.cast(pl.Float64, strict=False)
+    ranked = names.rank("dense").cast(pl.Float64) if numbers.has_nulls() else numbers
+    area = auc(ranked.to_numpy(), dataset.target[rows])
+    strong = max(area, 1 - area) > ORDERED
+    return [
+        AuditFinding(
+            check="telling ids",
+            severity=WARNING if strong else OK,
+            message=f"the order of the row names ranks the target with an AUC of {area:.2f}"
+            + (": the file may be sorted by it" * strong),
+            rows=len(rows) if strong else 0,
+        )
+    ]
+
+
+def _shift(dataset: Dataset, split: Split) -> list[AuditFinding]:
+    """Compare the rate of positives in the judging part with that of the teaching rows."""
+    taught = dataset.target[np.concatenate([split.train, split.valid])]
+    judged = dataset.target[split.test]
+    before, after = float(taught.mean()), float(judged.mean())
+    pooled = (taught.sum() + judged.sum()) / (len(taught) + len(judged))
+    error = np.sqrt(pooled * (1 - pooled) * (1 / len(taught) + 1 / len(judged)))
+    ratio = max(after / before, before / after)
+    shifted = abs(after - before) > SHIFT_Z * error and ratio > SHIFT_RATIO
+    return [
+        AuditFinding(
+            check="target shift",
+            severity=WARNING if shifted else OK,
+            message=f"{units.percent(before)} of the teaching and {units.percent(after)} of the judging rows "
+            "are positive",
+            rows=len(judged) if shifted else 0,
+        )
+    ]

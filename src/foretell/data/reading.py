@@ -1,0 +1,269 @@
+"""Reading: a spec becomes a dataset; what is missing or wrong is repaired or refused by rule."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from foretell.data.cells import clipped, example
+from foretell.data.dataset import Column, Dataset, Repair, fingerprint
+from foretell.data.inference import infer, missing_column
+from foretell.data.kinds import kind
+from foretell.data.sources import load
+from foretell.data.target import coded, labels, outcome
+from foretell.errors import DataError
+from foretell.spec import Spec
+from foretell.units import seconds
+
+WRONG = frozenset({"left missing", "set to missing", "left out", "left unknown", "set to �"})
+"""Actions that `data.missing: refuse` does not allow."""
+NEEDED = ("input", "time", "id")
+"""Roles without which a stored schema cannot be applied."""
+
+
+def read(spec: Spec, *, columns: tuple[Column, ...] = ()) -> Dataset:
+    """Return the rows of `spec.data.source`.
+
+    Args:
+        spec: where the data are and what is known of them.
+        columns: a stored schema; the data are then read for prediction: same kinds and roles, the target
+            may be absent, and columns that the schema lacks are ignored and reported.
+
+    Raises:
+        DataError: when the source cannot be read, lacks a column, has one class only, names two different
+            rows alike, or holds wrong values while `data.missing` is `refuse`.
+    """
+    raw = load(spec.data)
+    repairs = list(raw.repairs)
+    schema = columns
+    if columns:
+        schema, ignored = _applied(columns, raw.frame, raw.where)
+        repairs += ignored
+    else:
+        schema = infer(raw.frame, spec, raw.where)
+    frame, found = _repaired(raw.frame, schema, learned=not columns)
+    repairs += found
+    frame, found = _rows(frame, schema)
+    repairs += found
+    _refuse(spec, repairs)
+    if not columns:
+        schema = tuple(_described(column, frame[column.name], spec) for column in schema)
+    return _dataset(spec, frame, schema, repairs)
+
+
+def _applied(
+    columns: tuple[Column, ...], frame: pl.DataFrame, where: str
+) -> tuple[tuple[Column, ...], list[Repair]]:
+    """Return the columns of a stored schema that the data hold, and the data's columns it lacks."""
+    for column in columns:
+        if column.role in NEEDED and column.name not in frame.columns:
+            raise missing_column(column.name, f"{column.role} of the model", frame.columns, where)
+    names = {column.name for column in columns}
+    ignored = [
+        Repair(column=name, rule="unknown column", rows=len(frame), example="", action="ignored")
+        for name in frame.columns
+        if name not in names
+    ]
+    return tuple(column for column in columns if column.name in frame.columns), ignored
+
+
+def _repaired(
+    frame: pl.DataFrame, schema: Sequence[Column], *, learned: bool
+) -> tuple[pl.DataFrame, list[Repair]]:
+    """Return the frame in canonical dtypes with a first column of row numbers, and each repair by rule."""
+    rows = pl.int_range(len(frame), eager=True).alias("")
+    repaired, repairs = [rows.rename(_free_name(frame))], []
+    for column in schema:
+        raw = frame[column.name]
+        if column.role == "target":
+            series, found = labels(raw)
+        else:
+            series, found = kind(column.kind).repair(raw)
+        if learned and column.role in ("input", "time") and not series.count():
+            seen = example(raw, raw.is_not_null())
+            raise DataError(
+                f"no value of column '{column.name}' is of kind {column.kind}, as in {seen}",
+                f"state another kind under `columns.{column.name}.kind`, or exclude the column",
+            )
+        repaired.append(series.rename(column.name))
+        if column.role != "excluded":
+            repairs += [
+                Repair(column=column.name, rule=rule, rows=count, example=seen, action=_action(rule, column))
+                for rule, count, seen in found
+            ]
+    return pl.DataFrame(repaired), repairs
+
+
+def _free_name(frame: pl.DataFrame) -> str:
+    """Return a name for the row numbers that no column bears."""
+    return "row" + "_" * (1 + max(len(name) for name in frame.columns))
+
+
+def _action(rule: str, column: Column) -> str:
+    if rule == "trailing dot":
+        return "taken off"
+    if column.role == "target":
+        return "left unknown"
+    if column.role == "id":
+        return "named by its row number"
+    return "left missing" if rule == "missing" else "set to missing"
+
+
+def _rows(frame: pl.DataFrame, schema: Sequence[Column]) -> tuple[pl.DataFrame, list[Repair]]:
+    """Return the rows that have an instant and a name of their own, sorted by time."""
+    repairs: list[Repair] = []
+    roles = {column.role: column.name for column in schema}
+    if "time" in roles:
+        repairs += _without_time(frame, roles["time"])
+        frame = frame.filter(pl.col(roles["time"]).is_not_null())
+        if frame.is_empty():
+            raise DataError(f"no row has an instant in column '{roles['time']}'", "check `data.time`")
+    if "id" in roles:
+        rows = frame.columns[0]
+        numbered = pl.lit("row ") + pl.col(rows).cast(pl.String)
+        frame = frame.with_columns(pl.col(roles["id"]).fill_null(numbered))
+        frame, found = _without_twins(frame, roles["id"])
+        repairs += found
+    if "time" in roles:
+        repairs += _late_and_future(frame[roles["time"]])
+        frame = frame.sort(roles["time"], maintain_order=True)
+    return frame, repairs
+
+
+def _without_time(frame: pl.DataFrame, time: str) -> list[Repair]:
+    absent = frame[time].is_null()
+    if not absent.any():
+        return []
+    row = f"row {frame.filter(absent)[0, 0] + 1:,}"
+    return [Repair(column=time, rule="no instant", rows=int(absent.sum()), example=row, action="left out")]
+
+
+def _without_twins(frame: pl.DataFrame, name: str) -> tuple[pl.DataFrame, list[Repair]]:
+    """Return the frame without later rows that repeat an id and all else.
+
+    Raises:
+        DataError: when rows of the same id differ.
+    """
+    if frame[name].n_unique() == len(frame):
+        return frame, []
+    values = frame.columns[1:]
+    twins = frame.filter(pl.col(name).is_duplicated())
+    different = twins.unique(values, keep="first", maintain_order=True)
+    clash = different.filter(pl.col(name).is_duplicated())
+    if len(clash):
+        first = clash.filter(pl.col(name) == clash[0, name])
+        odd = next(column for column in values if first[column].n_unique() > 1)
+        seen = " and ".join(
+            f"'{clipped(str(value))}'" for value in first[odd].unique(maintain_order=True)[:2]
+        )
+        raise DataError(
+            f"'{clipped(clash[0, name])}' in column '{name}' names rows that differ: {odd} is {seen}",
+            "name each row once, or choose another `data.id`",
+        )
+    kept = frame.unique(name, keep="first", maintain_order=True)
+    return kept, [
+        Repair(
+            column=name,
+            rule="repeated row",
+            rows=len(frame) - len(kept),
+            example=f"'{clipped(twins[0, name])}'",
+            action="left out",
+        )
+    ]
+
+
+def _late_and_future(at: pl.Series) -> list[Repair]:
+    repairs = []
+    # the physical numbers carry the order; cum_max is not defined for instants
+    numbers = at.to_physical()
+    late = numbers < numbers.cum_max()
+    if late.any():
+        repairs.append(
+            Repair(
+                column=at.name,
+                rule="unsorted time",
+                rows=int(late.sum()),
+                example=_shown(at, late),
+                action="sorted",
+            )
+        )
+    future = at > datetime.now(UTC) + timedelta(days=1)
+    if future.any():
+        repairs.append(
+            Repair(
+                column=at.name,
+                rule="future time",
+                rows=int(future.sum()),
+                example=_shown(at, future),
+                action="kept",
+            )
+        )
+    return repairs
+
+
+def _shown(at: pl.Series, mask: pl.Series) -> str:
+    return at.filter(mask)[0].isoformat()
+
+
+def _refuse(spec: Spec, repairs: Sequence[Repair]) -> None:
+    wrong = [repair for repair in repairs if repair.action in WRONG]
+    if spec.data.missing == "refuse" and wrong:
+        first = wrong[0]
+        column = f"column '{first.column}': " if first.column else ""
+        more = f", and {len(wrong) - 1} more faults" if len(wrong) > 1 else ""
+        raise DataError(
+            f"{column}{first.rule} in {first.rows:,} rows, as in {first.example}{more}",
+            "mend the data, or set `data.missing` to repair",
+        )
+
+
+def _described(column: Column, series: pl.Series, spec: Spec) -> Column:
+    shown = {"missing": series.null_count()}
+    if column.role not in ("id", "time"):  # nearly every row has its own: counting them tells nothing
+        shown["distinct"] = series.drop_nulls().n_unique()
+    if column.role == "target":
+        found, reason = outcome(series, spec)
+        return replace(column, facts={**shown, **found}, reason=f"{column.reason}; {reason}")
+    return replace(column, facts=shown)
+
+
+def _dataset(spec: Spec, frame: pl.DataFrame, schema: tuple[Column, ...], repairs: list[Repair]) -> Dataset:
+    by_role = {column.role: column for column in schema}
+    numbers = frame.to_series(0)
+    frame = frame.drop(numbers.name)
+    target = np.full(len(frame), -1, np.int8)
+    if "target" in by_role:
+        column = by_role["target"]
+        target = coded(frame[column.name], column.facts)
+        odd = int((target == -1).sum()) - frame[column.name].null_count()
+        if odd:
+            repairs.append(_unknown_label(frame[column.name], target, odd))
+    at_us = known_at_us = np.arange(len(frame), dtype=np.int64)
+    if "time" in by_role:
+        at_us = frame[by_role["time"].name].to_physical().to_numpy()
+        known_at_us = at_us + round(1e6 * seconds(spec.data.label_delay))
+    ids = frame[by_role["id"].name] if "id" in by_role else numbers.cast(pl.String)
+    return Dataset(
+        spec=spec,
+        frame=frame,
+        columns=schema,
+        repairs=tuple(repairs),
+        fingerprint=fingerprint(frame),
+        target=target,
+        at_us=at_us,
+        known_at_us=known_at_us,
+        ids=ids.to_numpy(),
+    )
+
+
+def _unknown_label(text: pl.Series, target: np.ndarray, rows: int) -> Repair:
+    odd = pl.Series(target == -1) & text.is_not_null()
+    return Repair(
+        column=text.name,
+        rule="unknown outcome",
+        rows=rows,
+        example=example(text, odd),
+        action="left unknown",
+    )

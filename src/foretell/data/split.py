@@ -1,0 +1,192 @@
+"""Splits: which rows teach, which choose, which judge, and which only feed the history."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+
+from foretell.data.dataset import Dataset
+from foretell.errors import DataError, SpecError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FAR = 2**62
+"""Later than any instant, in microseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Split:
+    """Row numbers of a dataset, ascending; no row is in two parts."""
+
+    by: str
+    """time, group or random."""
+    train: np.ndarray
+    """int64: rows that teach."""
+    valid: np.ndarray
+    """int64: rows that choose."""
+    test: np.ndarray
+    """int64: rows that judge."""
+    history: np.ndarray
+    """int64: rows that only feed the history: before the teaching window, or with a target that was not
+    known when the test began, or not at all."""
+    reason: str
+    bounds: Mapping[str, str] = field(default_factory=dict)
+    """Of a split by time: train_from, train_until, valid_from, ... test_until in ISO, UTC; `until` is
+    exclusive."""
+
+
+def split(dataset: Dataset) -> Split:
+    """Return the parts that `spec.split` asks for.
+
+    Raises:
+        DataError: when a part is empty or has one class, or the rows lack the time or group it needs.
+        SpecError: when a bound is no ISO instant, or `split.by` is unknown.
+    """
+    spec = dataset.spec.split
+    group = dataset.column("group")
+    if spec.by == "time" or (not spec.by and group is None and dataset.column("time")):
+        parts = _by_time(dataset)
+    elif spec.by == "group" or (not spec.by and group is not None):
+        parts = _by_group(dataset)
+    elif spec.by in ("", "random"):
+        parts = _at_random(dataset)
+    else:
+        raise SpecError(f"unknown split '{spec.by}'", "write time, group or random under `split.by`")
+    for name in ("train", "valid", "test"):
+        _check(dataset, name, getattr(parts, name), parts)
+    return parts
+
+
+def _check(dataset: Dataset, name: str, rows: np.ndarray, parts: Split) -> None:
+    window = parts.bounds.get(f"{name}_from", "")
+    where = f"the {name} part" + (f" (from {window})" if window else "")
+    if not len(rows):
+        raise DataError(f"{where} has no rows: {_extent(dataset)}", "move the bounds or shares under `split`")
+    positives = int(dataset.target[rows].sum())
+    if positives in (0, len(rows)):
+        column = dataset.column("target")
+        label = column.facts["positive" if positives else "negative"] if column else ""
+        raise DataError(
+            f"{where} has one class only: '{label}' in all of {len(rows):,} rows",
+            "widen it with the bounds or shares under `split`",
+        )
+
+
+def _extent(dataset: Dataset) -> str:
+    known = int((dataset.target >= 0).sum())
+    if dataset.column("time") is None:
+        return f"{known:,} rows have a known target"
+    first, last = _iso(dataset.at_us[0]), _iso(dataset.at_us[-1])
+    return f"{known:,} rows with a known target lie between {first} and {last}"
+
+
+def _by_time(dataset: Dataset) -> Split:
+    """Split by instants: the newest rows judge, those known before they begin teach and choose."""
+    spec = dataset.spec.split
+    if dataset.column("time") is None:
+        raise DataError(
+            "the rows have no time to split by", "set `data.time`, or `split.by` to group or random"
+        )
+    at, known = dataset.at_us, dataset.target >= 0
+    labelled = at[known]
+    if not len(labelled):
+        raise DataError("no row has a known target", "check `data.target`")
+    test_from = _bound(spec.test_from, "test_from", _newest(labelled, spec.test_share))
+    test_until = _bound(spec.test_until, "test_until", FAR)
+    train_from = _bound(spec.train_from, "train_from", -FAR)
+    train_until = _bound(spec.train_until, "train_until", test_from)
+    test = known & (at >= test_from) & (at < test_until)
+    window = known & (at >= train_from) & (at < min(train_until, test_from))
+    teach = window & (dataset.known_at_us <= test_from)
+    late = int((window & ~teach).sum())
+    valid_from = _newest(at[teach], spec.valid_share) if teach.any() else test_from
+    end = min(test_until, int(at[-1]) + 1)
+    teach_until = int(at[teach][-1]) + 1 if teach.any() else test_from
+    bounds = {
+        "train_from": _iso(max(train_from, int(at[0]))),
+        "train_until": _iso(valid_from),
+        "valid_from": _iso(valid_from),
+        "valid_until": _iso(teach_until if late else min(train_until, test_from)),
+        "test_from": _iso(test_from),
+        "test_until": _iso(test_until if spec.test_until else end),
+    }
+    delay = f"; {late:,} rows whose target was not known by then only feed the history" if late else ""
+    return Split(
+        by="time",
+        train=np.flatnonzero(teach & (at < valid_from)),
+        valid=np.flatnonzero(teach & (at >= valid_from)),
+        test=np.flatnonzero(test),
+        history=np.flatnonzero(~teach & ~test & (at < end)),
+        reason=f"by time: rows from {bounds['test_from']} on judge, as use brings newer rows{delay}",
+        bounds=bounds,
+    )
+
+
+def _newest(at: np.ndarray, share: float) -> int:
+    """Return the instant from which about `share` of the ascending instants lie; equal ones stay together."""
+    return int(at[min(int(np.floor(len(at) * (1 - share))), len(at) - 1)])
+
+
+def _bound(text: str, name: str, default: int) -> int:
+    if not text:
+        return default
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SpecError(
+            f"split.{name} '{text}' is no instant", "write it as 2018-08-08 or 2018-08-08T14:00"
+        ) from error
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def _iso(us: int) -> str:
+    return (EPOCH + timedelta(microseconds=int(us))).isoformat()
+
+
+def _by_group(dataset: Dataset) -> Split:
+    """Split so that no group is in two parts; rows without a group are groups of their own."""
+    group = dataset.column("group")
+    if group is None:
+        raise DataError("the rows have no group to split by", "set `data.group`")
+    spec, rows = dataset.spec.split, np.flatnonzero(dataset.target >= 0)
+    names = dataset.frame[group.name]
+    own = pl.Series([f"\0{row}" for row in range(len(names))]) if names.has_nulls() else names
+    codes = names.fill_null(own).rank("dense").to_numpy()[rows]
+    groups = np.random.default_rng(dataset.spec.train.seed).permutation(np.unique(codes))
+    num_test = max(1, round(spec.test_share * len(groups)))
+    num_valid = max(1, round(spec.valid_share * (len(groups) - num_test)))
+    test = np.isin(codes, groups[:num_test])
+    valid = np.isin(codes, groups[num_test : num_test + num_valid])
+    return Split(
+        by="group",
+        train=rows[~test & ~valid],
+        valid=rows[valid],
+        test=rows[test],
+        history=np.flatnonzero(dataset.target < 0),
+        reason=f"by group: no {group.text} of {len(groups):,} is in two parts",
+    )
+
+
+def _at_random(dataset: Dataset) -> Split:
+    """Split at random, with the share of positives the same in each part."""
+    spec = dataset.spec.split
+    why = "the spec states" if spec.by else "the rows have neither time nor group to split by"
+    rng = np.random.default_rng(dataset.spec.train.seed)
+    parts: dict[str, list[np.ndarray]] = {"train": [], "valid": [], "test": []}
+    for label in (0, 1):
+        rows = rng.permutation(np.flatnonzero(dataset.target == label))
+        num_test = round(spec.test_share * len(rows))
+        num_valid = round(spec.valid_share * (len(rows) - num_test))
+        parts["test"].append(rows[:num_test])
+        parts["valid"].append(rows[num_test : num_test + num_valid])
+        parts["train"].append(rows[num_test + num_valid :])
+    return Split(
+        by="random",
+        train=np.sort(np.concatenate(parts["train"])),
+        valid=np.sort(np.concatenate(parts["valid"])),
+        test=np.sort(np.concatenate(parts["test"])),
+        history=np.flatnonzero(dataset.target < 0),
+        reason=f"at random, stratified by the target, as {why}",
+    )
