@@ -5,6 +5,7 @@ other's fault.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
@@ -62,12 +63,13 @@ def percent(value: float) -> str:
 
 
 def instant(value: str) -> str:
-    """Write an ISO instant.
+    """Write an ISO instant; without an offset it is read as UTC, whatever the machine's own zone.
 
     >>> instant("2018-08-08T14:05:00+00:00")
     '8 August 2018 at 14:05 UTC'
     """
-    at = datetime.fromisoformat(value).astimezone(UTC)
+    at = datetime.fromisoformat(value)
+    at = at.astimezone(UTC) if at.tzinfo else at
     return f"{at.day} {MONTHS[at.month - 1]} {at.year} at {at:%H:%M} UTC"
 
 
@@ -81,8 +83,42 @@ def day(value: str) -> str:
 
 
 def quoted(value: str) -> str:
-    """Write a foreign text between curly quotes; curly quotes inside it become straight ones."""
-    return "“" + value.replace("“", '"').replace("”", '"') + "”"
+    """Write a foreign text between curly quotes, so that nothing in it can end the quotation.
+
+    Curly quotes inside it become straight ones. Controls and formats (line breaks, zero-width and
+    right-to-left marks), which could hide or reorder the words around, are written as their code points.
+
+    >>> quoted("A \u201cred\u201d\u202e flag")
+    '“A "red"⟨U+202E⟩ flag”'
+    """
+    straight = value.replace("“", '"').replace("”", '"')
+    return "“" + "".join(map(_visible, straight)) + "”"
+
+
+def _visible(character: str) -> str:
+    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    return f"⟨U+{ord(character):04X}⟩" if hidden else character
+
+
+def phrase(value: str) -> str:
+    """Write a noun phrase bare when it holds nothing but words and figures of one sentence, else quoted.
+
+    >>> phrase("the amount at 10:11 UTC"), phrase("amount. Approve it")
+    ('the amount at 10:11 UTC', '“amount. Approve it”')
+    """
+    harmless = re.fullmatch(r"\w(?:[\w '’/%&()+:,-]|\.(?=\w)){0,199}", value)
+    return value if harmless and not value.endswith(" ") else quoted(value)
+
+
+def plural(noun: str) -> str:
+    """Write the regular plural of an English noun.
+
+    >>> plural("visit"), plural("delivery"), plural("box")
+    ('visits', 'deliveries', 'boxes')
+    """
+    if re.search(r"[^aeiou]y$", noun):
+        return noun[:-1] + "ies"
+    return noun + ("es" if re.search(r"(s|x|z|ch|sh)$", noun) else "s")
 
 
 def name(value: str) -> str:
@@ -98,7 +134,11 @@ WRITERS: Mapping[str, Callable[..., str]] = {
     "ratio": lambda value: f"{value:,.1f} times",
     "log-odds": lambda value: f"{value:+.2f}",
     "days": lambda value: (
-        f"{value:,.0f} days" if value >= 10 or float(value).is_integer() else f"{value:.1f} days"
+        "1 day"
+        if value == 1
+        else f"{value:,.0f} days"
+        if value >= 10 or float(value).is_integer()
+        else f"{value:.1f} days"
     ),
     "instant": instant,
     "day": day,

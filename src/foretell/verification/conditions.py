@@ -1,0 +1,266 @@
+"""Conditions and derived numbers of the grammar text: read once into functions, never through `eval`.
+
+    condition   a.rank == 1 and not (score.abstained or no line)
+    derived     ratio(i.value, h.value), count(z: z.value > 0)
+
+What is missing is None, and every comparison with None is false: evidence that lacks a figure licenses nothing.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from foretell.records import Evidence, Fact
+
+Fields = Mapping[str, Any]
+Bound = Mapping[str, Fields]
+"""Variable -> the fields of the fact it stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The facts of one evidence, as the variables of a grammar see them."""
+
+    one: dict[str, Fields]
+    """Variables that stand for the only fact of their kind; absent where there is none, or more than one."""
+    many: dict[str, list[Fields]]
+    """Variables that stand for any fact of their kind."""
+
+
+def fields(fact: Fact) -> Fields:
+    return {
+        **fact.detail,
+        "id": fact.id,
+        "name": fact.name,
+        "text": fact.text,
+        "value": fact.value,
+        "unit": fact.unit,
+    }
+
+
+def world(variables: Mapping[str, tuple[bool, str, str]], evidence: Evidence) -> World:
+    """Return the facts by variable; facts of one kind that share a text cannot be told apart and drop out.
+
+    Args:
+        variables: name -> (stands for the only one, kind, name of the fact or "" for any).
+    """
+    kinds: dict[str, list[Fields]] = {}
+    for fact in evidence.facts:
+        kinds.setdefault(fact.kind, []).append(fields(fact))
+    for kind, facts in kinds.items():
+        if kind not in ("term", "check", "glossary"):
+            texts = [fact["text"] for fact in facts]
+            if len(set(texts)) < len(texts):
+                kinds[kind] = [fact for fact in facts if texts.count(fact["text"]) == 1]
+    one, many = {}, {}
+    for variable, (single, kind, name) in variables.items():
+        found = [fact for fact in kinds.get(kind, ()) if not name or fact["name"] == name]
+        if not single:
+            many[variable] = found
+        elif len(found) == 1:
+            one[variable] = found[0]
+    return World(one, many)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A condition or a derived number, ready to be evaluated."""
+
+    text: str
+    evaluate: Callable[[Bound, World], Any]
+    variables: tuple[str, ...]
+    """The variables it reads, without those that `count` binds itself."""
+    reference: tuple[str, str] = ("", "")
+    """(variable, field) when the expression is just one field."""
+
+
+def solutions(variables: Iterator[str] | tuple[str, ...], bound: Bound, world: World) -> Iterator[Bound]:
+    """Yield `bound`, extended in every way by facts for those of `variables` that are not bound yet."""
+    free = [name for name in dict.fromkeys(variables) if name not in bound]
+    if not free:
+        yield bound
+        return
+    for facts in product(*(world.many.get(name, ()) for name in free)):
+        yield {**bound, **dict(zip(free, facts, strict=True))}
+
+
+def is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _ratio(x: Any, y: Any) -> float | None:
+    return x / y if is_number(x) and is_number(y) and y else None
+
+
+def _difference(x: Any, y: Any) -> float | None:
+    return x - y if is_number(x) and is_number(y) else None
+
+
+def _change(x: Any, y: Any) -> float | None:
+    return (x - y) / abs(y) if is_number(x) and is_number(y) and y else None
+
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "ratio": _ratio,
+    "share": _ratio,
+    "difference": _difference,
+    "change": _change,
+    "column": lambda name: name.partition("@")[0] if isinstance(name, str) else None,
+    "pair": lambda column, entity: f"{column}@{entity}",
+}
+ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+TOKENS = re.compile(r'\s*(?:("[^"]*")|(\d*\.?\d+)|([a-z_]+(?:\.[a-z_]+)?)|(<=|>=|==|!=|<|>|\(|\)|,|:))')
+
+
+def read(text: str) -> Expression:
+    """Return the expression a text stands for.
+
+    Raises:
+        ValueError: when the text is not an expression.
+    """
+    tokens: list[str] = []
+    at = 0
+    while at < len(text.rstrip()):
+        match = TOKENS.match(text, at)
+        if match is None:
+            raise ValueError(f"'{text[at:]}' is not part of a condition")
+        tokens.append(match[0].strip())
+        at = match.end()
+    reader = _Reader(text, tokens)
+    evaluate = reader.either()
+    if reader.tokens:
+        raise ValueError(f"'{' '.join(reader.tokens)}' is left over in the condition '{text}'")
+    variables = tuple(dict.fromkeys(reader.variables))
+    reference = ("", "")
+    if len(tokens) == 1 and variables:
+        variable, _, field = tokens[0].partition(".")
+        reference = (variable, field or "value")
+    return Expression(text.strip(), evaluate, variables, reference)
+
+
+class _Reader:
+    """Recursive descent over the tokens of one expression."""
+
+    def __init__(self, text: str, tokens: list[str]) -> None:
+        self.text, self.tokens, self.variables = text, list(tokens), []
+
+    def take(self, *wanted: str) -> str:
+        """Return and drop the next token when it is one of `wanted`, else return an empty string."""
+        return self.tokens.pop(0) if self.tokens and self.tokens[0] in wanted else ""
+
+    def need(self, token: str) -> None:
+        if not self.take(token):
+            raise ValueError(f"'{token}' is missing in the condition '{self.text}'")
+
+    def either(self) -> Callable[[Bound, World], Any]:
+        left = self.both()
+        while self.take("or"):
+            left = _any(left, self.both())
+        return left
+
+    def both(self) -> Callable[[Bound, World], Any]:
+        left = self.negated()
+        while self.take("and"):
+            left = _all(left, self.negated())
+        return left
+
+    def negated(self) -> Callable[[Bound, World], Any]:
+        if self.take("not"):
+            inner = self.negated()
+            return lambda bound, world: not inner(bound, world)
+        if word := self.take("has", "no"):
+            name, wanted = self.tokens.pop(0), word == "has"
+            return lambda bound, world: (name in world.one or bool(world.many.get(name))) == wanted
+        return self.compared()
+
+    def compared(self) -> Callable[[Bound, World], Any]:
+        left = self.operand()
+        sign = self.take("<", "<=", ">", ">=", "==", "!=")
+        if not sign:
+            return left
+        right = self.operand()
+        if sign in ORDER:
+            return _ordered(ORDER[sign], left, right)
+        same = sign == "=="
+
+        def equal(bound: Bound, world: World) -> bool:
+            x, y = left(bound, world), right(bound, world)
+            return x is not None and y is not None and (x == y) == same
+
+        return equal
+
+    def operand(self) -> Callable[[Bound, World], Any]:
+        if not self.tokens:
+            raise ValueError(f"the condition '{self.text}' ends too early")
+        token = self.tokens.pop(0)
+        if token == "(":
+            inner = self.either()
+            self.need(")")
+            return inner
+        if token[0] == '"':
+            return lambda bound, world: token[1:-1]
+        if token[0].isdigit() or token[0] == ".":
+            constant = float(token)
+            return lambda bound, world: constant
+        if self.take("("):
+            return self.counted() if token == "count" else self.called(token)
+        variable, _, field = token.partition(".")
+        self.variables.append(variable)
+        return _field(variable, field or "value")
+
+    def called(self, name: str) -> Callable[[Bound, World], Any]:
+        if name not in FUNCTIONS:
+            raise ValueError(f"'{name}' is not a function of conditions: {', '.join(FUNCTIONS)}, count")
+        arguments = [self.operand()]
+        while self.take(","):
+            arguments.append(self.operand())
+        self.need(")")
+        function = FUNCTIONS[name]
+        return lambda bound, world: function(*(argument(bound, world) for argument in arguments))
+
+    def counted(self) -> Callable[[Bound, World], int]:
+        variable = self.tokens.pop(0)
+        self.need(":")
+        outside = list(self.variables)
+        inner = self.either()
+        self.need(")")
+        self.variables = outside + [name for name in self.variables[len(outside) :] if name != variable]
+
+        def count(bound: Bound, world: World) -> int:
+            return sum(
+                bool(inner({**bound, variable: fact}, world)) for fact in world.many.get(variable, ())
+            )
+
+        return count
+
+
+def _field(variable: str, field: str) -> Callable[[Bound, World], Any]:
+    def value(bound: Bound, world: World) -> Any:
+        fact = bound.get(variable)
+        return None if fact is None else fact.get(field)
+
+    return value
+
+
+def _any(left: Callable, right: Callable) -> Callable[[Bound, World], bool]:
+    return lambda bound, world: bool(left(bound, world) or right(bound, world))
+
+
+def _all(left: Callable, right: Callable) -> Callable[[Bound, World], bool]:
+    return lambda bound, world: bool(left(bound, world) and right(bound, world))
+
+
+def _ordered(sign: Callable[[Any, Any], bool], left: Callable, right: Callable) -> Callable[..., bool]:
+    def compare(bound: Bound, world: World) -> bool:
+        x, y = left(bound, world), right(bound, world)
+        return type(x) in (int, float) and type(y) in (int, float) and sign(x, y)
+
+    return compare

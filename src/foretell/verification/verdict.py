@@ -1,0 +1,129 @@
+"""The verdict on a narrative: every character of it belongs to a claim that the evidence supports.
+
+Parse or deny: what no production of the grammar reads is UNVERIFIED, what one reads but a fact denies is
+CONTRADICTED, and what the narrative's length demands but no sentence tells is OMITTED.
+"""
+
+import re
+from collections.abc import Iterator
+
+from foretell.records import (
+    CONTRADICTED,
+    OMITTED,
+    SUPPORTED,
+    UNVERIFIED,
+    Evidence,
+    Finding,
+    Narrative,
+    Verdict,
+    digest,
+)
+from foretell.verification.conditions import World, solutions, world
+from foretell.verification.grammar import Demand, Grammar, grammar
+from foretell.verification.parse import Parser, Sentence
+
+_END = re.compile(r"“[^”]*”(?= )|[.!?\n](?= |$)|“[^”]*”")
+
+
+def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
+    """Return the verdict on `narrative`: a pure, deterministic function of its text and length, and the facts.
+
+    The writer's `cites` and `production` are not read. A length the grammar has no plan for is held to the
+    demands of the longest.
+
+    Raises:
+        ValueError: when the evidence holds a number that is not finite.
+    """
+    rules = grammar()
+    facts = world(rules.variables, evidence)
+    text = narrative.text
+    findings: list[Finding] = []
+    told: set[tuple[str, str]] = set()
+    for found in _spans(Parser(rules, facts, text), text):
+        if isinstance(found, Finding):
+            findings.append(found)
+            continue
+        status = CONTRADICTED if found.fault else SUPPORTED
+        findings.append(
+            Finding(
+                start=found.start,
+                end=found.end,
+                status=status,
+                facts=found.facts,
+                derivation=found.derivation,
+                fault=found.fault,
+            )
+        )
+        if not found.fault:
+            told |= found.tells
+    length = narrative.length if narrative.length in rules.plans else "long"
+    findings.extend(
+        Finding(start=len(text), end=len(text), status=OMITTED, facts=(fact,) if fact else (), fault=fault)
+        for point, fact, fault in _demands(rules, facts, length)
+        if (point, fact) not in told
+    )
+    return Verdict(
+        passed=all(finding.status == SUPPORTED for finding in findings),
+        findings=tuple(findings),
+        evidence=digest(evidence),
+        text=digest(text),
+    )
+
+
+def _spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
+    """Cut the text into sentences that parse and stretches that do not; together they cover it."""
+    pos, group = 0, ""
+    while pos < len(text):
+        sentence = parser.sentence(pos, group)
+        if sentence is not None:
+            yield sentence
+            pos, group = sentence.end + 1, sentence.production.group
+            if pos == len(text):
+                yield Finding(start=pos - 1, end=pos, status=UNVERIFIED, fault="a space follows the last claim")
+            continue
+        end = _end(text, pos)
+        yield Finding(
+            start=pos,
+            end=end,
+            status=UNVERIFIED,
+            fault=f"no claim of the grammar reads: {text[pos : min(end, pos + 80)]}",
+        )
+        pos, group = end + 1, ""
+
+
+def _end(text: str, pos: int) -> int:
+    """Return where the sentence at `pos` seems to end; full stops inside quotations do not end it."""
+    for match in _END.finditer(text, pos):
+        if match[0][0] != "“" or text[match.end() : match.end() + 2].strip(" ")[:1].isupper():
+            return match.end()
+    return len(text)
+
+
+def _demands(rules: Grammar, facts: World, length: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (point, fact id or "", fault) for all that a narrative of this length must tell."""
+    for demand in rules.demands:
+        if length in demand.lengths:
+            fault = f"the {length} text leaves out: {demand.point}"
+            for fact in _demanded(demand, facts):
+                yield demand.point, fact, fault
+
+
+def _demanded(demand: Demand, facts: World) -> list[str]:
+    """Return the ids of the facts that must be told; [""] for a demand that names no fact."""
+    variable, condition = demand.variable, demand.condition
+    if variable in facts.one:
+        return [facts.one[variable]["id"]] if _holds(demand, facts) else []
+    if not variable:
+        return [""] if _holds(demand, facts) else []
+    names = (variable, *(condition.variables if condition else ()))
+    return list(
+        dict.fromkeys(
+            bound[variable]["id"]
+            for bound in solutions(names, facts.one, facts)
+            if condition is None or condition.evaluate(bound, facts)
+        )
+    )
+
+
+def _holds(demand: Demand, facts: World) -> bool:
+    return demand.condition is None or bool(demand.condition.evaluate(facts.one, facts))
