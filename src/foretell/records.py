@@ -199,6 +199,9 @@ class Decision:
     """The edited narrative; only for `edit`."""
 
 
+_ATOMS = frozenset((type(None), str, bool, int))
+
+
 def plain(record: Any) -> Any:
     """Return records as dicts, tuples as lists: what JSON can hold.
 
@@ -206,19 +209,26 @@ def plain(record: Any) -> Any:
         ValueError: on a number that is not finite, since JSON has no form for it.
         TypeError: on a type that JSON cannot hold.
     """
-    if record is None or isinstance(record, str | bool | int):
+    if type(record) in _ATOMS:
         return record
     if isinstance(record, float):
         if not math.isfinite(record):
             raise ValueError(f"a record holds {record}, which has no canonical form")
         return record
     if is_dataclass(record) and not isinstance(record, type):
-        return {item.name: plain(getattr(record, item.name)) for item in fields(record)}
+        return {name: plain(getattr(record, name)) for name in _names(type(record))}
     if isinstance(record, Mapping):
         return {str(key): plain(value) for key, value in record.items()}
     if isinstance(record, list | tuple):
         return [plain(value) for value in record]
+    if isinstance(record, str | int):
+        return record
     raise TypeError(f"a record holds a {type(record).__name__}, which has no canonical form")
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind))
 
 
 def canonical(record: Any) -> bytes:
