@@ -1,0 +1,368 @@
+"""The case store: opens what a verdict admits, records what people decide, and proves its log."""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from foretell.cases import reader
+from foretell.cases.case import fold, narrative_from, standing, step
+from foretell.cases.database import connect, told, url_of
+from foretell.cases.inspection import LogReport, inspect
+from foretell.cases.ledger import Ledger, parts
+from foretell.cases.log import (
+    STATUS_AFTER,
+    CaseRow,
+    ContentRow,
+    Draft,
+    EventRow,
+    Head,
+    head_of,
+    named,
+    salted,
+)
+from foretell.cases.rules import KIND_OF, is_name, refusal
+from foretell.cases.tables import cases, contents, events, heads
+from foretell.errors import DecisionError, StoreError, VerdictError
+from foretell.records import Case, Decision, Event, Evidence, Narrative, Verdict, canonical
+from foretell.verification import verify
+
+PAGE = 1000
+"""Events read in one transaction when a whole log is walked through."""
+
+_STREAM = {"yield_per": PAGE}
+_LOG = sa.select(events).order_by(events.c.seq).execution_options(**_STREAM)
+_PIECES = sa.select(contents).order_by(contents.c.seq).execution_options(**_STREAM)
+_LIST = sa.select(cases).execution_options(**_STREAM)
+
+
+class Store:
+    """An append-only store of cases in SQLite or PostgreSQL. Safe to use from many threads.
+
+    Args:
+        url: sqlite:///folder/cases.db or postgresql://user@host/database.
+        create: make the store where there is none.
+        clock: tells the instant of an event.
+        salt: draws the secret under which one piece of content is named in the log.
+
+    Raises:
+        StoreError: when there is no store, or it cannot be opened, or a newer release wrote it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        create: bool = True,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        salt: Callable[[], str] = lambda: secrets.token_hex(16),
+    ) -> None:
+        self._url = url_of(url)
+        self._engine = connect(self._url, create=create)
+        self._ledger = Ledger(self._engine, self._url, clock)
+        self._salt = salt
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    # Writing
+
+    def open_cases(self, drafts: Iterable[Case], actor: str = "foretell") -> int:
+        """Open all cases or none, in one transaction; return how many were not there before.
+
+        The narrative of each is verified again here, whatever the verdict it brings. A case that was opened
+        with the same prediction, evidence and narrative stays as it is, and so does one that was erased.
+
+        Raises:
+            VerdictError: when a narrative does not pass.
+            StoreError: when a case is there with other content, or cannot be written.
+        """
+        wanted: dict[str, Case] = {}
+        for case in drafts:
+            if wanted.setdefault(case.id, case).content != case.content:
+                raise StoreError(
+                    f"case '{case.id}' comes twice, with different content", "give each row its own id"
+                )
+        checked = {case.id: _texts(case) for case in wanted.values()}
+        while True:
+            there = self._opened(list(wanted))
+            for case_id, event in there.items():
+                self._compare(event, checked[case_id])
+            new = [
+                self._draft(case_id, "opened", actor, texts)
+                for case_id, texts in checked.items()
+                if case_id not in there
+            ]
+            if not new or self._ledger.append(new) is not None:
+                return len(new)
+
+    def decide(self, case_id: str, decision: Decision) -> Case:
+        """Record what a person decides, and return the case after it, once it is durable.
+
+        Raises:
+            DecisionError: when the rules do not admit it, among them: the content has changed since.
+            VerdictError: when an edited text does not pass; its findings are in the message.
+            StoreError: when there is no such case, it was erased, or the store cannot be written.
+        """
+        while True:
+            case = self.case(case_id)
+            if (error := refusal(case, decision)) is not None:
+                raise error
+            texts = {"reason": _text(case_id, decision.reason)} if decision.reason else {}
+            if decision.verb == "edit":
+                narrative = narrative_from(decision.text, writer=decision.actor, length=case.narrative.length)
+                texts["narrative"] = _text(case_id, narrative)
+                texts["verdict"] = _text(case_id, _passing(case_id, narrative, case.evidence))
+            draft = self._draft(case_id, KIND_OF[decision.verb], decision.actor, texts, case)
+            appended = self._ledger.append([draft])
+            if appended is not None:  # else somebody was faster: look again
+                return step(case, appended[0], {name: body for name, _, _, body in draft.pieces})
+
+    def erase(self, case_id: str, actor: str) -> None:
+        """Erase all content of a case for good. Its events stay, and the log verifies as before.
+
+        SQLite overwrites the bytes and empties the journal; PostgreSQL frees them at its next VACUUM.
+
+        Raises:
+            DecisionError: when the actor has no name.
+            StoreError: when there is no such case, it was erased already, or the store cannot be written.
+        """
+        if not is_name(actor):
+            raise DecisionError(f"'{actor}' is not the name of a person", "say who erases")
+        while True:
+            past = tuple(self.events(case_id))
+            if not past:
+                raise no_case(case_id)
+            if past[-1].kind == "erased":
+                raise StoreError(f"case '{case_id}' was erased already, at {past[-1].at} by {past[-1].actor}")
+            names = tuple(name for event in past for name in named(event.body).values())
+            draft = Draft(
+                case=case_id,
+                kind="erased",
+                actor=actor,
+                body=canonical({"erased": names}).decode(),
+                follows=past[-1].seq,
+                status="erased",
+                erases=names,
+            )
+            if self._ledger.append([draft]) is not None:
+                break
+        if self._url.drivername == "sqlite":
+            with told(self._url), self._engine.connect() as connection:
+                connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _draft(
+        self, case_id: str, kind: str, actor: str, texts: Mapping[str, str], before: Case | None = None
+    ) -> Draft:
+        pieces = []
+        for piece, text in sorted(texts.items()):
+            salt = self._salt()
+            pieces.append((salted(piece, salt, text), piece, salt, text))
+        body: dict[str, object] = {"contents": {piece: name for name, piece, _, _ in pieces}}
+        if before is not None:
+            body["on"] = standing(before.events)
+        return Draft(
+            case=case_id,
+            kind=kind,
+            actor=actor,
+            body=canonical(body).decode(),
+            follows=0 if before is None else before.events[-1].seq,
+            status=STATUS_AFTER["" if before is None else before.status][kind],
+            pieces=tuple(pieces),
+        )
+
+    def _opened(self, ids: Sequence[str]) -> dict[str, EventRow]:
+        """Return the opening event of each case that is there."""
+        query = sa.select(events).join(cases, events.c.seq == cases.c.opened)
+        with told(self._url), self._engine.connect() as connection:
+            rows = (
+                row for part in parts(ids) for row in connection.execute(query.where(cases.c.id.in_(part)))
+            )
+            return {row.case_id: EventRow(*row) for row in rows}
+
+    def _compare(self, opened: EventRow, texts: Mapping[str, str]) -> None:
+        """Refuse other content than the case was opened with, unless that was erased."""
+        query = sa.select(contents.c.kind, contents.c.salt).where(contents.c.seq == opened.seq)
+        with told(self._url), self._engine.connect() as connection:
+            salts = {row.kind: row.salt for row in connection.execute(query)}
+        names = named(opened.event().body)
+        changed = [
+            kind
+            for kind in ("prediction", "evidence", "narrative")
+            if kind in salts and salted(kind, salts[kind], texts[kind]) != names[kind]
+        ]
+        if changed:
+            raise StoreError(
+                f"case '{opened.case_id}' was opened at {opened.at} with another {' and '.join(changed)}",
+                "a case keeps what it was opened with: open the new one in another store",
+            )
+
+    # Reading
+
+    def case(self, case_id: str) -> Case:
+        """Return one case.
+
+        Raises:
+            StoreError: when there is no such case, or its content was erased.
+        """
+        with told(self._url), self._engine.connect() as connection:
+            found = _folded(connection, [case_id])
+        if not found:
+            raise no_case(case_id)
+        return found[0]
+
+    def cases(self, status: str | None = None, after: str | None = None, limit: int = 50) -> list[Case]:
+        """Return up to `limit` cases in the order of their opening, without those that were erased.
+
+        Args:
+            status: open, approved, rejected or escalated; all when None.
+            after: id of the last case of the page before.
+
+        Raises:
+            StoreError: when `after` names no case.
+        """
+        query = sa.select(cases.c.id).order_by(cases.c.opened).limit(limit)
+        query = query.where(cases.c.status == status if status else cases.c.status != "erased")
+        with told(self._url), self._engine.connect() as connection:
+            if after is not None:
+                opened = connection.scalar(sa.select(cases.c.opened).where(cases.c.id == after))
+                if opened is None:
+                    raise no_case(after)
+                query = query.where(cases.c.opened > opened)
+            ids = connection.scalars(query).all()
+            return [case for part in parts(ids) for case in _folded(connection, part)]
+
+    def all_cases(self, status: str | None = None) -> Iterator[Case]:
+        """Yield every case page by page, in the order of their opening."""
+        page = self.cases(status)
+        while page:
+            yield from page
+            page = self.cases(status, after=page[-1].id)
+
+    def events(self, case_id: str | None = None) -> Iterator[Event]:
+        """Yield the events of one case, or of all, in order."""
+        query = sa.select(events).order_by(events.c.seq).limit(PAGE)
+        if case_id is not None:
+            query = query.where(events.c.case_id == case_id)
+        seq = 0
+        while True:
+            with told(self._url), self._engine.connect() as connection:
+                page = connection.execute(query.where(events.c.seq > seq)).all()
+            yield from (EventRow(*row).event() for row in page)
+            if len(page) < PAGE:
+                return
+            seq = page[-1].seq
+
+    def head(self) -> Head:
+        """Return where the log ends; kept elsewhere, it proves later that nothing before it was touched."""
+        with told(self._url), self._engine.connect() as connection:
+            return Head(*connection.execute(sa.select(heads.c.seq, heads.c.digest)).one())
+
+    def verify_log(self, head: str = "") -> LogReport:
+        """Check the whole log, its content and the list of cases; see `inspection.inspect`.
+
+        Args:
+            head: `seq:digest` as it was printed earlier and kept elsewhere.
+
+        Raises:
+            StoreError: when `head` is not one, or the store cannot be read.
+        """
+        if self._url.drivername == "sqlite":
+            return reader.verify_log(str(self._url.database), head)
+        outer = head_of(head) if head else None
+        with told(self._url), self._engine.connect() as connection:
+            kept = Head(*connection.execute(sa.select(heads.c.seq, heads.c.digest)).one())
+            with (
+                connection.execute(_LOG) as log,
+                connection.execute(_PIECES) as pieces,
+                connection.execute(_LIST) as listed,
+            ):
+                return inspect(
+                    (EventRow(*row) for row in log),
+                    (ContentRow(*row) for row in pieces),
+                    (CaseRow(*row) for row in listed),
+                    kept,
+                    outer,
+                )
+
+
+def _folded(connection: Connection, ids: Sequence[str]) -> list[Case]:
+    query = sa.select(events).where(events.c.case_id.in_(ids)).order_by(events.c.seq)
+    told_by: dict[str, list[Event]] = {}
+    for row in connection.execute(query):
+        told_by.setdefault(row.case_id, []).append(EventRow(*row).event())
+    bodies = sa.select(contents.c.digest, contents.c.body).join(events, contents.c.seq == events.c.seq)
+    pieces = {row.digest: row.body for row in connection.execute(bodies.where(events.c.case_id.in_(ids)))}
+    return [fold(past, pieces) for past in told_by.values()]
+
+
+def _texts(case: Case) -> dict[str, str]:
+    """Return the canonical texts of a case that may be opened."""
+    if not is_name(case.id):
+        raise StoreError(f"'{case.id}' cannot name a case", "give rows ids of 1 to 200 printable characters")
+    if case.evidence.id != case.id or case.prediction.id != case.id:
+        raise VerdictError(
+            f"case '{case.id}' brings evidence about '{case.evidence.id}' and a prediction about "
+            f"'{case.prediction.id}'",
+            "open a case with what belongs to its row",
+        )
+    if not case.verdict.passed:
+        raise failed(case.id, case.narrative, case.verdict)
+    verdict = _passing(case.id, case.narrative, case.evidence)
+    records = {
+        "prediction": case.prediction,
+        "evidence": case.evidence,
+        "narrative": case.narrative,
+        "verdict": verdict,
+    }
+    return {kind: _text(case.id, record) for kind, record in records.items()}
+
+
+def _text(case_id: str, record: object) -> str:
+    try:
+        return canonical(record).decode()
+    except ValueError as error:
+        raise _unwritable(case_id, error) from error
+
+
+def _passing(case_id: str, narrative: Narrative, evidence: Evidence) -> Verdict:
+    try:
+        verdict = verify(narrative, evidence)
+    except ValueError as error:
+        raise _unwritable(case_id, error) from error
+    if not verdict.passed:
+        raise failed(case_id, narrative, verdict)
+    return verdict
+
+
+def failed(case_id: str, narrative: Narrative, verdict: Verdict) -> VerdictError:
+    """Return the error that names each fault with the words it is about."""
+    faults = [
+        f"{finding.status} “{narrative.text[finding.start : finding.end]}”: {finding.fault}"
+        for finding in verdict.findings
+        if finding.fault
+    ]
+    return VerdictError(
+        "\n".join([f"the narrative of case '{case_id}' does not pass:", *faults]),
+        "say only what the evidence supports",
+    )
+
+
+def _unwritable(case_id: str, error: ValueError) -> StoreError:
+    return StoreError(f"case '{case_id}' cannot be written: {error}", "repair the values of its row")
+
+
+def no_case(case_id: str) -> StoreError:
+    return StoreError(f"there is no case '{case_id}'", "list the cases: foretell cases")
