@@ -3,7 +3,8 @@
     condition   a.rank == 1 and not (score.abstained or no line)
     derived     ratio(i.value, h.value), count(z: z.value > 0)
 
-What is missing is None, and every comparison with None is false: evidence that lacks a figure licenses nothing.
+What is missing is None, and every comparison with None is false: evidence that lacks a
+figure licenses nothing.
 """
 
 import operator
@@ -117,7 +118,7 @@ ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-TOKENS = re.compile(r'\s*(?:("[^"]*")|(\d*\.?\d+)|([a-z_]+(?:\.[a-z_]+)?)|(<=|>=|==|!=|<|>|\(|\)|,|:))')
+TOKENS = re.compile(r'\s*(?:("[^"]*")|(-?\d*\.?\d+)|([a-z_]+(?:\.[a-z_]+)?)|(<=|>=|==|!=|<|>|\(|\)|,|:))')
 
 
 def read(text: str) -> Expression:
@@ -207,7 +208,7 @@ class _Reader:
             return inner
         if token[0] == '"':
             return lambda bound, world: token[1:-1]
-        if token[0].isdigit() or token[0] == ".":
+        if token[0] in "-.0123456789":
             constant = float(token)
             return lambda bound, world: constant
         if self.take("("):
@@ -235,9 +236,10 @@ class _Reader:
         self.variables = outside + [name for name in self.variables[len(outside) :] if name != variable]
 
         def count(bound: Bound, world: World) -> int:
-            return sum(
-                bool(inner({**bound, variable: fact}, world)) for fact in world.many.get(variable, ())
-            )
+            number, inside = 0, dict(bound)
+            for inside[variable] in world.many.get(variable, ()):
+                number += bool(inner(inside, world))
+            return number
 
         return count
 
@@ -261,6 +263,7 @@ def _all(left: Callable, right: Callable) -> Callable[[Bound, World], bool]:
 def _ordered(sign: Callable[[Any, Any], bool], left: Callable, right: Callable) -> Callable[..., bool]:
     def compare(bound: Bound, world: World) -> bool:
         x, y = left(bound, world), right(bound, world)
-        return type(x) in (int, float) and type(y) in (int, float) and sign(x, y)
+        alike = type(x) in (int, float) and type(y) in (int, float)
+        return alike and sign(x, y)
 
     return compare

@@ -90,15 +90,24 @@ class Alternative:
 
     def bindings(self, bound: Bound, facts: World, stage: int = 0) -> Iterator[Bound]:
         """Yield `bound` extended by facts for the free variables, as the licence admits."""
-        if stage == len(self.stages):
-            yield bound
-            return
-        variable, conditions = self.stages[stage]
-        free = variable and variable not in bound
-        for fact in facts.many[variable] if free else (None,):
-            extended = {**bound, variable: fact} if fact is not None else bound
-            if all(condition.evaluate(extended, facts) for condition in conditions):
-                yield from self.bindings(extended, facts, stage + 1)
+        for index in range(stage, len(self.stages)):
+            variable, conditions = self.stages[index]
+            if variable and variable not in bound:
+                for fact in facts.many[variable]:
+                    extended = {**bound, variable: fact}
+                    if _hold(conditions, extended, facts):
+                        yield from self.bindings(extended, facts, index + 1)
+                return
+            if not _hold(conditions, bound, facts):
+                return
+        yield bound
+
+
+def _hold(conditions: tuple[Expression, ...], bound: Bound, facts: World) -> bool:
+    for condition in conditions:  # a loop, because `all` over a generator takes thrice as long
+        if not condition.evaluate(bound, facts):
+            return False
+    return True
 
 
 @dataclass(slots=True)
@@ -135,8 +144,9 @@ class Grammar:
     claims: list[Production] = field(default_factory=list)
     groups: dict[str, list[tuple[Production, Alternative]]] = field(default_factory=dict)
     """Group -> its sentences, production by production."""
-    openings: dict[str, list[tuple[Production, Alternative]]] = field(default_factory=dict)
-    """First word -> the sentences that may begin with it, in the order of the text; "" -> any word."""
+    openings: dict[str, list[tuple[str, Production, Alternative]]] = field(default_factory=dict)
+    """First word -> (the words it begins with, production, alternative); "" for those that begin with a
+    value, which stand last."""
     demands: list[Demand] = field(default_factory=list)
     plans: dict[str, list[Step]] = field(default_factory=dict)
 
@@ -182,7 +192,7 @@ class _Lines:
             case "one" | "any":
                 names, _, kind = rest.partition("=")
                 kind, _, name = kind.strip().partition(" ")
-                self.grammar.variables.update({v: (word == "one", kind, name) for v in names.split()})
+                self.grammar.variables |= dict.fromkeys(names.split(), (word == "one", kind, name))
             case "phrase" | "claim":
                 self.begin(word, rest)
             case "role":
@@ -270,22 +280,24 @@ class _Lines:
         for production in (*grammar.claims, *grammar.phrases.values()):
             for option in production.alternatives:
                 unknown = [name for name in option.variables if name not in grammar.variables]
-                unknown += [node.phrase for node in _calls(option.nodes) if node.phrase not in grammar.phrases]
+                called = [node.phrase for node in _calls(option.nodes)]
+                unknown += [name for name in called if name not in grammar.phrases]
                 if unknown:
                     raise ValueError(f"'{production.name}' uses '{unknown[0]}', which the grammar lacks")
         sentences = [(claim, option) for claim in grammar.claims for option in claim.alternatives]
         for production, option in sentences:
             grammar.groups.setdefault(production.group, []).append((production, option))
-        words = {_first_word(option) for _, option in sentences}
-        for word in {"", *words}:
-            grammar.openings[word] = [pair for pair in sentences if _first_word(pair[1]) in (word, "")]
+        begun = [(_first_words(option), claim, option) for claim, option in sentences]
+        begun.sort(key=lambda sentence: not sentence[0])
+        for word in {words.partition(" ")[0] for words, _, _ in begun} | {""}:
+            grammar.openings[word] = [one for one in begun if one[0].partition(" ")[0] in (word, "")]
         return grammar
 
 
-def _first_word(option: Alternative) -> str:
-    """Return the word that a sentence always begins with, or an empty string."""
+def _first_words(option: Alternative) -> str:
+    """Return the words that a sentence always begins with, or an empty string."""
     first = option.nodes[0]
-    return first.text.split(" ")[0] if isinstance(first, Literal) and " " in first.text else ""
+    return first.text if isinstance(first, Literal) and " " in first.text else ""
 
 
 def _point(text: str) -> tuple[str, str]:
@@ -302,14 +314,14 @@ def _slot(text: str, variables: Mapping[str, tuple[bool, str, str]]) -> Slot | A
     capital = text.startswith("^")
     text = text.removeprefix("^")
     if "|" in text:
-        words, _, number = text.rpartition(":")
+        words, _, number = text.partition(":")
         one, _, other = words.partition("|")
         return Agreement(one, other, read(number))
     if listed := re.fullmatch(r"list\((\w+)\)", text):
         return Listing(listed[1], capital)
     match = re.fullmatch(r"(.*?)(?::([\w-]+)(?:\(([\w.]+)\))?)?", text)
-    if match is None or (count := re.fullmatch(r"(count\(.*\))(?::(count))?", text)):
-        return Slot(read(text.removesuffix(":count")), "count", None, capital)
+    if match is None or text.startswith("count("):
+        return Slot(read(text), "count", None, capital)
     expression, form, argument = read(match[1]), match[2] or "", match[3]
     if not form:
         variable, name = expression.reference

@@ -65,7 +65,9 @@ class Parser:
         sentences = openings.get(word, openings[""])
         for self.bound in range(MOST_FAULTS + 1):
             self.steps = 0
-            for production, option in sentences:
+            for words, production, option in sentences:
+                if words and not self.text.startswith(words, start):
+                    continue
                 cost = int(bool(production.after) and group not in production.after)
                 if cost <= self.bound:
                     for found in self.readings(production, option, start, cost):
@@ -85,6 +87,9 @@ class Parser:
 
     def enter(self, option: Alternative, pos: int, bound: Bound, trail: Trail, cost: int) -> Iterator[State]:
         """Read one alternative. Conditions on unique facts are settled at once, others when all is bound."""
+        first = option.nodes[0] if option.nodes else None
+        if type(first) is Literal and not self.text.startswith(first.text, pos):
+            return
         key = id(option)
         broken = self.static.get(key)
         if broken is None:
@@ -110,6 +115,17 @@ class Parser:
                 if not text.startswith(node.text, pos):
                     return
                 pos += len(node.text)
+                continue
+            if type(node) is Slot and node.expression.reference[0] in bound:
+                # The common case, without the cost of a generator: nothing to choose.
+                variable, field = node.expression.reference
+                truth = bound[variable].get(field)
+                pos, fault = self.compare(node, pos, truth, bound)
+                if fault:
+                    cost += 1
+                if pos < 0 or cost > self.bound:
+                    return
+                trail = (trail, "slot", node, truth, fault)
                 continue
             self.steps += 1
             if self.steps > MOST_STEPS:
@@ -141,16 +157,14 @@ class Parser:
                     yield pos + len(word), facts, trail, cost
 
     def slot(self, node: Slot, pos: int, bound: Bound, trail: Trail, cost: int) -> Iterator[State]:
-        """Read one value. An unbound variable may stand for any fact of its kind whose value agrees."""
+        """Read a derived number, or a value whose variable may still stand for any fact of its kind."""
         variable, field = node.expression.reference
-        if variable and variable not in bound:
+        if variable:
             tries: Iterator[tuple[Any, Bound]] = (
                 (fact.get(field), {**bound, variable: fact})
                 for fact in self.world.many.get(variable, ())
                 if node.form != "phrase" or self.begins(fact[field], pos)
             )
-        elif variable:
-            tries = iter(((bound[variable].get(field), bound),))
         else:
             tries = (
                 (node.expression.evaluate(facts, self.world), facts)
@@ -216,6 +230,7 @@ class Parser:
         waiting = [part for option in options for _, parts in option.stages[1:] for part in parts]
         free = [name for part in waiting for name in part.variables if not self.grammar.variables[name][0]]
         best: list[Any] | None = None
+        bound_best = bound
         for facts in solutions(tuple(free), bound, self.world):
             broken = [part for part in waiting if not part.evaluate(facts, self.world)]
             if best is None or len(broken) < len(best):
@@ -240,7 +255,9 @@ class Parser:
                 expression = node.expression
                 facts = [bound[name]["id"] for name in expression.variables if name in bound]
                 ids.update(dict.fromkeys(facts))
-                steps.append(f"{_located(expression.text, expression.variables, bound)} = {truth}")
+                where = f"{facts[0]}.{expression.reference[1]}" if expression.reference[0] else ""
+                where = where or _located(expression.text, expression.variables, bound)
+                steps.append(f"{where} = {truth}")
                 if fault:
                     faults.append(f"{'+'.join(facts)}: {fault}")
             elif kind == "listed":

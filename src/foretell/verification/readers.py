@@ -17,11 +17,16 @@ _NUMBER = re.compile(
     r"([+-]?)((?:[1-9][0-9]{0,2}(?:,[0-9]{3})+|0|[1-9][0-9]*)(?:\.([0-9]+))?(?:e([+-][0-9]{2,3}))?)"
 )
 _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,63}(?![A-Za-z0-9_\-])")
-_MONTHS = "January February March April May June July August September October November December".split()
+_MONTHS = [
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+]
 _DAY = re.compile(rf"([1-9][0-9]?) ({'|'.join(_MONTHS)}) ([0-9]{{4}})")
 _CLOCK = re.compile(r" at ([0-9]{2}):([0-9]{2}) UTC")
 _CURRENCY = re.compile(r"([A-Z]{3}) ")
-_CURRENCIES = frozenset("EUR USD GBP CHF JPY SEK NOK DKK PLN CZK CAD AUD INR".split())
+_CURRENCIES = frozenset(
+    ("EUR", "USD", "GBP", "CHF", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "CAD", "AUD", "INR")
+)
 _PHRASE = re.compile(r"\w(?:[\w '’/%&()+:,-]|\.(?=\w)){0,199}")
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 

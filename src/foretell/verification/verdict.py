@@ -26,7 +26,7 @@ _END = re.compile(r"“[^”]*”(?= )|[.!?\n](?= |$)|“[^”]*”")
 
 
 def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
-    """Return the verdict on `narrative`: a pure, deterministic function of its text and length, and the facts.
+    """Return the verdict on `narrative`: a pure function of its text and length, and of the facts.
 
     The writer's `cites` and `production` are not read. A length the grammar has no plan for is held to the
     demands of the longest.
@@ -79,7 +79,8 @@ def _spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
             yield sentence
             pos, group = sentence.end + 1, sentence.production.group
             if pos == len(text):
-                yield Finding(start=pos - 1, end=pos, status=UNVERIFIED, fault="a space follows the last claim")
+                fault = "a space follows the last claim"
+                yield Finding(start=pos - 1, end=pos, status=UNVERIFIED, fault=fault)
             continue
         end = _end(text, pos)
         yield Finding(
