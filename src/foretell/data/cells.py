@@ -76,19 +76,23 @@ def words(name: str) -> list[str]:
     return [word.lower() for word in re.split(r"[\W_]+", apart) if word]
 
 
-def named_once(names: Iterable[str], where: str) -> None:
-    """Refuse columns that share a name.
+def column_names(names: Iterable[str], where: str) -> list[str]:
+    """Return the names trimmed; a column without a name is called by its place, as in column_3.
 
     Raises:
-        DataError: naming the first one that appears twice.
+        DataError: naming the first one that appears twice or holds a zero byte.
     """
+    trimmed = [name.strip() or f"column_{number + 1}" for number, name in enumerate(names)]
     seen: set[str] = set()
-    for name in names:
+    for name in trimmed:
         if name in seen:
             raise DataError(
                 f"column '{clipped(name)}' appears twice in {where}", "give each column a name of its own"
             )
+        if "\0" in name:
+            raise DataError(f"column {name!r} of {where} has a zero byte in its name", "give it another name")
         seen.add(name)
+    return trimmed
 
 
 def is_number(name: str) -> bool:

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from foretell.data.cells import NAMELESS, clipped, is_number, named_once
+from foretell.data.cells import NAMELESS, clipped, column_names, is_number
 from foretell.data.dataset import Repair
 from foretell.errors import DataError
 
@@ -58,8 +58,6 @@ def read_csv(path: Path) -> tuple[pl.DataFrame, tuple[Repair, ...]]:
 def _decoded(path: Path) -> tuple[bytes, bool]:
     """Return the file as UTF-8 and whether bytes had to be replaced."""
     data = path.read_bytes()
-    if not data.strip():
-        raise DataError(f"{path} is empty", "name a file that has a line of column names and rows")
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = data.decode("utf-16", "replace")
         return text.encode(), UNDECODED in text
@@ -80,6 +78,8 @@ def _separator(data: bytes) -> str:
 
 def _head(data: bytes, path: Path) -> tuple[list[str], bytes, int]:
     """Return the column names, the bytes below them, and the number of lines above those."""
+    if not data.strip():
+        raise DataError(f"{path} is empty", "name a file that has a line of column names and rows")
     head = io.StringIO(data[:HEAD].decode("utf-8", "replace"), newline="")
     reader = csv.reader(head, delimiter=_separator(data))
     try:
@@ -90,13 +90,15 @@ def _head(data: bytes, path: Path) -> tuple[list[str], bytes, int]:
         ) from error
     if not cells:
         raise DataError(f"{path} has no column names", "write them into its first line")
-    names = [cell.strip() or f"column_{number + 1}" for number, cell in enumerate(cells)]
+    names = [cell.strip() for cell in cells]
     if len(set(names)) < len(names) and any(is_number(name) for name in names):
-        raise DataError(
-            f"the first line of {path} looks like data: {clipped(', '.join(names), 60)}", NAMELESS
-        )
-    named_once(names, str(path))
-    return names, data[len(head.getvalue()[: head.tell()].encode()) :], reader.line_num
+        shown = clipped(", ".join(names), 60)
+        raise DataError(f"the first line of {path} looks like data: {shown}", NAMELESS)
+    return (
+        column_names(names, str(path)),
+        data[len(head.getvalue()[: head.tell()].encode()) :],
+        reader.line_num,
+    )
 
 
 def _ragged(rows: list[pacsv.InvalidRow], kept: int, body: bytes, lines: int, path: Path) -> Repair:

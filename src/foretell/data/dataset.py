@@ -97,7 +97,7 @@ def fingerprint(frame: pl.DataFrame) -> str:
         if series.dtype == pl.String:
             text = series.fill_null("")
             summed.update(text.str.len_bytes().to_numpy().data)
-            for chunk in pa.chunked_array([text.rechunk().to_arrow()]).cast(pa.large_string()).chunks:
+            for chunk in pa.chunked_array([text.to_arrow()]).cast(pa.large_string()).chunks:
                 summed.update(_characters(chunk))
         else:
             summed.update(np.ascontiguousarray(series.to_physical().fill_null(0).to_numpy()).data)

@@ -23,6 +23,14 @@ def infer(frame: pl.DataFrame, spec: Spec, where: str) -> tuple[Column, ...]:
         DataError: when the spec names a column that the data lack.
         SpecError: when the spec states an unknown kind.
     """
+    data = spec.data
+    if not data.target or data.target in {data.id, data.time, data.group, *data.exclude}:
+        raise DataError(
+            f"column '{data.target}' cannot be the target and something else"
+            if data.target
+            else "no target is named",
+            "name the column to predict, and no other, in `data.target`",
+        )
     named = _named(spec)
     for name, what in named.items():
         if name not in frame.columns:

@@ -82,7 +82,7 @@ def _repaired(
         else:
             series, found = kind(column.kind).repair(raw)
         if learned and column.role in ("input", "time") and not series.count():
-            seen = example(raw, raw.is_not_null())
+            seen = example(raw, raw.is_not_null()) if raw.count() else "null"
             raise DataError(
                 f"no value of column '{column.name}' is of kind {column.kind}, as in {seen}",
                 f"state another kind under `columns.{column.name}.kind`, or exclude the column",

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from foretell.data.cells import named_once
+from foretell.data.cells import column_names
 from foretell.data.csvfile import read_csv
 from foretell.data.dataset import Repair
 from foretell.errors import DataError
@@ -41,7 +41,7 @@ def load(spec: DataSpec) -> Raw:
         from foretell.data.sql import read_sql  # SQLAlchemy is loaded by those who use it
 
         table, where = read_sql(spec)
-        frame, repairs = readable(table)
+        frame, repairs = readable(table, where)
         return Raw(frame=frame, repairs=repairs, where=where)
     parts = [(path, *_file(path)) for path in _paths(spec.source)]
     first_path, first, _ = parts[0]
@@ -95,22 +95,20 @@ def _file(path: Path) -> tuple[pl.DataFrame, tuple[Repair, ...]]:
         if not parquet:
             return read_csv(path)
         with pq.ParquetFile(path) as file:
-            named_once(file.schema_arrow.names, str(path))
             table = file.read()
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise DataError(
             f"{path} cannot be read: {error}", "check that the file was written to its end"
         ) from error
-    frame, repairs = readable(table)
-    return frame, repairs
+    return readable(table, str(path))
 
 
-def readable(table: pa.Table) -> tuple[pl.DataFrame, tuple[Repair, ...]]:
+def readable(table: pa.Table, where: str) -> tuple[pl.DataFrame, tuple[Repair, ...]]:
     """Return the columns that hold one plain value per row; others are left out and reported."""
     columns: dict[str, pl.Series] = {}
     repairs: list[Repair] = []
-    for name, column in zip(table.column_names, table.columns, strict=True):
+    for name, column in zip(column_names(table.column_names, where), table.columns, strict=True):
         try:
             columns[name] = pl.Series(name, _plain(column))
         except pa.ArrowException:

@@ -10,7 +10,6 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from foretell.data.cells import named_once
 from foretell.errors import DataError
 from foretell.lookup import nearest
 from foretell.spec import DataSpec
@@ -49,7 +48,6 @@ def read_sql(spec: DataSpec) -> tuple[pa.Table, str]:
         ) from error
     finally:
         engine.dispose()
-    named_once(names, where)
     if not rows:
         raise DataError(f"{spec.table} of {where} holds no rows", "name a table or SELECT that has rows")
     columns = [_column(list(values)) for values in zip(*rows, strict=True)]

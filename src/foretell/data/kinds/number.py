@@ -77,7 +77,9 @@ def fit(series: pl.Series) -> dict[str, Any]:
 
 
 def encode(series: pl.Series, state: Mapping[str, Any]) -> np.ndarray:
-    return series.to_numpy().astype(np.float32)[:, None]
+    """Return the numbers; those beyond the range of float32 become its largest ones."""
+    limit = np.finfo(np.float32).max
+    return np.clip(series.to_numpy(), -limit, limit).astype(np.float32)[:, None]
 
 
 def names(column: Column, state: Mapping[str, Any]) -> tuple[str, ...]:

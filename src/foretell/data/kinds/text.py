@@ -53,7 +53,8 @@ def fit(series: pl.Series) -> dict[str, Any]:
     if counts_NW.shape[1] == 1:  # one word has nothing to fold: its weight is the component
         components = np.ones((1, 1))
     else:
-        components = TruncatedSVD(width, random_state=0).fit(counts_NW).components_
+        with np.errstate(invalid="ignore"):  # equal texts have no variance to explain, yet components
+            components = TruncatedSVD(width, random_state=0).fit(counts_NW).components_
     return {
         "words": vectorizer.get_feature_names_out().tolist(),
         "weights": np.round(vectorizer.idf_, 6).tolist(),
