@@ -22,3 +22,9 @@ class Model(nn.Module):
     def parameters_of(self, turn: str) -> Mapping[str, nn.Parameter]:
         """Return the parameters that this turn moves, by name; all of them unless a model says otherwise."""
         return dict(self.named_parameters())
+
+
+def placed(batch: Batch, model: Model) -> Batch:
+    """Return the batch on the device of the model's parameters."""
+    device = next(model.parameters()).device
+    return {name: tensor.to(device) for name, tensor in batch.items()}

@@ -227,7 +227,7 @@ def _verified(folder: Path, raw: bytes) -> tuple[dict[str, Any], dict[str, bytes
         raise CheckpointError(
             f"The manifest of '{folder}' is damaged ({type(error).__name__}: {error})", _RESTORE
         ) from error
-    if form != FORMAT and form not in UPGRADES:
+    if form not in [FORMAT, *UPGRADES]:
         raise CheckpointError(
             f"The checkpoint '{folder}' has format {form!r}; release {__version__} reads up to {FORMAT}",
             "install the release that wrote it, or a later one",

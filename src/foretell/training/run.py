@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from foretell.errors import CheckpointError, TrainingError
-from foretell.models.base import Batch, Model
+from foretell.models.base import Batch, Model, placed
 from foretell.records import canonical, plain
 from foretell.spec import TrainSpec
 from foretell.training.checkpoint import open_checkpoint, pack_tensors, save
@@ -29,7 +30,7 @@ class Counts:
     """Steps over which the schedule is laid, fixed before the first one."""
     step: int = 0
     seconds: float = 0.0
-    first_loss: float = math.nan
+    first_loss: float | None = None
     stretch: float = 0.0
     """Sum of the losses since the last entry of `losses`."""
     losses: tuple[float, ...] = ()
@@ -53,6 +54,7 @@ class Run:
         """Take the turns of one step, move the average, and return the summed loss."""
         counts, spec = self.counts, self.spec
         torch.manual_seed(mixed(spec.seed, counts.step))
+        batch = placed(batch, self.model)
         share = one_cycle(counts.step, counts.steps, spec.warmup)
         total = sum(self._take_turn(turn, batch, spec.learning_rate * share) for turn in self.model.turns)
         counts.step += 1
@@ -70,15 +72,16 @@ class Run:
         optimizer.zero_grad(set_to_none=True)
         loss = self.model.loss(batch, turn)
         value = loss.item()
-        if math.isnan(self.counts.first_loss):
+        if self.counts.first_loss is None:
             self.counts.first_loss = value
         if not math.isfinite(value) or abs(value) > EXPLODED * (1 + abs(self.counts.first_loss)):
             raise self.divergence(f"The loss of '{turn}'", value)
         loss.backward(inputs=list(parameters.values()))
-        norm = torch.nn.utils.clip_grad_norm_(parameters.values(), self.spec.clip)
+        norm = get_total_norm([each.grad for each in parameters.values() if each.grad is not None])
         if not torch.isfinite(norm):
             name = next((name for name, each in parameters.items() if not _finite(each.grad)), "all together")
             raise self.divergence(f"The gradient of '{turn}' ({name})", value)
+        clip_grads_with_norm_(parameters.values(), self.spec.clip, norm)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
         optimizer.step()
