@@ -24,10 +24,14 @@ from foretell.report.svg import (
     text,
     time_ticks,
 )
-from foretell.units import instant, write
+from foretell.units import instant, percent, write
 
 MOST_EVENTS = 300
+WIDEST = 1e6
+"""Values this many times smaller than the largest stand on the bottom line, with those of 0 or less."""
 MOST_FACTORS = 9
+MOST_MOVERS = 3
+"""Past events whose shares in the score are written beside their marks, the largest."""
 STABLE = 0.9
 """Share of resamples that must agree on a sign for it to be drawn as certain."""
 
@@ -37,10 +41,13 @@ def timeline(past: Timeline, outcome: str) -> Markup:
     events = sorted(past.events, key=lambda event: event.at)[-MOST_EVENTS:]
     shown = [*events, past.alert]
     values = [event.value for event in shown if event.value is not None and event.value > 0]
+    values = [value for value in values if value >= max(values) / WIDEST]
     top, bottom = 30, 196
     x = spanning([seconds(event.at) for event in shown], LEFT + 8, RIGHT - 8)
     y = spanning(values or [1.0], bottom - 22, top, log=True)
-    marks = [text(4, 14, f"{past.value_text}{f', {past.unit}' if past.unit else ''} (log scale)", kind="name")]
+    marks = [
+        text(4, 14, f"{past.value_text}{f', {past.unit}' if past.unit else ''} (log scale)", kind="name")
+    ]
     for tick in y.ticks(4) if values else ():
         marks += [
             line(LEFT, y(tick), RIGHT, y(tick), "grid"),
@@ -54,18 +61,35 @@ def timeline(past: Timeline, outcome: str) -> Markup:
         ]
     for event in events:
         marks.append(_event(event, x, y, bottom, past.unit, outcome))
+    marks += _movers(events, x, y, bottom)
     at, level = x(seconds(past.alert.at)), _level(past.alert, y, bottom)
     marks += [
         line(at, top - 8, at, bottom, "capacity"),
         text(at - 6, top - 12, "this alert", anchor="end", kind="note"),
         element("path", d=f"M{at:.1f} {level - 8:.1f}l8 8l-8 8l-8 -8z", class_="alert"),
     ]
+    low = sum(_level(event, y, bottom) == bottom - 7 for event in shown)
+    if low:
+        words = f"{low:,} on the bottom line: no {past.value_text} above 0"
+        marks.append(text(LEFT, bottom + 35, fitted(words, RIGHT - LEFT), kind="name"))
     label = f"{past.role} {past.entity}: {len(events)} past events and the alert, {past.value_text} by time"
-    return drawing(label, bottom + 26, *marks)
+    return drawing(label, bottom + (42 if low else 26), *marks)
+
+
+def _movers(events: Sequence[PastEvent], x: Scale, y: Scale, bottom: float) -> list[Markup]:
+    """Write the largest shares above their marks, where one does not cover another."""
+    marks, taken = [], []
+    for event in sorted(events, key=lambda event: -abs(event.share or 0))[:MOST_MOVERS]:
+        at, level = x(seconds(event.at)), _level(event, y, bottom) - 9
+        if event.share and all(abs(at - a) > 34 or abs(level - b) > 13 for a, b in taken):
+            taken.append((at, level))
+            words = f"{event.share:+.2f}".replace("-", "−")
+            marks.append(text(at, level, words, anchor="middle", kind="mover"))
+    return marks
 
 
 def _level(event: PastEvent, y: Scale, bottom: float) -> float:
-    return y(event.value) if event.value is not None and event.value > 0 else bottom - 7
+    return y(event.value) if event.value is not None and event.value >= y.low else bottom - 7
 
 
 def event_kind(event: PastEvent) -> str:
@@ -134,21 +158,26 @@ def waterfall(case: Case) -> Markup:
     running = [base]
     for step in told:
         running.append(running[-1] + step.value)
-    x = spanning([*running, base + 1], 6, WIDTH - 6)
-    top, row_height = 46, 36
-    bottom = top + row_height * (len(told) + 2)
+    x = spanning([*running, base + 1], 6, WIDTH - 64)
+    top, row_height = 36, 36
+    bottom = top + row_height * (len(told) + 2) + 4
     marks = [text(6, 12, "probability before calibration", kind="name"), *_odds_axes(x, top, bottom)]
     marks += [
-        text(6, top + 14, "where an unremarkable row starts", kind="row"),
-        text(WIDTH - 6, top + 14, f"{base:+.2f}".replace("-", "−"), anchor="end", kind="figure"),
-        element("circle", cx=x(base), cy=top + 25, r=4, class_="spot"),
+        text(6, top + 18, "start, before any factor", kind="row"),
+        text(WIDTH - 6, top + 18, f"{base:+.2f}".replace("-", "−"), anchor="end", kind="figure"),
+        element("circle", cx=x(base), cy=top + 29, r=4, class_="spot"),
     ]
     for index, step in enumerate(told):
-        marks.append(_step(step, running[index], x, top + row_height * (index + 1)))
-    last = top + row_height * (len(told) + 1)
+        marks.append(_step(step, running[index], x, top + 4 + row_height * (index + 1)))
+    last = top + row_height * (len(told) + 1) + 4
     final = running[-1]
     marks += [
-        text(6, last + 14, "score of this row", kind="row strong"),
+        text(
+            6,
+            last + 14,
+            f"score: {percent(case.prediction.probability)} after calibration",
+            kind="row strong",
+        ),
         text(WIDTH - 6, last + 14, f"{final:+.2f}".replace("-", "−"), anchor="end", kind="figure strong"),
         element("circle", cx=x(final), cy=last + 25, r=5.5, class_="chosen"),
     ]
@@ -163,13 +192,16 @@ def _odds_axes(x: Scale, top: float, bottom: float) -> Sequence[Markup]:
         logit = math.log(chance / (1 - chance))
         if x.low <= logit <= x.high and x(logit) - end > 34:
             end = x(logit)
-            marks += [line(end, top - 5, end, top, "axis"), text(end, top - 9, share(chance), anchor="middle", kind="tick")]
+            marks += [
+                line(end, top - 5, end, top, "axis"),
+                text(end, top - 9, share(chance), anchor="middle", kind="tick"),
+            ]
     for tick in x.ticks(6):
         marks += [
             line(x(tick), top, x(tick), bottom, "grid"),
             text(x(tick), bottom + 16, short(tick), anchor="middle", kind="tick"),
         ]
-    return [*marks, text(WIDTH - 6, bottom + 35, "log-odds", anchor="end", kind="name")]
+    return [*marks, text(x.end, bottom + 35, "log-odds", anchor="end", kind="name")]
 
 
 def _step(step: Step, before: float, x: Scale, y: float) -> Markup:

@@ -40,7 +40,10 @@ def vertical_axis(scale: Scale, label: str, write: Callable[[float], str]) -> Ma
     marks = [text(4, TOP - 14, label, kind="name")]
     for tick in scale.ticks(5):
         y = scale(tick)
-        marks += [line(LEFT, y, RIGHT, y, "grid"), text(LEFT - 6, y + 4, write(tick), anchor="end", kind="tick")]
+        marks += [
+            line(LEFT, y, RIGHT, y, "grid"),
+            text(LEFT - 6, y + 4, write(tick), anchor="end", kind="tick"),
+        ]
     return Markup("").join(marks)
 
 
@@ -64,10 +67,8 @@ def swatch(kind: str) -> Markup:
     return element("svg", piece, class_="swatch", viewBox="0 0 28 12", aria_hidden="true")
 
 
-def precision_recall(
-    curves: Sequence[Curve], at: tuple[float, float] | None, base: float | None, outcome: str
-) -> Markup:
-    """Draw precision against recall; `at` is (recall, precision) at the chosen capacity, `base` chance."""
+def precision_recall(curves: Sequence[Curve], base: float | None, outcome: str) -> Markup:
+    """Draw precision against recall, each curve with its chosen point; `base` is chance's precision."""
     x, y = Scale(0, 1, LEFT, RIGHT), Scale(0, 1, BOTTOM, TOP)
     marks = [
         vertical_axis(y, f"precision: share of alerts that are {outcome}", share),
@@ -78,8 +79,9 @@ def precision_recall(
     for curve, kind in sorted(legend(curves), key=lambda pair: pair[0].delivered):
         points = [(x(r), y(p)) for r, p in zip(curve.recall, curve.precision, strict=True)]
         marks.append(path(points, kind))
-    if at is not None:
-        marks.append(element("circle", cx=x(at[0]), cy=y(at[1]), r=5.5, class_="chosen"))
+        if curve.chosen is not None:
+            level = _at(curve.recall, curve.precision, curve.chosen)
+            marks.append(element("circle", cx=x(curve.chosen), cy=y(level), r=5.5, class_="chosen"))
     return drawing(f"Precision against recall of {len(curves)} models", HEIGHT, *marks)
 
 
@@ -106,8 +108,8 @@ def alerts_name(per: str) -> str:
     return "alerts a day" if per == "day" else f"alerts per {per}"
 
 
-def _at(alerts: Sequence[float], values: Sequence[float], capacity: float) -> float:
-    return min(zip(alerts, values, strict=True), key=lambda pair: abs(pair[0] - capacity))[1]
+def _at(places: Sequence[float], values: Sequence[float], wanted: float) -> float:
+    return min(zip(places, values, strict=True), key=lambda pair: abs(pair[0] - wanted))[1]
 
 
 def workload(work: Workload, capacity: float, per: str) -> Markup:
@@ -127,7 +129,7 @@ def workload(work: Workload, capacity: float, per: str) -> Markup:
         pairs = [(a, v) for a, v in zip(work.alerts, values, strict=True) if a >= x.low]
         marks.append(path([(x(a), y(v)) for a, v in pairs], kind))
         end = y(values[-1])
-        lifted = end - 8 if name == higher and end > TOP + 16 else end + 17
+        lifted = end + 17 if name == higher and end < TOP + 20 else end - 14
         marks.append(text(RIGHT - 2, min(lifted, BOTTOM - 5), name, anchor="end", kind=f"label {kind}"))
         if x.low <= capacity <= x.high:
             value = _at(work.alerts, values, capacity)
@@ -142,7 +144,7 @@ def cost(work: Workload, capacity: float, per: str) -> Markup:
     points = [(x(a), y(c)) for a, c in zip(work.alerts, work.cost, strict=True) if a >= x.low]
     best = min(range(len(work.cost)), key=lambda index: work.cost[index])
     spot_x, spot_y = x(max(work.alerts[best], x.low)), y(work.cost[best])
-    right = spot_x > (LEFT + RIGHT) / 2
+    right = spot_x > LEFT + 0.75 * (RIGHT - LEFT)
     marks = [
         vertical_axis(y, f"cost per {per}" + (f", {work.currency}" if work.currency else ""), short),
         horizontal_axis(x, BOTTOM, alerts_name(per), short, TOP),
@@ -190,21 +192,21 @@ def reliability(bins: Sequence[ReliabilityBin], outcome: str) -> Markup:
     return drawing(f"Reliability: observed against predicted, {len(bins)} bins", 392, *marks)
 
 
-def importance(factors: Sequence[Factor]) -> Markup:
-    """Draw a bar per factor: its length the mean absolute log-odds, its two shades the sign's shares."""
-    x = Scale(0, max(factor.strength for factor in factors) or 1, 2, WIDTH - 62)
-    marks = []
-    for row, factor in enumerate(factors):
-        y = 36 * row
-        end = x(factor.strength)
-        split = 2 + (end - 2) * factor.raises
-        marks += [
-            text(2, y + 13, fitted(factor.name, WIDTH - 8), kind="row"),
-            element("rect", x=2, y=y + 19, width=max(split - 2, 0), height=9, class_="raises"),
-            element("rect", x=split, y=y + 19, width=max(end - split, 0), height=9, class_="lowers"),
-            text(end + 6, y + 28, f"{factor.strength:.2f}", kind="tick"),
-        ]
-    return drawing("Mean absolute share of each factor in the score", 36 * len(factors) + 2, *marks)
+def importance(factor: Factor, most: float) -> Markup:
+    """Draw one factor's bar; its length is the strength, its two shades the shares of the signs.
+
+    Args:
+        most: the greatest strength of all factors, which fills the width.
+    """
+    end = WIDTH * factor.strength / most if most else 0.0
+    split = end * factor.raises
+    bar = (
+        element("rect", x=0, y=2, width=split, height=16, class_="raises"),
+        element("rect", x=split, y=2, width=end - split, height=16, class_="lowers"),
+    )
+    return element(
+        "svg", *bar, class_="strip", viewBox=f"0 0 {WIDTH} 20", preserveAspectRatio="none", aria_hidden="true"
+    )
 
 
 def seconds(at: str) -> float:
@@ -234,18 +236,23 @@ def split(parts: Sequence[Part]) -> Markup:
     return drawing("The parts of the data along time", bottom + 24, *marks)
 
 
-def score_strip(probability: float, threshold: float, low: float | None, high: float | None) -> Markup:
+def score_strip(probability: float, threshold: float, around: tuple[float, float] | None) -> Markup:
     """Draw one probability from 0 to 1 with its interval and the alert threshold."""
     x = Scale(0, 1, 8, WIDTH - 8)
     marks = [line(8, 22, WIDTH - 8, 22, "axis")]
     for tick in (0, 0.25, 0.5, 0.75, 1):
         marks += [
             line(x(tick), 22, x(tick), 26, "axis"),
-            text(x(tick), 40, share(tick), anchor="middle" if 0 < tick < 1 else "end" if tick else "start",
-                 kind="tick"),
+            text(
+                x(tick),
+                40,
+                share(tick),
+                anchor="middle" if 0 < tick < 1 else "end" if tick else "start",
+                kind="tick",
+            ),
         ]
-    if low is not None and high is not None:
-        marks.append(line(x(low), 22, x(high), 22, "range"))
+    if around is not None:
+        marks.append(line(x(around[0]), 22, x(around[1]), 22, "range"))
     side = "end" if threshold > 0.6 else "start"
     nudge = -5 if threshold > 0.6 else 5
     marks += [

@@ -121,6 +121,8 @@ class Curve:
     precision: tuple[float, ...]
     delivered: bool = False
     floor: bool = False
+    chosen: float | None = None
+    """Recall at the alert threshold, where the curve is marked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

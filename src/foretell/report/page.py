@@ -5,11 +5,11 @@ import hashlib
 import json
 import os
 import re
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,7 +18,17 @@ from foretell.errors import DataError, StoreError
 from foretell.records import Case, canonical, restore
 from foretell.report import case_pictures, charts
 from foretell.report.contents import Example, RunReport, Timeline
-from foretell.report.views import board, capacities, decimal, grouped, more, plural, sentences
+from foretell.report.views import (
+    board,
+    capacities,
+    decimal,
+    grouped,
+    interval,
+    last_day,
+    more,
+    plural,
+    sentences,
+)
 from foretell.units import day, instant, number, percent, write
 
 UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
@@ -37,7 +47,7 @@ def environment() -> Environment:
     )
     css = resources.files("foretell.report").joinpath("templates/page.css").read_text()
     code = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    made.globals |= {
+    names: dict[str, Any] = {
         "css": Markup(css),
         "css_hash": f"sha256-{code}",
         "charts": charts,
@@ -46,9 +56,11 @@ def environment() -> Environment:
         "grouped": grouped,
         "capacities": capacities,
         "board": board,
+        "interval": interval,
         "alerts_name": charts.alerts_name,
     }
-    made.filters |= {
+    made.globals.update(names)
+    filters: dict[str, Callable[..., Any]] = {
         "write": write,
         "instant": instant,
         "day": day,
@@ -57,9 +69,11 @@ def environment() -> Environment:
         "plural": plural,
         "decimal": decimal,
         "more": more,
+        "last_day": last_day,
         "count": lambda value: f"{value:,.0f}",
         "capital": lambda words: words[:1].upper() + words[1:],
     }
+    made.filters.update(filters)
     return made
 
 
@@ -81,7 +95,7 @@ def case_page(case: Case, timelines: Sequence[Timeline] = (), *, outcome_text: s
         page.render(
             example=Example(case=case, timelines=tuple(timelines)),
             row_text=named.get("row", "row"),
-            outcome_text=named.get("positive", outcome_text),
+            outcome_text=named.get("outcome", outcome_text),
         )
     )
 
@@ -106,30 +120,32 @@ def read_report(path: str | os.PathLike[str]) -> RunReport:
     try:
         return restore(RunReport, json.loads(Path(path).read_bytes()))
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot read the report {path}: {error}", "write it again with `foretell run`") from error
+        raise DataError(
+            f"cannot read the report {path}: {error}", "write it again with `foretell run`"
+        ) from error
 
 
 def _replace(path: Path, content: bytes) -> None:
     """Write aside, flush to the disk, then rename, so that a reader sees the old file or the new one."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as aside:
-            try:
-                aside.write(content)
-                aside.flush()
-                os.fsync(aside.fileno())
-                os.fchmod(aside.fileno(), 0o644)
-                Path(aside.name).replace(path)
-            except OSError:
-                Path(aside.name).unlink(missing_ok=True)
-                raise
+        try:
+            with aside.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
             os.close(folder)
     except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror}", "choose another `out` folder or free space") from error
+        message = f"cannot write {path}: {error.strerror}"
+        raise StoreError(message, "free space, or choose another `out` folder") from error
 
 
 def _visible(page: str) -> str:

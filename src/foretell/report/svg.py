@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from foretell.units import MONTHS
 
 WIDTH = 440
-LEFT, RIGHT = 46, 428
+LEFT, RIGHT = 52, 420
 DAY = 86_400.0
 STEPS_SECONDS = (*(3600.0 * hours for hours in (1, 3, 6, 12)), *(DAY * days for days in (1, 2, 7, 14)))
 STEPS_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
@@ -120,10 +120,9 @@ def time_ticks(low: float, high: float, most: int = 5) -> list[tuple[float, str]
         if (high - low) / step <= most:
             ticks = [step * index for index in range(math.ceil(low / step), math.floor(high / step) + 1)]
             return [(tick, _written(tick, hours=step < DAY)) for tick in ticks]
-    start = datetime.fromtimestamp(low, UTC)
-    months = [(start.year * 12 + start.month - 1 + offset) for offset in range(1, 2400)]
-    instants = [(month, datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)) for month in months]
-    inside = [(month, at) for month, at in instants if at.timestamp() <= high]
+    start, end = datetime.fromtimestamp(low, UTC), datetime.fromtimestamp(high, UTC)
+    months = range(start.year * 12 + start.month, end.year * 12 + end.month)
+    inside = [(month, datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC)) for month in months]
     step = next((step for step in STEPS_MONTHS if len(inside) / step <= most), STEPS_MONTHS[-1])
     return [
         (at.timestamp(), f"{MONTHS[at.month - 1][:3]} {at.year}" if step < 12 else str(at.year))

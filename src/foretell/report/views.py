@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from foretell.records import CONTRADICTED, SUPPORTED, UNVERIFIED, Case, Fact, Value
+from foretell.records import CONTRADICTED, SUPPORTED, UNVERIFIED, Case, Fact
 from foretell.report.contents import LeaderboardRow, Workload
 from foretell.units import write
 
@@ -71,29 +72,55 @@ def grouped(facts: Sequence[Fact]) -> list[tuple[str, list[Fact]]]:
     return [(KIND_TITLES.get(kind, kind.replace("_", " ")), held) for kind, held in groups if held]
 
 
+def interval(case: Case) -> tuple[float, float] | None:
+    """Return the interval of the score, else that of the outcomes of rows scored like it, where known."""
+    for fact in (*case.evidence.of("score"), *case.evidence.of("reliability")):
+        low, high = fact.detail.get("low"), fact.detail.get("high")
+        if isinstance(low, float | int) and isinstance(high, float | int):
+            return float(low), float(high)
+    return None
+
+
+DETAILS = {
+    "was": ("instead of {}", "same"),
+    "probability": ("probability {}", "probability"),
+    "base_rate": ("base rate {}", "probability"),
+    "window_days": ("over {}", "days"),
+    "n": ("n = {}", "count"),
+    "rank": ("rank {}", "count"),
+    "sign_stability": ("sign stable in {} of resamples", "share"),
+    "rank_stability": ("rank stable in {}", "share"),
+    "distance": ("mean distance {}", ""),
+    "at": ("{}", "instant"),
+    "fitted_until": ("fitted until {}", "day"),
+    "from": ("from {}", "day"),
+    "until": ("until {}", "day"),
+}
+"""How further values of a fact are written, and in which unit."""
+UNTOLD = frozenset({"low", "high", "capacity", "per", "column", "entity", "stat", "base", "abstained"})
+"""Further values that are told elsewhere, or are for machines."""
+
+
 def more(fact: Fact) -> str:
-    """Write a fact's further values: interval, sample size, rank, stability."""
-    detail = dict(fact.detail)
+    """Write a fact's further values: interval, capacity, sample size, rank, stability."""
     said = []
-    low, high = detail.pop("low", None), detail.pop("high", None)
+    low, high = fact.detail.get("low"), fact.detail.get("high")
     if low is not None and high is not None:
         unit = "probability" if fact.kind in SHARE_KINDS else fact.unit
         said.append(f"{write(low, unit)} to {write(high, unit)}")
-    per = detail.pop("per", None)
-    if "capacity" in detail:
-        said.append(f"for {write(detail.pop('capacity'), 'count')} alerts per {per or 'day'}")
-    units = {"was": fact.unit, "n": "count", "base_rate": "probability", "probability": "probability"}
-    units |= {"at": "instant", "fitted_until": "day", "sign_stability": "share", "rank_stability": "share"}
-    for key, value in detail.items():
-        if value is not None:
-            said.append(f"{key.replace('_', ' ')} {_said(value, units.get(key, ''))}")
-    return " · ".join(said)
-
-
-def _said(value: Value, unit: str) -> str:
-    if isinstance(value, str) and not unit:
-        return value
-    return write(value, unit)
+    if "capacity" in fact.detail:
+        said.append(
+            f"for {write(fact.detail['capacity'], 'count')} alerts per {fact.detail.get('per', 'day')}"
+        )
+    others = sorted(set(fact.detail) - set(DETAILS) - UNTOLD)
+    for key in (*DETAILS, *others):
+        value = fact.detail.get(key)
+        if value is None:
+            continue
+        form, unit = DETAILS.get(key, (key.replace("_", " ") + " {}", ""))
+        plain = isinstance(value, str) and unit == ""
+        said.append(form.format(value if plain else write(value, fact.unit if unit == "same" else unit)))
+    return " · ".join(map(str, said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +154,15 @@ def capacities(work: Workload, capacity: float) -> list[Choice]:
     ]
 
 
+def last_day(until_at: str) -> str:
+    """Return the last instant before an exclusive end, as ISO.
+
+    >>> last_day("2018-08-01T00:00:00+00:00")
+    '2018-07-31T23:59:59+00:00'
+    """
+    return (datetime.fromisoformat(until_at) - timedelta(seconds=1)).isoformat()
+
+
 def decimal(value: float | None, places: int = 3) -> str:
     """Write a metric, or a dash where it was not measured."""
     return "–" if value is None else f"{value:,.{places}f}"
@@ -141,6 +177,7 @@ def plural(word: str) -> str:
     if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
         return word[:-1] + "ies"
     return word + ("es" if word.endswith(("s", "x", "ch", "sh")) else "s")
+
 
 MEASURES = (
     ("average_precision", 3, 1),

@@ -1,0 +1,394 @@
+"""Laws of the report: self-contained, readable by everyone, safe with any name, the same after storage."""
+
+import errno
+import os
+import re
+import stat
+import time
+from dataclasses import replace
+from datetime import datetime
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import report_samples as samples
+from foretell import report as r
+from foretell.errors import DataError, StoreError
+from foretell.records import CONTRADICTED, Case, Evidence, Fact, Finding, canonical
+from foretell.report import case_pictures
+from foretell.report.svg import Scale, spanning, time_ticks
+from foretell.report.views import sentences
+
+CHROMIUM = Path("/usr/bin/chromium")
+SWITCHES = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+HOSTILE = "<script>alert(1)</script>\"'></svg></style><img src=x onerror=alert(1)>{{7*7}}"
+PAGES = {"full": samples.full, "bare": samples.bare}
+VOID = {"meta", "br"}
+
+
+class Outline(HTMLParser):
+    """Reads a page: its tags with attributes, and which tags stay open at the end."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return r.render(samples.full())
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser at {CHROMIUM}")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        running = started.chromium.launch(executable_path=str(CHROMIUM), args=list(SWITCHES))
+        yield running
+        running.close()
+
+
+def hostile() -> r.RunReport:
+    """Return a report in which every name that comes from data tries to be markup."""
+    made = samples.full()
+    shown = made.examples[0]
+    case = shown.case
+    facts = tuple(replace(fact, text=HOSTILE, source=HOSTILE) for fact in case.evidence.facts)
+    claims = (replace(case.narrative.claims[0], text=HOSTILE), *case.narrative.claims[1:])
+    case = replace(
+        case,
+        prediction=replace(case.prediction, entities={HOSTILE: HOSTILE}, id=HOSTILE),
+        evidence=replace(case.evidence, facts=facts),
+        narrative=replace(case.narrative, claims=claims),
+    )
+    timelines = tuple(replace(past, entity=HOSTILE, role=HOSTILE, unit=HOSTILE) for past in shown.timelines)
+    return replace(
+        made,
+        title=HOSTILE,
+        row_text=HOSTILE,
+        outcome_text=HOSTILE,
+        spec_yaml=HOSTILE,
+        limits=(HOSTILE,),
+        provenance={HOSTILE: HOSTILE},
+        examples=(r.Example(case=case, timelines=timelines),),
+        curves=tuple(replace(curve, name=HOSTILE) for curve in made.curves),
+        factors=tuple(replace(factor, name=HOSTILE) for factor in made.factors),
+        leaderboard=tuple(replace(row, name=HOSTILE) for row in made.leaderboard),
+    )
+
+
+@pytest.mark.parametrize("make", [*PAGES.values(), hostile])
+def test_every_element_is_closed_and_none_is_a_script_or_a_request(make):
+    outline = Outline(r.render(make()))
+    assert outline.open == []
+    for tag, attributes in outline.tags:
+        assert tag not in {"script", "img", "link", "iframe", "object", "form", "base"}
+        assert not {"style", "src", "srcset"} & set(attributes), "the page's policy admits no inline style"
+        assert not any(name.startswith("on") for name in attributes)
+        assert attributes.get("href", "#").startswith("#")
+
+
+def test_hostile_names_stay_text():
+    page = r.render(hostile())
+    assert (
+        "<script" not in page
+        and "<img" not in page
+        and "49" not in r.render(hostile()).split("{{7*7}}")[0][-9:]
+    )
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_a_name_cannot_turn_the_direction_of_its_sentence():
+    page = r.render(replace(samples.bare(), title="pay\u202eliam\x00"))
+    assert "\u202e" not in page and "\x00" not in page and "pay\ufffdliam\ufffd" in page
+
+
+def test_five_cases_weigh_less_than_700_kilobytes(page):
+    assert len(page.encode()) < 700_000
+
+
+def test_a_case_page_is_drawn_in_a_few_milliseconds():
+    shown = samples.full().examples[0]
+    r.case_page(shown.case, shown.timelines)
+    start = time.process_time()
+    for _ in range(5):
+        r.case_page(shown.case, shown.timelines)
+    assert (time.process_time() - start) / 5 < 0.05
+
+
+def test_headings_go_down_one_step_at_a_time():
+    case = samples.full().examples[0].case
+    for page in (*(r.render(make()) for make in PAGES.values()), r.case_page(case)):
+        levels = [int(tag[1]) for tag, _ in Outline(page).tags if re.fullmatch("h[1-6]", tag)]
+        assert levels[0] == 1 and levels.count(1) == 1
+        assert all(below - above <= 1 for above, below in pairwise(levels))
+
+
+def test_every_picture_says_what_it_shows_and_every_table_has_a_caption(page):
+    tags = Outline(page).tags
+    for tag, attributes in tags:
+        assert tag != "svg" or attributes.get("aria-hidden") == "true" or attributes.get("aria-label")
+    names = [tag for tag, _ in tags]
+    assert names.count("table") == names.count("caption")
+    ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_empty_part_says_so_in_a_sentence():
+    page = r.render(samples.bare())
+    for said in (
+        "There are no cases: no row reached the threshold of 50.0%",
+        "The rows have no time",
+        "Only one model was fitted",
+        "Outcomes are not known",
+        "The factors were not measured",
+        "No audit was made",
+        "Without alerts there are no cases",
+    ):
+        assert said in page
+    assert ">None<" not in page and "<svg" not in page
+
+
+def test_a_case_without_evidence_or_past_is_still_a_page():
+    row = samples.full().examples[0].case.prediction
+    page = r.case_page(samples.case_of(replace(row, at="", entities={}, inputs={}), [], ()))
+    assert "This case holds no evidence" in page and "there is no timeline" in page
+    assert "No text was written" in page
+
+
+def test_a_claim_shows_the_worst_that_the_verifier_found_in_it():
+    case = samples.full().examples[0].case
+    second = case.narrative.claims[0].text
+    wrong = Finding(
+        start=len(second) + 5, end=len(second) + 9, status=CONTRADICTED, fault="expected 3, found 4"
+    )
+    verdict = replace(case.verdict, passed=False, findings=(*case.verdict.findings, wrong))
+    told = sentences(replace(case, verdict=verdict))
+    assert [sentence.status == CONTRADICTED for sentence in told] == [
+        index == 1 for index in range(len(told))
+    ]
+    page = r.case_page(replace(case, verdict=verdict))
+    assert "expected 3, found 4" in page and "the text did not pass" in page and "every sentence" not in page
+
+
+def test_a_claim_that_the_verifier_did_not_read_counts_as_unverified():
+    case = samples.full().examples[0].case
+    unread = replace(case, verdict=replace(case.verdict, findings=()))
+    assert {sentence.status for sentence in sentences(unread)} == {"UNVERIFIED"}
+
+
+@given(st.lists(st.floats(-8, 8), max_size=30), st.floats(-10, 10))
+def test_the_steps_of_the_waterfall_always_add_up_to_the_score(shares, logit):
+    facts = tuple(
+        Fact(id=f"f{index}", kind="attribution", name="x", text="x", value=share, unit="log-odds")
+        for index, share in enumerate(shares)
+    )
+    case = samples.full().examples[0].case
+    case = replace(
+        case,
+        prediction=replace(case.prediction, logit=logit),
+        evidence=Evidence(id="1", facts=facts),
+    )
+    base, told = case_pictures.steps(case)
+    assert base + sum(step.value for step in told) == pytest.approx(logit)
+    assert logit - sum(shares) == pytest.approx(base)
+    assert "nan" not in case_pictures.waterfall(case)
+
+
+events = st.builds(
+    r.PastEvent,
+    at=st.datetimes(datetime(1990, 1, 1), datetime(2030, 1, 1)).map(lambda at: at.isoformat() + "+00:00"),
+    value=st.none() | st.floats(-10, 1e9),
+    label=st.sampled_from(["positive", "negative", "unknown"]),
+    known=st.booleans(),
+    share=st.none() | st.floats(-5, 5),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(events, max_size=40), events)
+def test_any_past_can_be_drawn_inside_the_picture(past, alert):
+    line = r.Timeline(role="card", entity="1", alert=alert, events=tuple(past), unit="EUR")
+    picture = str(case_pictures.timeline(line, "fraud"))
+    assert picture.count("<title>") == len(past)
+    places = [float(place) for place in re.findall(r'cx="([-\d.]+)"', picture)]
+    assert all(0 <= place <= 440 for place in places)
+
+
+@given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9), st.booleans())
+def test_ticks_lie_inside_their_scale_in_rising_order(low, span, log):
+    scale = (
+        Scale(abs(low) + 1e-3, (abs(low) + 1e-3) * (1 + span), 0, 1, log=True)
+        if log
+        else Scale(low, low + span + abs(low) * 1e-6, 0, 1)
+    )
+    ticks = scale.ticks()
+    assert ticks == sorted(set(ticks)) and len(ticks) <= 9
+    assert all(-0.001 <= scale(tick) <= 1.001 for tick in ticks)
+
+
+@given(st.floats(0, 2e9), st.floats(60, 1.5e9))
+def test_instants_under_an_axis_lie_on_it_and_are_few(low, span):
+    ticks = time_ticks(low, low + span)
+    assert len(ticks) <= 6
+    assert all(low <= at <= low + span for at, _ in ticks)
+
+
+def test_equal_values_stand_in_the_middle():
+    assert spanning([3.0, 3.0], 0, 100)(3.0) == pytest.approx(50)
+    assert spanning([3.0, 3.0], 0, 100, log=True)(3.0) == pytest.approx(50)
+
+
+def test_a_stored_report_is_drawn_again_to_the_same_page(tmp_path):
+    made = samples.full()
+    r.write(made, tmp_path / "deep" / "report.html")
+    again = r.read(tmp_path / "deep" / "report.json")
+    assert again == made and canonical(again) == canonical(made)
+    assert (tmp_path / "deep" / "report.html").read_text() == r.render(again)
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["report.html", "report.json"]
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_keeps_the_old_page(tmp_path):
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(StoreError, match="cannot write") as raised:
+        r.write(samples.bare(), tmp_path / "report.html")
+    assert raised.value.hint
+    assert isinstance(raised.value.__cause__, OSError) and raised.value.__cause__.errno == errno.EISDIR
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
+
+
+def test_a_page_is_readable_by_those_whom_the_umask_admits(tmp_path):
+    mask = os.umask(0o027)
+    try:
+        r.write(samples.bare(), tmp_path / "report.html")
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "report.html").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"title": 1}'])
+def test_a_file_that_is_no_report_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "report.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=re.escape(str(path))):
+        r.read(path)
+
+
+CONTRAST = """() => {
+  const parse = (colour) => {
+    const parts = colour.match(/[\\d.]+/g).map(Number);
+    return parts.length < 4 ? [...parts, 1] : parts;
+  };
+  const light = ([red, green, blue]) => {
+    const [r, g, b] = [red, green, blue].map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parse(getComputedStyle(at).backgroundColor);
+      if (colour[3] === 1) return colour;
+    }
+    return [255, 255, 255, 1];
+  };
+  const faint = [];
+  let seen = 0;
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!own || element.closest("title") || !element.getClientRects().length) continue;
+    seen += 1;
+    const style = getComputedStyle(element);
+    const text = parse(element.closest("svg") ? style.fill : style.color);
+    const [high, low] = [light(text), light(behind(element))].sort((a, b) => b - a);
+    const ratio = (high + 0.05) / (low + 0.05);
+    if (ratio < 4.5) faint.push([element.tagName, element.className, element.textContent, ratio]);
+  }
+  return { seen, faint };
+}"""
+
+
+@pytest.mark.parametrize("make", PAGES.values(), ids=PAGES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_browser_shows_it_whole_and_legible_without_any_request(browser, tmp_path, make, scheme, width):
+    r.write(make(), tmp_path / "report.html")
+    address = (tmp_path / "report.html").as_uri()
+    tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    said, asked = [], []
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto(address)
+    tab.evaluate("document.querySelectorAll('details').forEach((item) => { item.open = true })")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    contrast = tab.evaluate(CONTRAST)
+    dark = tab.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(253, 253, 251)"
+    tab.close()
+    assert contrast["seen"] > 50 and contrast["faint"] == []
+    assert dark == (scheme == "dark")
+    assert said == [] and asked == [address]
+
+
+def test_a_sentence_opens_by_keyboard_with_the_facts_it_rests_on(browser, tmp_path):
+    made = samples.full()
+    r.write(made, tmp_path / "report.html")
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto((tmp_path / "report.html").as_uri())
+    claim = tab.locator("details.claim").first
+    assert not claim.locator(".basis").is_visible()
+    claim.locator("summary").focus()
+    tab.keyboard.press("Enter")
+    assert claim.locator(".basis").is_visible()
+    assert "69.9%" in claim.locator(".basis").inner_text()
+    context.close()
+
+
+def test_paper_is_light_and_shows_the_whole_evidence(browser, tmp_path):
+    r.write(samples.full(), tmp_path / "report.html")
+    tab = browser.new_page(color_scheme="dark")
+    tab.goto((tmp_path / "report.html").as_uri())
+    tab.emulate_media(media="print", color_scheme="dark")
+    assert tab.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--ink')") == "#1b1e22"
+    assert tab.locator("table.evidence").first.is_visible()
+    assert not tab.locator("nav").is_visible()
+    tab.close()
+
+
+def test_a_case_is_the_same_alone_and_in_the_report(page):
+    shown = samples.full().examples[0]
+    alone = r.case_page(shown.case, shown.timelines)
+    for claim in shown.case.narrative.claims:
+        assert str(claim.text) in alone and str(claim.text) in page
+
+
+def test_many_events_are_cut_to_the_newest():
+    random = Random(1)
+    past = samples.past(random, samples.START, 900, 40, 0)
+    alert = r.PastEvent(at=samples.iso(samples.START), value=10.0)
+    line = r.Timeline(role="card", entity="1", alert=alert, events=past)
+    picture = str(case_pictures.timeline(line, "fraud"))
+    assert picture.count("<title>") == case_pictures.MOST_EVENTS
+    assert isinstance(samples.full().examples[0].case, Case)
