@@ -1,66 +1,20 @@
-"""Reading, kinds, tables: what a dataset promises."""
+"""Reading: what a dataset promises, whatever it is read from."""
 
-import json
 import sqlite3
 import time
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from foretell.data.cells import as_text
-from foretell.data.dataset import Column, Dataset
+from data_samples import FRAUD, TABULAR, by_name, csv_of, payments, rules, spec_of
 from foretell.data.inference import readable_name
-from foretell.data.kinds import KINDS, kind
 from foretell.data.reading import read
-from foretell.data.table import Schema, encode, fit_schema
-from foretell.errors import CheckpointError, DataError, SpecError
-from foretell.spec import ColumnSpec, DataSpec, Spec, TaskSpec
-
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-FRAUD = SHARED / "fraud" / "transactions.parquet"
-TABULAR = SHARED / "tabular"
-KIND_NAMES = tuple(KINDS)
-
-
-def spec_of(
-    source: object, target: str = "y", columns: dict[str, ColumnSpec] | None = None, **data: Any
-) -> Spec:
-    return Spec(data=DataSpec(source=str(source), target=target, **data), columns=columns or {})
-
-
-def csv_of(folder: Path, text: str | bytes, name: str = "rows.csv") -> Path:
-    path = folder / name
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return path
-
-
-def payments(rows: int = 60) -> pl.DataFrame:
-    start = datetime(2024, 1, 1, tzinfo=UTC)
-    return pl.DataFrame(
-        {
-            "payment_id": [f"p{row}" for row in range(rows)],
-            "paid_at": [start + timedelta(hours=row) for row in range(rows)],
-            "customer_id": [row % 7 for row in range(rows)],
-            "amount": [row * 1.5 for row in range(rows)],
-            "channel": ["web" if row % 3 else "shop" for row in range(rows)],
-            "y": [int(row % 5 == 0) for row in range(rows)],
-        }
-    )
-
-
-def by_name(dataset: Dataset) -> dict[str, Column]:
-    return {column.name: column for column in dataset.columns}
-
-
-def rules(dataset: Dataset) -> dict[tuple[str, str], int]:
-    return {(repair.column, repair.rule): repair.rows for repair in dataset.repairs}
-
+from foretell.data.table import encode, fit_schema
+from foretell.errors import DataError, SpecError
+from foretell.spec import ColumnSpec, Spec, TaskSpec
 
 # sources
 
@@ -453,78 +407,6 @@ def test_one_row_is_encoded_as_it_is_among_many(tmp_path):
     whole = encode(dataset, schema).values
     for row in (0, 17, 59):
         np.testing.assert_array_equal(encode(dataset.take(np.array([row])), schema).values[0], whole[row])
-
-
-# kinds and tables
-
-
-@pytest.mark.parametrize("name", KIND_NAMES)
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_every_kind_keeps_its_promises(name, data):
-    module = kind(name)
-    cells = st.none() | st.sampled_from(
-        ["7", "-1.5", "inf", "2024-01-31", "a b c", "a b", "x y z", "", "٣", "1e400"]
-    )
-    series = pl.Series("c", data.draw(st.lists(cells, max_size=30)), dtype=pl.String)
-    repaired, found = module.repair(series)
-    lost = repaired.null_count() - series.null_count()
-    assert len(repaired) == len(series)
-    assert sum(rows for _, rows, _ in found) == lost + series.null_count()
-    again, nothing = module.repair(repaired)
-    assert again.equals(repaired)
-    assert sum(rows for rule, rows, _ in nothing if rule != "missing") == 0
-    state = json.loads(json.dumps(module.fit(repaired), allow_nan=False))
-    values = module.encode(repaired, state)
-    column = Column(name="c", kind=name, role="input", text="c", reason="")
-    assert values.dtype == np.float32
-    assert values.shape == (len(series), len(module.names(column, state)))
-    assert not np.isinf(values).any()
-    assert all(isinstance(module.show(value, column), str) for value in repaired.to_list())
-
-
-def test_a_schema_survives_json_and_nothing_else_passes_for_one(tmp_path):
-    notes = [f"call number {row} was about {'rain' if row % 2 else 'snow'} again" for row in range(60)]
-    frame = payments().with_columns(note=pl.Series(notes), opened=pl.col("paid_at").dt.offset_by("-3d"))
-    frame.write_parquet(tmp_path / "rows.parquet")
-    dataset = read(spec_of(tmp_path / "rows.parquet"))
-    schema = fit_schema(dataset, np.arange(30))
-    restored = Schema.from_plain(json.loads(json.dumps(schema.to_plain())))
-    assert restored == schema
-    table = encode(dataset, restored)
-    np.testing.assert_array_equal(table.values, encode(dataset, schema).values)
-    assert len(table.names) == len(set(table.names)) == table.values.shape[1] == len(table.columns)
-    assert [name for name, coded in zip(table.names, table.categorical, strict=True) if coded] == ["channel"]
-    assert "opened.days" in table.names
-    assert "paid_at.days" not in table.names
-    for wrong in ({}, {"columns": [{"name": 1}], "states": {}}, {"columns": []}):
-        with pytest.raises(CheckpointError, match="not a schema"):
-            Schema.from_plain(wrong)
-
-
-def test_states_are_fitted_on_the_teaching_rows_alone(tmp_path):
-    frame = payments().with_columns(channel=pl.Series(["web"] * 30 + ["shop"] * 20 + ["fax"] * 10))
-    frame.write_parquet(tmp_path / "rows.parquet")
-    dataset = read(spec_of(tmp_path / "rows.parquet"))
-    schema = fit_schema(dataset, np.arange(40))
-    codes = encode(dataset, schema).values[:, list(schema.states).index("channel") - len(schema.states)]
-    assert schema.states["channel"] == {"values": ["web", "shop"]}
-    assert list(np.unique(codes[:30])) == [1]
-    assert list(np.unique(codes[50:])) == [0]
-
-
-def test_hours_and_weekdays_are_those_of_the_calendar():
-    series = pl.Series(
-        "t", [datetime(2024, 2, 29, 18, 30, tzinfo=UTC), datetime(1969, 12, 29, tzinfo=UTC), None]
-    )
-    hour, weekday, *_ = kind("time").encode(series, {}).T
-    np.testing.assert_array_equal(hour, [18.5, 0, np.nan])
-    np.testing.assert_array_equal(weekday, [3, 0, np.nan])
-
-
-def test_whole_floats_and_integers_are_one_name():
-    assert as_text(pl.Series([7.0, 7.5, None])).to_list() == ["7", "7.5", None]
-    assert as_text(pl.Series([7])).to_list() == ["7"]
 
 
 # real data

@@ -30,7 +30,7 @@ def infer(series: pl.Series) -> str:
     text = as_text(series).drop_nulls()
     if text.is_empty() or text.n_unique() < len(text) / 5:
         return ""
-    counts = text.str.count_matches(r"\w+").cast(pl.Float64).to_numpy()
+    counts = text.str.count_matches(r"\p{L}{2,}").cast(pl.Float64).to_numpy()
     if counts.mean() < FREE:
         return ""
     return f"{text.n_unique():,} different texts of {counts.mean():.0f} words on average"
@@ -53,7 +53,9 @@ def fit(series: pl.Series) -> dict[str, Any]:
     if counts_NW.shape[1] == 1:  # one word has nothing to fold: its weight is the component
         components = np.ones((1, 1))
     else:
-        with np.errstate(invalid="ignore"):  # equal texts have no variance to explain, yet components
+        with np.errstate(
+            invalid="ignore", divide="ignore"
+        ):  # equal texts have no variance to explain, yet components
             components = TruncatedSVD(width, random_state=0).fit(counts_NW).components_
     return {
         "words": vectorizer.get_feature_names_out().tolist(),
