@@ -6,7 +6,7 @@ prediction -> evidence (of facts) -> narrative (of claims) -> verdict (of findin
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from types import UnionType
@@ -264,34 +264,39 @@ def digest(record: Any) -> str:
     return hashlib.sha256(canonical(record)).hexdigest()
 
 
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
 def restore(kind: type[T], data: Any) -> T:
     """Return the record of type `kind` that `plain` turned into `data`.
 
     Raises:
         ValueError: when a field is missing or unknown.
     """
-    return _restore(kind, data)
+    return _reader(kind)(data)
 
 
-def _restore(kind: Any, data: Any) -> Any:
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """Return what turns plain data into a `kind`, with the types looked up once."""
     origin = get_origin(kind)
-    if is_dataclass(kind) and isinstance(kind, type):
-        hints = _hints(kind)
-        if not isinstance(data, Mapping) or not set(data) <= set(hints):
+    if origin is tuple:
+        item = _reader(get_args(kind)[0])
+        return lambda data: tuple(map(item, data))
+    if origin is not None and origin not in (Union, UnionType) and issubclass(origin, Mapping):
+        return dict
+    if not (is_dataclass(kind) and isinstance(kind, type)):
+        return _as_is
+    readers = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
+    nested = [(name, reader) for name, reader in readers.items() if reader is not _as_is]
+
+    def read(data: Any) -> Any:
+        if not isinstance(data, Mapping) or not readers.keys() >= data.keys():
             raise ValueError(f"not a {kind.__name__}: {str(data)[:80]}")
         try:
-            return kind(**{key: _restore(hints[key], value) for key, value in data.items()})
+            return kind(**{**data, **{name: item(data[name]) for name, item in nested if name in data}})
         except TypeError as error:
             raise ValueError(f"not a {kind.__name__}: {error}") from error
-    if origin is tuple:
-        return tuple(_restore(get_args(kind)[0], value) for value in data)
-    if origin in (Union, UnionType):
-        return data
-    if origin is not None and issubclass(origin, Mapping):
-        return dict(data)
+
+    return read
+
+
+def _as_is(data: Any) -> Any:
     return data
