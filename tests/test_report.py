@@ -247,10 +247,10 @@ def test_ticks_lie_inside_their_scale_in_rising_order(low, span, log):
     assert all(-0.001 <= scale(tick) <= 1.001 for tick in ticks)
 
 
-@given(st.floats(0, 2e9), st.floats(60, 1.5e9))
+@given(st.integers(0, 2_000_000_000), st.floats(600, 1.5e9))
 def test_instants_under_an_axis_lie_on_it_and_are_few(low, span):
     ticks = time_ticks(low, low + span)
-    assert len(ticks) <= 6
+    assert 1 <= len(ticks) <= 6
     assert all(low <= at <= low + span for at, _ in ticks)
 
 

@@ -20,6 +20,7 @@ from foretell.report.svg import (
     line,
     share,
     short,
+    signed,
     spanning,
     text,
     time_ticks,
@@ -29,6 +30,8 @@ from foretell.units import instant, percent, write
 MOST_EVENTS = 300
 WIDEST = 1e6
 """Values this many times smaller than the largest stand on the bottom line, with those of 0 or less."""
+SHORTEST_SECONDS = 600.0
+"""Time that an axis shows at least."""
 MOST_FACTORS = 9
 MOST_MOVERS = 3
 """Past events whose shares in the score are written beside their marks, the largest."""
@@ -43,7 +46,10 @@ def timeline(past: Timeline, outcome: str) -> Markup:
     values = [event.value for event in shown if event.value is not None and event.value > 0]
     values = [value for value in values if value >= max(values) / WIDEST]
     top, bottom = 30, 196
-    x = spanning([seconds(event.at) for event in shown], LEFT + 8, RIGHT - 8)
+    instants = [seconds(event.at) for event in shown]
+    if max(instants) - min(instants) < SHORTEST_SECONDS:
+        instants = [min(instants) - SHORTEST_SECONDS / 2, *instants, max(instants) + SHORTEST_SECONDS / 2]
+    x = spanning(instants, LEFT + 8, RIGHT - 8)
     y = spanning(values or [1.0], bottom - 22, top, log=True)
     marks = [
         text(4, 14, f"{past.value_text}{f', {past.unit}' if past.unit else ''} (log scale)", kind="name")
@@ -83,7 +89,7 @@ def _movers(events: Sequence[PastEvent], x: Scale, y: Scale, bottom: float) -> l
         at, level = x(seconds(event.at)), _level(event, y, bottom) - 9
         if event.share and all(abs(at - a) > 34 or abs(level - b) > 13 for a, b in taken):
             taken.append((at, level))
-            words = f"{event.share:+.2f}".replace("-", "−")
+            words = signed(event.share)
             marks.append(text(at, level, words, anchor="middle", kind="mover"))
     return marks
 
@@ -105,7 +111,7 @@ def event_words(event: PastEvent, unit: str, outcome: str) -> str:
     """Return one past event in words, as its mark's tooltip."""
     labels = {"positive": outcome, "negative": f"not {outcome}", "unknown": "outcome unknown"}
     when = "" if event.label == "unknown" else ", known before" if event.known else ", known only later"
-    share_text = "" if event.share is None else f"; {event.share:+.2f} log-odds in the score"
+    share_text = "" if event.share is None else f"; {signed(event.share)} log-odds in the score"
     return f"{instant(event.at)}: {write(event.value, unit)}, {labels[event.label]}{when}{share_text}"
 
 
@@ -164,7 +170,7 @@ def waterfall(case: Case) -> Markup:
     marks = [text(6, 12, "probability before calibration", kind="name"), *_odds_axes(x, top, bottom)]
     marks += [
         text(6, top + 18, "start, before any factor", kind="row"),
-        text(WIDTH - 6, top + 18, f"{base:+.2f}".replace("-", "−"), anchor="end", kind="figure"),
+        text(WIDTH - 6, top + 18, signed(base), anchor="end", kind="figure"),
         element("circle", cx=x(base), cy=top + 29, r=4, class_="spot"),
     ]
     for index, step in enumerate(told):
@@ -178,7 +184,7 @@ def waterfall(case: Case) -> Markup:
             f"score: {percent(case.prediction.probability)} after calibration",
             kind="row strong",
         ),
-        text(WIDTH - 6, last + 14, f"{final:+.2f}".replace("-", "−"), anchor="end", kind="figure strong"),
+        text(WIDTH - 6, last + 14, signed(final), anchor="end", kind="figure strong"),
         element("circle", cx=x(final), cy=last + 25, r=5.5, class_="chosen"),
     ]
     label = f"From the base {base:+.2f} to the score {final:+.2f} log-odds in {len(told)} steps"
@@ -211,7 +217,7 @@ def _step(step: Step, before: float, x: Scale, y: float) -> Markup:
     return Markup("").join(
         (
             text(6, y + 14, fitted(step.words, WIDTH - 80), kind="row"),
-            text(WIDTH - 6, y + 14, f"{step.value:+.2f}".replace("-", "−"), anchor="end", kind="figure"),
+            text(WIDTH - 6, y + 14, signed(step.value), anchor="end", kind="figure"),
             element("rect", x=start, y=y + 20, width=max(end - start, 1.5), height=10, class_=kind),
             line(after, y + 20, after, y + 56, "thread"),
         )

@@ -15,7 +15,7 @@ from foretell.units import MONTHS
 WIDTH = 440
 LEFT, RIGHT = 52, 420
 DAY = 86_400.0
-STEPS_SECONDS = (*(3600.0 * hours for hours in (1, 3, 6, 12)), *(DAY * days for days in (1, 2, 7, 14)))
+STEPS_SECONDS = (60.0, 300.0, 900.0, 3600.0, 10800.0, 21600.0, 43200.0, *(DAY * n for n in (1, 2, 7, 14)))
 STEPS_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
 
 
@@ -86,7 +86,7 @@ def spanning(values: Sequence[float], start: float, end: float, *, log: bool = F
     """Return a scale that holds all values with a little room; equal values stand in the middle."""
     low, high = min(values), max(values)
     if log:
-        room = max((high / low) ** 0.06, 1.25)
+        room = max((high / low) ** 0.06, 1.25 if high > 1.6 * low else 2.0)
         return Scale(low / room, high * room, start, end, log=True)
     room = 0.05 * (high - low) or max(abs(high) * 0.5, 1e-9)
     return Scale(low - room, high + room, start, end)
@@ -149,6 +149,16 @@ def short(value: float) -> str:
     if size >= 1e6:
         return f"{sign}{size / 1e6:,.3g} M"
     return sign + (f"{size:,.0f}" if size >= 100 else f"{size:.3g}")
+
+
+def signed(value: float) -> str:
+    """Write log-odds with their sign.
+
+    >>> signed(-0.004), signed(1.2), signed(-1.2)
+    ('0.00', '+1.20', '−1.20')
+    """
+    rounded = round(value, 2)
+    return f"{rounded:+.2f}".replace("-", "−") if rounded else "0.00"
 
 
 def share(value: float) -> str:
