@@ -40,7 +40,7 @@ split:
   test_from: "2018-07-25"
   test_until: "2018-08-01"
 task: {positive_text: fraud}
-review: {capacity: 100, entity: CUSTOMER_ID, retire_known: true, cost_miss: 180, cost_review: 12}
+review: {capacity: 100, entity: CUSTOMER_ID, retire_known: true}
 """
 FACTORS = (
     ("amount against this customer's usual amount", 2.4),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import report_samples as samples
 from foretell import report as r
 from foretell.errors import DataError, StoreError
-from foretell.records import CONTRADICTED, Case, Evidence, Fact, Finding, canonical
+from foretell.records import CONTRADICTED, Evidence, Fact, Finding, canonical
 from foretell.report import case_pictures
 from foretell.report.svg import Scale, spanning, time_ticks
 from foretell.report.views import sentences
@@ -110,11 +110,7 @@ def test_every_element_is_closed_and_none_is_a_script_or_a_request(make):
 
 def test_hostile_names_stay_text():
     page = r.render(hostile())
-    assert (
-        "<script" not in page
-        and "<img" not in page
-        and "49" not in r.render(hostile()).split("{{7*7}}")[0][-9:]
-    )
+    assert "<script" not in page and "<img" not in page and "{{7*7}}" in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
 
 
@@ -127,7 +123,7 @@ def test_five_cases_weigh_less_than_700_kilobytes(page):
     assert len(page.encode()) < 700_000
 
 
-def test_a_case_page_is_drawn_in_a_few_milliseconds():
+def test_a_case_page_is_drawn_within_50_milliseconds_of_processor_time():
     shown = samples.full().examples[0]
     r.case_page(shown.case, shown.timelines)
     start = time.process_time()
@@ -257,6 +253,13 @@ def test_instants_under_an_axis_lie_on_it_and_are_few(low, span):
 def test_equal_values_stand_in_the_middle():
     assert spanning([3.0, 3.0], 0, 100)(3.0) == pytest.approx(50)
     assert spanning([3.0, 3.0], 0, 100, log=True)(3.0) == pytest.approx(50)
+
+
+def test_the_text_says_whether_capacity_or_costs_set_the_threshold():
+    made = samples.full()
+    costly = replace(made, summary=replace(made.summary, by_cost=True))
+    assert "about 100 alerts a day come" in r.render(made)
+    assert "a review costs less" in r.render(costly) and "about 100 alerts" not in r.render(costly)
 
 
 def test_a_stored_report_is_drawn_again_to_the_same_page(tmp_path):
@@ -391,4 +394,3 @@ def test_many_events_are_cut_to_the_newest():
     line = r.Timeline(role="card", entity="1", alert=alert, events=past)
     picture = str(case_pictures.timeline(line, "fraud"))
     assert picture.count("<title>") == case_pictures.MOST_EVENTS
-    assert isinstance(samples.full().examples[0].case, Case)

@@ -24,6 +24,8 @@ class Summary:
     """Sentences that were verified in those cases."""
     threshold: float
     """Probability from which a row becomes an alert."""
+    by_cost: bool = False
+    """True when stated costs set the threshold, false when the capacity did."""
     abstained: int = 0
     """Rows in the band that is left to a person's judgement."""
     capacity: float
