@@ -7,6 +7,7 @@ import random
 import resource
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -252,16 +253,23 @@ def test_a_disk_without_space_is_told_and_the_old_checkpoint_stays(tmp_path):
         subprocess.run(["umount", disk], check=True)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_an_unwritable_folder_is_told(tmp_path):
-    save(tmp_path / "model", FILES, kind="model")
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(CheckpointError, match="could not be written: Permission denied"):
-            save(tmp_path / "model", {}, kind="model")
-        assert dict(open_checkpoint(tmp_path / "model").files) == FILES
-    finally:
-        tmp_path.chmod(0o700)
+def test_an_unwritable_folder_is_told_and_still_read():
+    """The superuser may write everywhere, so it steps down for the test."""
+    superuser = os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "model"
+        save(folder, FILES, kind="model")
+        folder.parent.chmod(0o555)
+        if superuser:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(CheckpointError, match="could not be written: Permission denied"):
+                save(folder, {}, kind="model")
+            assert dict(open_checkpoint(folder).files) == FILES
+        finally:
+            if superuser:
+                os.seteuid(0)
+            folder.parent.chmod(0o755)
 
 
 def test_a_folder_under_a_file_cannot_be_written(tmp_path):

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+from foretell.models.family import Material
+from foretell.models.reading import tail_edges
 from foretell.models.recurrent import Recurrent
 from foretell.models.sequences import (
     NEGATIVE,
@@ -20,15 +22,12 @@ from foretell.models.sequences import (
     Events,
     SequenceBatches,
     deviations,
-    log_odds,
     merged_events,
     past_events,
     previous_events,
-    score,
-    tail_edges,
 )
 from foretell.models.transformer import Transformer
-from foretell.spec import TrainSpec
+from foretell.spec import DataSpec, ModelSpec, Spec, TrainSpec
 from foretell.training.loop import fit
 
 DAY = 86400.0
@@ -48,7 +47,6 @@ def some_events(num_rows: int = 200, *, seed: int = 0) -> Events:
         at=at,
         known_at=at + rng.choice([DAY, 7 * DAY, math.inf], num_rows),
         labels=(rng.random(num_rows) < 0.3).astype(np.float32),
-        prior=rng.normal(size=num_rows).astype(np.float32),
     )
 
 
@@ -60,14 +58,15 @@ def batches_of(
     events: Events, *, merged: bool = False, context: int = 4, batch_size: int = 32
 ) -> SequenceBatches:
     rows = np.arange(len(events.at))
-    return SequenceBatches(events, rows, context=context, merged=merged, batch_size=batch_size, seed=0)
-
-
-def model_of(family, batches: SequenceBatches):
-    torch.manual_seed(0)
-    model = family(batches, width=16)
-    torch.nn.init.normal_(model.head[-1].weight)
-    return model
+    return SequenceBatches(
+        events,
+        rows,
+        np.ones(len(rows)),
+        context=context,
+        merged=merged,
+        batch_size=batch_size,
+        seed=0,
+    )
 
 
 @given(codes, st.integers(1, 7))
@@ -128,7 +127,7 @@ def test_a_row_sees_nothing_of_what_comes_later_or_was_not_yet_known(row, merged
     )
     seen = batches_of(events, merged=merged).gather(np.array([row]))
     again = batches_of(rewritten, merged=merged).gather(np.array([row]))
-    assert all(torch.equal(seen[name], again[name]) for name in seen if name != "label")
+    assert all(torch.equal(seen[name], again[name]) for name in seen)
 
 
 def test_what_is_known_of_an_event_depends_on_when_its_label_arrived():
@@ -139,7 +138,6 @@ def test_what_is_known_of_an_event_depends_on_when_its_label_arrived():
         at=np.array([0.0, 1.0, 2.0, 10.0]),
         known_at=np.array([5.0, 10.0, 10.1, 17.0]),
         labels=np.array([1, 0, 1, 1], np.float32),
-        prior=np.zeros(4, np.float32),
     )
     batch = batches_of(events).gather(np.array([3]))
     assert batch["known"].tolist() == [[[PAD, POSITIVE, NEGATIVE, UNKNOWN, UNKNOWN]]]
@@ -156,7 +154,7 @@ def test_a_batch_depends_on_its_step_alone_and_a_pass_visits_each_row_once(step,
         used.batch_at(earlier)
     seen, again = fresh.batch_at(step), used.batch_at(step)
     assert all(torch.equal(seen[name], again[name]) for name in seen)
-    a_pass = torch.cat([fresh.batch_at(at)["prior"] for at in range(fresh.steps(1.0))])
+    a_pass = torch.cat([fresh.batch_at(at)["numbers"][:, 0, -1, 0] for at in range(fresh.steps(1.0))])
     assert len(a_pass.unique()) == len(a_pass) == 200 // batch_size * batch_size
 
 
@@ -177,71 +175,105 @@ def test_bins_resolve_a_rare_tail_and_a_column_that_is_mostly_one_value():
     assert ((edges > 1) & (edges < 2)).sum() >= 6
 
 
-@families
-def test_logits_do_not_depend_on_the_size_of_the_scoring_batch(family):
-    batches = batches_of(some_events(), merged=family.merged)
-    model, rows = model_of(family, batches), np.arange(50, 150)
-    alone = score(model, batches, rows, batch_size=7)
-    assert np.abs(alone - score(model, batches, rows)).max() < 1e-5
-    assert alone.dtype == np.float32 and score(model, batches, rows[:0]).shape == (0,)
+def material_of(events: Events, teach: np.ndarray) -> Material:
+    coded = np.arange(events.numbers.shape[1] + events.categories.shape[1]) >= events.numbers.shape[1]
+    return Material(
+        features=np.concatenate([events.numbers, events.categories], axis=1).astype(np.float32),
+        names=tuple(f"c{column}" for column in range(len(coded))),
+        categorical=coded,
+        own=np.arange(len(coded)),
+        entities=events.entities,
+        at_seconds=events.at,
+        known_at_seconds=events.known_at,
+        labels=events.labels.astype(np.int8),
+        teach=teach,
+        weights=np.ones(len(teach)),
+        offset=0.0,
+    )
 
 
-@families
-def test_logits_depend_on_differences_of_time_alone(family):
+def spec_of(*, epochs: float, width: int = 48, context: int = 4, learning_rate: float = 0.01) -> Spec:
+    return Spec(
+        data=DataSpec(source="rows.csv", target="y"),
+        model=ModelSpec(width=width, context=context),
+        train=TrainSpec(epochs=epochs, learning_rate=learning_rate, batch_size=128, threads=1),
+    )
+
+
+def fitted(family, events: Events, teach: np.ndarray, spec: Spec):
+    return family.fit(material_of(events, teach), spec, fit, None, lambda advance: None)
+
+
+@pytest.fixture(scope="module", params=[Recurrent, Transformer])
+def reader(request):
+    return fitted(request.param, some_events(), np.arange(200), spec_of(epochs=10))
+
+
+def test_log_odds_do_not_depend_on_what_is_scored_together(reader):
+    material = material_of(some_events(), np.arange(200))
+    together = reader.score(material, np.arange(50, 90))
+    alone = [reader.score(material, np.array([row]))[0] for row in range(50, 90)]
+    assert np.abs(together - alone).max() < 1e-5
+    assert reader.score(material, np.arange(0)).shape == (0,)
+
+
+def test_log_odds_depend_on_differences_of_time_alone(reader):
     events, rows = some_events(), np.arange(200)
-    batches = batches_of(events, merged=family.merged)
     later = changed(events, at=events.at + 1e9, known_at=events.known_at + 1e9)
-    model = model_of(family, batches)
-    moved = score(model, batches_of(later, merged=family.merged), rows)
-    assert np.abs(moved - score(model, batches, rows)).max() < 1e-4
+    moved = reader.score(material_of(later, rows), rows)
+    assert np.abs(moved - reader.score(material_of(events, rows), rows)).max() < 1e-4
+
+
+def test_a_family_restored_from_its_arrays_gives_the_same_numbers(reader):
+    material, rows = material_of(some_events(), np.arange(200)), np.arange(200)
+    again = type(reader).restore(reader.arrays())
+    assert np.array_equal(again.score(material, rows), reader.score(material, rows))
+
+
+def test_a_category_never_seen_in_teaching_is_scored(reader):
+    events, rows = some_events(), np.arange(200)
+    for code in (-1, 99):
+        strange = changed(events, categories=np.full_like(events.categories, code))
+        assert np.isfinite(reader.score(material_of(strange, rows), rows)).all()
 
 
 def test_padding_is_nothing_to_the_transformer():
-    events = some_events(20)
-    model = model_of(Transformer, batches_of(events, merged=True, context=20))
-    rows = np.arange(20)
-    longer = score(model, batches_of(events, merged=True, context=40), rows)
-    assert np.abs(longer - score(model, batches_of(events, merged=True, context=20), rows)).max() < 1e-5
-
-
-@families
-def test_before_it_learned_a_network_repeats_its_prior_or_the_base_rate(family):
-    events, rows = some_events(), np.arange(200)
-    batches = batches_of(events, merged=family.merged)
-    assert np.allclose(score(family(batches, width=16), batches, rows), events.prior)
-    blank = batches_of(changed(events, prior=np.zeros(200, np.float32)), merged=family.merged)
-    assert np.allclose(score(family(blank, width=16), blank, rows), log_odds(events.labels))
+    events, rows = some_events(20), np.arange(20)
+    model = fitted(Transformer, events, rows, spec_of(epochs=5, context=20))
+    longer = Transformer(model.network, 40).score(material_of(events, rows), rows)
+    assert np.abs(longer - model.score(material_of(events, rows), rows)).max() < 1e-5
 
 
 def relayed(num_rows: int = 4000) -> Events:
-    """Return events whose label repeats that of the entity's event before, once that is known."""
+    """Return events whose label is their entity's own, to be read from past events once they are known."""
     rng = np.random.default_rng(1)
-    entity = rng.integers(0, 40, num_rows).astype(np.int32)
-    first, labels = {}, np.zeros(num_rows, np.float32)
-    for row, code in enumerate(entity):
-        labels[row] = first.setdefault(int(code), float(rng.random() < 0.3))
+    own, other = rng.integers(0, 40, (2, num_rows)).astype(np.int32)
     at = np.arange(num_rows) * 60.0
     return Events(
         numbers=rng.normal(size=(num_rows, 1)).astype(np.float32),
         categories=np.zeros((num_rows, 0), np.int32),
-        entities=np.stack([rng.integers(0, 40, num_rows).astype(np.int32), entity], axis=1),
+        entities=np.stack([other, own], axis=1),
         at=at,
         known_at=at + 600.0,
-        labels=labels,
-        prior=np.zeros(num_rows, np.float32),
+        labels=(rng.random(40) < 0.3)[own].astype(np.float32),
     )
 
 
 @families
 def test_labels_that_arrived_are_learned_from(family):
-    events = relayed()
-    rows, test = np.arange(3000), np.arange(3000, 4000)
-    batches = SequenceBatches(events, rows, context=4, merged=family.merged, batch_size=128, seed=0)
-    torch.manual_seed(0)
-    model = family(batches, width=16)
-    spec = TrainSpec(learning_rate=0.01, threads=1)
-    fit(model, batches.batch_at, spec, steps=batches.steps(3))
-    assert average_precision_score(events.labels[test], score(model, batches, test)) > 0.95
+    events, test = relayed(), np.arange(3000, 4000)
+    learned = fitted(family, events, np.arange(3000), spec_of(epochs=3))
+    logits = learned.score(material_of(events, test), test)
+    assert average_precision_score(events.labels[test], logits) > 0.95
+
+
+@families
+def test_labels_that_never_arrive_are_of_no_use(family):
+    events, test = relayed(), np.arange(3000, 4000)
+    silent = changed(events, known_at=np.full(4000, np.inf))
+    learned = fitted(family, silent, np.arange(3000), spec_of(epochs=1))
+    logits = learned.score(material_of(silent, test), test)
+    assert average_precision_score(events.labels[test], logits) < 0.6
 
 
 @pytest.mark.slow
@@ -259,7 +291,6 @@ def test_the_published_week_of_card_transactions(family):
         at=at,
         known_at=at + 7 * DAY,
         labels=labels,
-        prior=np.zeros(len(at), np.float32),
     )
     day = ((at - at[0] // DAY * DAY) // DAY).astype(int)
     teach, judge = np.flatnonzero((day >= 115) & (day < 122)), day >= 129
@@ -267,8 +298,6 @@ def test_the_published_week_of_card_transactions(family):
         known = np.unique(entities[(day >= 115) & (day < each - 7) & (labels > 0), 0])
         judge &= (day != each) | ~np.isin(entities[:, 0], known)
     rows = np.flatnonzero(judge)
-    batches = SequenceBatches(events, teach, context=24, merged=family.merged, batch_size=256, seed=0)
-    torch.manual_seed(0)
-    model = family(batches, width=32)
-    fit(model, batches.batch_at, TrainSpec(threads=1), steps=batches.steps(4))
-    assert average_precision_score(labels[rows], score(model, batches, rows)) > 0.71
+    learned = fitted(family, events, teach, spec_of(epochs=4, width=96, context=24, learning_rate=0.003))
+    logits = learned.score(material_of(events, teach), rows)
+    assert average_precision_score(labels[rows], logits) > 0.71

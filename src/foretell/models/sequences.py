@@ -1,18 +1,16 @@
-"""Rows as sequences: the last events of each row's entities, gathered into batches and encoded.
+"""Rows as sequences: the last events of each row's entities, gathered into batches.
 
-B: rows, S: streams (one per entity, or one merged), L: events (the row itself last), E: entities, F: numbers,
-C: categories, K: bins, W: width.
+n: all rows, B: rows of a batch, S: streams (one per entity, or one merged), L: events (the row itself last),
+E: entities, F: numbers, C: categories.
 """
 
-import math
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 import torch
-from torch import Tensor, nn
 
-from foretell.models.base import Batch, Model, placed
+from foretell.models.base import Batch
 
 PAD, UNKNOWN, NEGATIVE, POSITIVE = range(4)
 """What is known, at the row's instant, of the outcome of an event: no such event, not yet known, known."""
@@ -141,7 +139,7 @@ class Events:
     numbers: np.ndarray
     """float32 [n, F], finite."""
     categories: np.ndarray
-    """int32 [n, C]; 0 stands for a value not seen in teaching."""
+    """int32 [n, C], codes from 0."""
     entities: np.ndarray
     """int32 [n, E]; -1 for none."""
     at: np.ndarray
@@ -150,8 +148,6 @@ class Events:
     """float64 [n], the instant at which the row's label becomes known; inf for never."""
     labels: np.ndarray
     """float32 [n], 0 or 1; read only where it teaches or was known in time."""
-    prior: np.ndarray
-    """float32 [n], log-odds that the network adds to: an out-of-fold floor's, or zeros."""
 
     def previous(self) -> np.ndarray:
         """Return int32 [E, n]: for each entity column and row, the event before."""
@@ -173,7 +169,8 @@ class SequenceBatches:
 
     Args:
         events: all rows.
-        rows: int64 [m], the rows that teach.
+        rows: int64 [m], the rows that teach, or those to score.
+        weights: float [m], how much each of them counts in the loss.
         context: past events per entity.
         merged: one stream of all entities' events instead of one per entity.
         batch_size: rows of a batch; all of them when there are fewer.
@@ -181,9 +178,18 @@ class SequenceBatches:
     """
 
     def __init__(
-        self, events: Events, rows: np.ndarray, *, context: int, merged: bool, batch_size: int, seed: int
+        self,
+        events: Events,
+        rows: np.ndarray,
+        weights: np.ndarray,
+        *,
+        context: int,
+        merged: bool,
+        batch_size: int,
+        seed: int,
     ) -> None:
         self.events, self.rows, self.context, self.merged, self.seed = events, rows, context, merged, seed
+        self.weights = (weights / weights.mean()).astype(np.float32)
         self.batch_size = min(batch_size, len(rows))
         self.previous = events.previous()
         self.numbers = events.widened()
@@ -194,21 +200,29 @@ class SequenceBatches:
         return max(1, round(epochs * (len(self.rows) // self.batch_size)))
 
     def batch_at(self, step: int) -> Batch:
-        """Return the batch of a step; each pass visits the rows in an order of its own."""
+        """Return `gather` of the rows of a step, their label and weight, float32 [B].
+
+        Each pass visits the rows in an order of its own.
+        """
         epoch, place = divmod(step, len(self.rows) // self.batch_size)
         if epoch != self._epoch:
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.rows))
-            self._epoch, self._order = epoch, self.rows[order]
-        return self.gather(self._order[place * self.batch_size : (place + 1) * self.batch_size])
+            self._order = np.random.default_rng([self.seed, epoch]).permutation(len(self.rows))
+            self._epoch = epoch
+        chosen = self._order[place * self.batch_size : (place + 1) * self.batch_size]
+        rows = self.rows[chosen]
+        return {
+            **self.gather(rows),
+            "label": torch.from_numpy(self.events.labels[rows]),
+            "weight": torch.from_numpy(self.weights[chosen]),
+        }
 
     def gather(self, rows: np.ndarray) -> Batch:
-        """Return the tensors of some rows.
+        """Return the inputs of some rows; their own labels are not among them.
 
         Returns:
             numbers float32 [B, S, L, F + 2 F E], see `Events.widened`; categories int64 [B, S, L, C];
             gap float32 [B, S, L], seconds before the row; shared float32 [B, S, L, E], 1 where the event has
-            the row's entity; known int64 [B, S, L], one of PAD, UNKNOWN, NEGATIVE, POSITIVE; label float32
-            [B]; prior float32 [B].
+            the row's entity; known int64 [B, S, L], one of PAD, UNKNOWN, NEGATIVE, POSITIVE.
         """
         events = self.events
         past = np.stack([past_events(previous, rows, self.context) for previous in self.previous], axis=1)
@@ -229,105 +243,4 @@ class SequenceBatches:
             "gap": torch.from_numpy((now - events.at[index]).astype(np.float32)),
             "shared": torch.from_numpy(shared.astype(np.float32)),
             "known": torch.from_numpy(known),
-            "label": torch.from_numpy(events.labels[rows]),
-            "prior": torch.from_numpy(events.prior[rows]),
         }
-
-
-def score(model: Model, batches: SequenceBatches, rows: np.ndarray, *, batch_size: int = 4096) -> np.ndarray:
-    """Return the logits of some rows, float32 [len(rows)]."""
-    model.eval()
-    with torch.inference_mode():
-        parts = [
-            model(placed(batches.gather(rows[start : start + batch_size]), model)).cpu().numpy()
-            for start in range(0, len(rows), batch_size)
-        ]
-    return np.concatenate([np.zeros(0, np.float32), *parts])
-
-
-def tail_edges(values: np.ndarray, num_bins: int) -> np.ndarray:
-    """Return bin edges that follow the mass and still resolve a rare tail.
-
-    A third each: quantiles of all values, quantiles of the distinct values (a column that is mostly one value
-    keeps its others), and even steps over the range beyond the 99th percentile on either side.
-
-    Args:
-        values: float [n], of the teaching rows.
-        num_bins: bins wanted; fewer are used when there are fewer distinct values.
-
-    Returns:
-        float32 [num_bins + 1], ascending; surplus edges repeat the last one and make empty bins.
-    """
-    distinct = np.unique(values)
-    third = max(2, num_bins // 3)
-    low, high = np.quantile(values, [0.01, 0.99])
-    tails = np.concatenate(
-        [np.linspace(distinct[0], low, third // 2 + 1), np.linspace(high, distinct[-1], third // 2 + 1)]
-    )
-    inner = num_bins + 1 - len(tails)
-    mass = np.quantile(values, np.linspace(0, 1, inner // 2 + 2)[1:-1])
-    spread = np.quantile(distinct, np.linspace(0, 1, inner - inner // 2 + 2)[1:-1])
-    edges = np.unique(np.concatenate([tails, mass, spread]).astype(np.float32))
-    return np.concatenate([edges, np.full(num_bins + 1 - len(edges), edges[-1], np.float32)])
-
-
-class EventEncoder(nn.Module):
-    """Events to vectors: numbers and the gap in time piecewise linear, the rest embedded.
-
-    Args:
-        batches: its teaching rows set the bins.
-        width: W.
-        num_bins: K per number.
-    """
-
-    lower: Tensor
-    scale: Tensor
-
-    def __init__(self, batches: SequenceBatches, *, width: int, num_bins: int = 24) -> None:
-        super().__init__()
-        events, rows = batches.events, batches.rows
-        sample = batches.gather(rows[:: max(1, len(rows) // 4096)])
-        gaps = squashed(sample["gap"][sample["known"] != PAD]).numpy()
-        columns = [*batches.numbers[rows].T, gaps]
-        edges = np.stack([tail_edges(column, num_bins) for column in columns])
-        widths = np.diff(edges, axis=1)
-        self.register_buffer("lower", torch.from_numpy(edges[:, :-1].copy()))
-        inverse = np.divide(1, widths, out=np.zeros_like(widths), where=widths > 0)
-        self.register_buffer("scale", torch.from_numpy(inverse))
-        num_entities = events.entities.shape[1]
-        self.mix = nn.Linear(len(columns) * num_bins + num_entities, width)
-        self.known = nn.Embedding(NUM_TOKENS, width)
-        sizes = events.categories.max(axis=0, initial=0) + 1
-        self.categories = nn.ModuleList(nn.Embedding(int(size), width) for size in sizes)
-
-    def forward(self, batch: Batch) -> Tensor:
-        """Return float32 [B, S, L, W]."""
-        values = torch.cat([batch["numbers"], squashed(batch["gap"])[..., None]], dim=-1)
-        bins = ((values[..., None] - self.lower) * self.scale).clamp(0, 1).flatten(-2)
-        encoded = self.mix(torch.cat([bins, batch["shared"]], dim=-1)) + self.known(batch["known"])
-        for column, embedding in enumerate(self.categories):
-            encoded = encoded + embedding(batch["categories"][..., column])
-        return encoded
-
-
-def squashed(gap: Tensor) -> Tensor:
-    """Return the logarithm of a gap in minutes, so that an hour and a month both have room."""
-    return torch.log1p(gap / 60)
-
-
-def log_odds(labels: np.ndarray) -> float:
-    """Return the log-odds of the share of positives, with half a row added to either side.
-
-    >>> round(log_odds(np.array([0, 0, 0, 1])), 3)
-    -0.847
-    """
-    positives = float(labels.sum()) + 0.5
-    return math.log(positives / (len(labels) + 1 - positives))
-
-
-def head(num_inputs: int, width: int, base: float) -> nn.Sequential:
-    """Return a two-layer readout to one logit that starts at `base` for every row."""
-    last = nn.Linear(width, 1)
-    nn.init.zeros_(last.weight)
-    nn.init.constant_(last.bias, base)
-    return nn.Sequential(nn.Linear(num_inputs, width), nn.SiLU(), last)
