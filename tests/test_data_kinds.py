@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_samples import payments, spec_of
+from data_samples import payments, rules, spec_of
 from foretell.data.cells import as_text
 from foretell.data.dataset import Column
 from foretell.data.kinds import KINDS, kind
 from foretell.data.reading import read
 from foretell.data.table import Schema, encode, fit_schema
-from foretell.errors import CheckpointError
+from foretell.errors import CheckpointError, DataError
 
 KIND_NAMES = tuple(KINDS)
 
@@ -87,3 +87,42 @@ def test_hours_and_weekdays_are_those_of_the_calendar():
 def test_whole_floats_and_integers_are_one_name():
     assert as_text(pl.Series([7.0, 7.5, None])).to_list() == ["7", "7.5", None]
     assert as_text(pl.Series([7])).to_list() == ["7"]
+
+
+# prediction
+
+
+def test_a_stored_schema_reads_new_rows_the_same_way(tmp_path):
+    payments().write_parquet(tmp_path / "rows.parquet")
+    taught = read(spec_of(tmp_path / "rows.parquet"))
+    schema = fit_schema(taught, np.arange(40))
+    new = payments(3).drop("y").with_columns(channel=pl.lit("fax"), extra=pl.lit(1), amount=pl.lit("7"))
+    new.write_csv(tmp_path / "new.csv")
+    dataset = read(spec_of(tmp_path / "new.csv"), columns=schema.columns)
+    assert list(dataset.target) == [-1, -1, -1]
+    assert rules(dataset) == {("extra", "unknown column"): 3}
+    table = encode(dataset, schema)
+    assert table.names == encode(taught, schema).names
+    assert list(table.values[:, table.names.index("channel")]) == [0, 0, 0]
+    assert list(table.values[:, table.names.index("amount")]) == [7, 7, 7]
+    new.rename({"amount": "amont"}).write_csv(tmp_path / "new.csv")
+    with pytest.raises(DataError, match="did you mean 'amont'"):
+        read(spec_of(tmp_path / "new.csv"), columns=schema.columns)
+
+
+def test_a_label_the_schema_does_not_know_is_unknown_and_counted(tmp_path):
+    payments().write_parquet(tmp_path / "rows.parquet")
+    columns = read(spec_of(tmp_path / "rows.parquet")).columns
+    payments(4).with_columns(y=pl.Series([1, 0, 5, None])).write_parquet(tmp_path / "new.parquet")
+    dataset = read(spec_of(tmp_path / "new.parquet"), columns=columns)
+    assert list(dataset.target) == [1, 0, -1, -1]
+    assert rules(dataset)["y", "unknown outcome"] == 1
+
+
+def test_one_row_is_encoded_as_it_is_among_many(tmp_path):
+    payments().write_parquet(tmp_path / "rows.parquet")
+    dataset = read(spec_of(tmp_path / "rows.parquet"))
+    schema = fit_schema(dataset, np.arange(len(dataset)))
+    whole = encode(dataset, schema).values
+    for row in (0, 17, 59):
+        np.testing.assert_array_equal(encode(dataset.take(np.array([row])), schema).values[0], whole[row])

@@ -14,7 +14,7 @@ from foretell.data.audit import AuditFinding, audit
 from foretell.data.dataset import Dataset
 from foretell.data.leaks import auc
 from foretell.data.reading import read
-from foretell.data.split import Split, split
+from foretell.data.split import split
 from foretell.errors import DataError, SpecError
 from foretell.spec import SplitSpec
 
@@ -44,7 +44,7 @@ def patients(tmp_path_factory) -> Dataset:
     """300 rows without time, of 50 patients, with six measures."""
     rng = np.random.default_rng(1)
     columns = {f"measure_{number}": rng.normal(size=300) for number in range(6)}
-    frame = pl.DataFrame({"patient": rng.integers(0, 50, 300), **columns, "y": rng.integers(0, 2, 300)})
+    frame = pl.DataFrame({"patient": np.arange(300) % 50, **columns, "y": rng.integers(0, 2, 300)})
     path = tmp_path_factory.mktemp("patients") / "rows.parquet"
     frame.write_parquet(path)
     return read(spec_of(path, group="patient"))
@@ -116,7 +116,7 @@ def test_a_part_without_rows_is_refused(events, fields, message):
 
 def test_a_part_of_one_class_is_refused(events):
     target = np.where(events.at_us >= events.at_us[300], 0, events.target).astype(np.int8)
-    with pytest.raises(DataError, match="the test part .* has one class only: '.' in all of 80 rows"):
+    with pytest.raises(DataError, match=r"the test part .* has one class only: '.' in all of 80 rows"):
         split(replace(events, target=target))
 
 
@@ -136,9 +136,7 @@ def test_no_group_is_in_two_parts(patients):
     assert found(audit(patients, parts), "shared groups").severity == "ok"
     parts = split(asked(patients, by="random"))
     assert found(audit(patients, parts), "shared groups").severity == "warning"
-    broken = Split(
-        by="group", train=parts.train, valid=parts.valid, test=parts.test, history=parts.history, reason=""
-    )
+    broken = replace(parts, by="group")
     assert found(audit(patients, broken), "shared groups").severity == "fault"
 
 
@@ -146,7 +144,7 @@ def test_a_random_split_keeps_the_rate_of_positives_and_its_seed(patients):
     dataset = asked(patients, by="random")
     parts, again = split(dataset), split(dataset)
     rates = [dataset.target[part].mean() for part in (parts.train, parts.valid, parts.test)]
-    assert max(rates) - min(rates) < 0.02
+    assert max(rates) - min(rates) < 0.03
     np.testing.assert_array_equal(parts.test, again.test)
     seeded = replace(dataset, spec=replace(dataset.spec, train=replace(dataset.spec.train, seed=1)))
     assert list(split(seeded).test) != list(parts.test)
@@ -168,10 +166,8 @@ def test_copied_rows_across_parts_are_found(patients):
     assert exact.examples[0] == dataset.ids[parts.test[0]]
     # a value in the middle of a rounded cell stays there when it moves by a tenth of the cell
     numbers = [column.name for column in dataset.inputs("number")]
-    cells = copied.frame.with_columns(
-        (pl.col(name) / (0.05 * pl.col(name).std())).round() for name in numbers
-    )
     steps = {name: 0.05 * float(str(copied.frame[name].std())) for name in numbers}
+    cells = copied.frame.with_columns((pl.col(name) / step).round() for name, step in steps.items())
     moved = cells.with_columns(
         (pl.col(name) * step + 1e-4 * step * pl.int_range(pl.len()) / 300) for name, step in steps.items()
     )

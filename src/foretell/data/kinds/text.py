@@ -53,9 +53,7 @@ def fit(series: pl.Series) -> dict[str, Any]:
     if counts_NW.shape[1] == 1:  # one word has nothing to fold: its weight is the component
         components = np.ones((1, 1))
     else:
-        with np.errstate(
-            invalid="ignore", divide="ignore"
-        ):  # equal texts have no variance to explain, yet components
+        with np.errstate(invalid="ignore", divide="ignore"):  # equal texts have components, but no variance
             components = TruncatedSVD(width, random_state=0).fit(counts_NW).components_
     return {
         "words": vectorizer.get_feature_names_out().tolist(),
