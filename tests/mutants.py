@@ -121,9 +121,7 @@ def reworded(pairs: tuple[tuple[str, str], ...]) -> Mutation:
 
     def mutate(narrative: Narrative, evidence: Evidence, random: Random) -> str | None:
         text = narrative.text
-        places = [
-            (found, new) for old, new in pairs for found in plainly(re.compile(re.escape(old)), text)
-        ]
+        places = [(found, new) for old, new in pairs for found in plainly(re.compile(re.escape(old)), text)]
         return put(text, *random.choice(places)) if places else None
 
     return mutate
@@ -206,7 +204,7 @@ def rank(narrative: Narrative, evidence: Evidence, random: Random) -> str | None
 
 
 def omission(narrative: Narrative, evidence: Evidence, random: Random) -> str | None:
-    """Leave out a sentence without which who, when, the score, the strongest factor or its check is untold."""
+    """Leave out the sentence on who, when and the score, on the strongest factor, or on its check."""
     top = [fact for fact in evidence.of("attribution") if fact.detail["rank"] == 1]
     licensed = bool(
         top
@@ -293,7 +291,9 @@ def quotation(narrative: Narrative, evidence: Evidence, random: Random) -> str |
 def reordering(narrative: Narrative, evidence: Evidence, random: Random) -> str | None:
     """Move a sentence that answers the opening away from it, or name the entities in another order."""
     texts = [claim.text for claim in narrative.claims]
-    answers = [i for i, claim in enumerate(narrative.claims) if claim.production in ("sure.agrees", "sure.lower")]
+    answers = [
+        i for i, claim in enumerate(narrative.claims) if claim.production in ("sure.agrees", "sure.lower")
+    ]
     if answers:
         texts.insert(0, texts.pop(answers[0]))
         return " ".join(texts)

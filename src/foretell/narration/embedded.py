@@ -70,10 +70,17 @@ class _Writer:
                     continue
                 for text, bound, used in self.render(option.nodes, 0, ("", facts, (option,))):
                     self.told |= self.points(used, bound)
-                    names = [name for part in used for name in part.variables if name in bound]
-                    cites = tuple(dict.fromkeys(bound[name]["id"] for name in names))
+                    cites = self.cited(used, bound)
                     return Claim(text=text, cites=cites, production=production.name)
         return None
+
+    def cited(self, used: tuple[Alternative, ...], bound: Bound) -> tuple[str, ...]:
+        """Return the facts that the claim names, or else those that its licence went through."""
+        named = [bound[name]["id"] for part in used for name in part.variables if name in bound]
+        counted = [
+            fact["id"] for part in used for name in part.counted for fact in self.facts.many.get(name, ())
+        ]
+        return tuple(dict.fromkeys(named or counted))
 
     def points(self, used: tuple[Alternative, ...], bound: Bound) -> set[tuple[str, str]]:
         """Return what these alternatives tell."""
@@ -144,6 +151,4 @@ class _Writer:
 
     def plural(self, node: Slot, noun: str, bound: Bound) -> str:
         """Return the owner's plural where the term has one, else the regular one."""
-        return units.phrase(
-            str(bound[node.expression.reference[0]].get("plural") or units.plural(noun))
-        )
+        return units.phrase(str(bound[node.expression.reference[0]].get("plural") or units.plural(noun)))

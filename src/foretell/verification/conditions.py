@@ -74,6 +74,8 @@ class Expression:
     evaluate: Callable[[Bound, World], Any]
     variables: tuple[str, ...]
     """The variables it reads, without those that `count` binds itself."""
+    counted: tuple[str, ...] = ()
+    """The variables all of whose facts it goes through."""
     reference: tuple[str, str] = ("", "")
     """(variable, field) when the expression is just one field."""
 
@@ -144,14 +146,16 @@ def read(text: str) -> Expression:
     if len(tokens) == 1 and variables:
         variable, _, field = tokens[0].partition(".")
         reference = (variable, field or "value")
-    return Expression(text.strip(), evaluate, variables, reference)
+    return Expression(text.strip(), evaluate, variables, tuple(dict.fromkeys(reader.over)), reference)
 
 
 class _Reader:
     """Recursive descent over the tokens of one expression."""
 
     def __init__(self, text: str, tokens: list[str]) -> None:
-        self.text, self.tokens, self.variables = text, list(tokens), []
+        self.text, self.tokens = text, list(tokens)
+        self.variables: list[str] = []
+        self.over: list[str] = []
 
     def take(self, *wanted: str) -> str:
         """Return and drop the next token when it is one of `wanted`, else return an empty string."""
@@ -229,6 +233,7 @@ class _Reader:
 
     def counted(self) -> Callable[[Bound, World], int]:
         variable = self.tokens.pop(0)
+        self.over.append(variable)
         self.need(":")
         outside = list(self.variables)
         inner = self.either()
@@ -237,7 +242,8 @@ class _Reader:
 
         def count(bound: Bound, world: World) -> int:
             number, inside = 0, dict(bound)
-            for inside[variable] in world.many.get(variable, ()):
+            for fact in world.many.get(variable, ()):
+                inside[variable] = fact
                 number += bool(inner(inside, world))
             return number
 

@@ -85,6 +85,8 @@ class Alternative:
     """(point, variable or "")."""
     variables: tuple[str, ...]
     """The variables that its slots and conditions read, phrases not included."""
+    counted: tuple[str, ...]
+    """The variables all of whose facts its conditions go through."""
     stages: tuple[tuple[str, tuple[Expression, ...]], ...]
     """("", conditions on unique facts alone), then (variable, conditions settled once it is bound)."""
 
@@ -104,7 +106,7 @@ class Alternative:
 
 
 def _hold(conditions: tuple[Expression, ...], bound: Bound, facts: World) -> bool:
-    for condition in conditions:  # a loop, because `all` over a generator takes thrice as long
+    for condition in conditions:  # noqa: SIM110 - `all` over a generator takes thrice as long
         if not condition.evaluate(bound, facts):
             return False
     return True
@@ -230,9 +232,10 @@ class _Lines:
         conditions = (*self.licence, *self.when)
         variables = dict.fromkeys(name for part in conditions for name in part.variables)
         variables |= dict.fromkeys(_variables(nodes))
+        counted = tuple(dict.fromkeys(name for part in conditions for name in part.counted))
         stages = self.stages(tuple(variables), conditions)
         self.production.alternatives.append(
-            Alternative(float(weight), nodes, conditions, self.tells, tuple(variables), stages)
+            Alternative(float(weight), nodes, conditions, self.tells, tuple(variables), counted, stages)
         )
 
     def stages(

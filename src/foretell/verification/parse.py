@@ -186,7 +186,7 @@ class Parser:
         if form == "phrase":
             return readers.phrase(text, pos, str(truth), capital=node.capital)
         if form in ("plural", "agree"):
-            one = form == "agree" and node.argument.evaluate(facts, self.world) == 1
+            one = node.argument is not None and node.argument.evaluate(facts, self.world) == 1
             return readers.phrase(
                 text, pos, str(truth) if one else self.plural(node, truth, facts), capital=node.capital
             )
@@ -270,6 +270,10 @@ class Parser:
                 tells.add((item[2], bound[item[3]]["id"] if item[3] in bound else ""))
             elif kind == "order":
                 faults.append(f"stands only after a sentence on {item[2]}")
+        if not ids:
+            # "No factor speaks against it" rests on every factor that its licence went through.
+            counted = [name for item in items if item[1] == "licence" for name in item[2].counted]
+            ids = {fact["id"]: None for name in counted for fact in self.world.many[name]}
         for condition in broken:
             facts = [bound[name]["id"] for name in condition.variables if name in bound]
             ids.update(dict.fromkeys(facts))

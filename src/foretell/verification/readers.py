@@ -107,11 +107,7 @@ def shown(value: str) -> str:
     if value.isascii() and value.isprintable():
         return value
     return "".join(
-        '"'
-        if mark in "“”"
-        else f"⟨U+{ord(mark):04X}⟩"
-        if unicodedata.category(mark) in _HIDDEN
-        else mark
+        '"' if mark in "“”" else f"⟨U+{ord(mark):04X}⟩" if unicodedata.category(mark) in _HIDDEN else mark
         for mark in value
     )
 
