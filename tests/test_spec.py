@@ -11,12 +11,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foretell.border import document, dump_spec, initial_spec, json_schema, load_spec
+from foretell import models, narration, tasks
+from foretell.border import checking, document, dump_spec, initial_spec, json_schema, load_spec
 from foretell.border.checking import RULES
 from foretell.border.reading import LARGEST
 from foretell.errors import SpecError
 from foretell.records import plain
-from foretell.spec import ColumnSpec, DataSpec, ReviewSpec, Spec, TrainSpec
+from foretell.spec import ColumnSpec, DataSpec, ModelSpec, ReviewSpec, Spec, TrainSpec
 
 TWO_LINES = "source: rows.csv\ntarget: fraud\n"
 WHOLE = Path(__file__).parent.parent / "docs" / "spec.md"
@@ -55,15 +56,15 @@ def test_two_lines_are_a_spec(folder):
 
 
 def test_file_mapping_and_spec_are_read_alike(folder):
-    long = "source: /rows.csv\ntarget: fraud\ntrain: {seed: 3, epochs: 2}\nreview: {retire_known: true}\n"
+    long = "source: /rows.csv\ntarget: fraud\ntrain: {seed: 3, epochs: 2}\nmodel: {ensemble: false}\n"
     mapping = {
         "data": {"source": Path("/rows.csv"), "target": "fraud"},
         "train": {"seed": np.int64(3), "epochs": 2},
-        "review": {"retire_known": True},
+        "model": {"ensemble": False},
     }
     spec = load_spec(write(folder, long))
     assert spec == load_spec(mapping) == load_spec(spec)
-    assert (spec.train, spec.review) == (TrainSpec(seed=3, epochs=2.0), ReviewSpec(retire_known=True))
+    assert (spec.train, spec.model) == (TrainSpec(seed=3, epochs=2.0), ModelSpec(ensemble=False))
 
 
 def test_every_fault_is_told_at_once_with_line_path_value_and_nearest_name(folder):
@@ -76,8 +77,8 @@ train:
   seed: 4
   epoch: 3
 epochs: 3
-model: {families: recurrent}
-review: {cost_miss: 3, capacity: 0, retire_known: nope}
+model: {families: recurrent, ensemble: nope}
+review: {cost_miss: 3, capacity: 0}
 columns:
   amount: {kind: numbr}
 task: {name: clasify}
@@ -94,7 +95,7 @@ task: {name: clasify}
         "fraud.yaml:7: train.epoch: unknown name 'epoch' (did you mean 'epochs'?)",
         "fraud.yaml:8: epochs: unknown name 'epochs' (did you mean 'train.epochs'?)",
         "fraud.yaml:9: model.families: 'recurrent' must be a list, as in [a, b]",
-        "fraud.yaml:10: review.retire_known: 'nope' must be true or false",
+        "fraud.yaml:9: model.ensemble: 'nope' must be true or false",
         "fraud.yaml:10: review.capacity: '0' must be from 1 to 1,000,000,000",
         "fraud.yaml:10: review.cost_miss: '3.0' must come together with review.cost_review: "
         "state both above 0, or neither",
@@ -148,9 +149,7 @@ def test_a_text_field_keeps_what_is_written(folder, word):
 
 @pytest.mark.parametrize(("word", "value"), [("yes", True), ("on", True), ("no", False), ("False", False)])
 def test_a_truth_field_takes_words_for_truth(folder, word, value):
-    assert (
-        load_spec(write(folder, f"{TWO_LINES}review: {{retire_known: {word}}}")).review.retire_known is value
-    )
+    assert load_spec(write(folder, f"{TWO_LINES}model: {{ensemble: {word}}}")).model.ensemble is value
 
 
 def test_whole_numbers_are_read_in_base_ten(folder):
@@ -215,6 +214,8 @@ def test_a_relative_source_counts_from_the_spec_files_folder(folder, written, re
         ("train: {epochs: nan}", "train.epochs"),
         ("train: {learning_rate: inf}", "train.learning_rate"),
         ("review: {abstain: 0.5}", "review.abstain"),
+        ("review: {retire_for: 0d}", "review.retire_for"),
+        ("review: {retire_known: true}", "review.retire_known"),
         ("explain: {history_days: [7, 7]}", "explain.history_days"),
         ("explain: {history_days: []}", "explain.history_days"),
         ("model: {half_lives: [1h, 0d]}", "model.half_lives.1"),
@@ -338,6 +339,18 @@ def test_every_number_of_the_spec_has_a_rule():
         if type(value) in (int, float)
     }
     assert numbers and numbers <= {rule.path for rule in RULES}
+
+
+def test_the_names_that_the_border_knows_are_those_of_the_tables():
+    assert set(checking.TASKS) == set(tasks.TASKS)
+    assert set(checking.WRITERS) == set(narration.WRITERS)
+    assert set(checking.FAMILIES) == set(models.FAMILIES)
+        "the floor is always fitted, never asked for"
+    )
+
+
+def test_the_floor_alone_may_be_asked_for(folder):
+    assert load_spec(write(folder, TWO_LINES), ("model.families=[]",)).model.families == ()
 
 
 def test_the_documentation_is_current():

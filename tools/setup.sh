@@ -10,11 +10,12 @@ say() { echo "set-up: $*" >&2; }
 fits() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
 python=""
-for name in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.14; do
+tried=${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14}
+for name in $tried; do
     if fits "$name"; then python=$name && break; fi
 done
 if [ -z "$python" ]; then
-    say "no Python of 3.11 or newer with venv was found (tried ${PYTHON:-} python3 and python3.11 to python3.14)"
+    say "no Python of 3.11 or newer with venv was found; tried: $tried"
     say "install one (on Debian: python3 and python3-venv), or name it: make PYTHON=/path/to/python test"
     exit 1
 fi

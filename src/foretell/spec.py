@@ -190,6 +190,8 @@ class ReviewSpec:
     """Alerts are counted per value of this entity column: one alert a day per card, its highest score."""
     retire_known: bool = False
     """Leave out rows of an entity that was already found positive: its card is blocked."""
+    retire_for: str = "14d"
+    """How long it is left out, counted from the positive row: until its card was replaced."""
     cost_miss: float = 0.0
     """Cost of a missed positive; with `cost_review` it sets the threshold instead of `capacity`."""
     cost_review: float = 0.0
