@@ -107,7 +107,7 @@ def init(data: str, target: str, out: Path | None) -> None:
 @set_option
 def read(spec: str, target: str, overrides: tuple[str, ...]) -> None:
     """Read the data: columns, repairs, split and its audit."""
-    from foretell.workflow import describe
+    from foretell.terminal import describe
 
     click.echo(describe(foretell.read(loaded(spec, target, overrides))))
 
@@ -118,7 +118,7 @@ def read(spec: str, target: str, overrides: tuple[str, ...]) -> None:
 @set_option
 def fit(spec: str, target: str, overrides: tuple[str, ...]) -> None:
     """Fit the floor and the model families; print the leaderboard."""
-    from foretell.workflow import leaderboard
+    from foretell.terminal import leaderboard
 
     click.echo(leaderboard(foretell.fit(loaded(spec, target, overrides), tell=say)))
 
@@ -127,9 +127,9 @@ def fit(spec: str, target: str, overrides: tuple[str, ...]) -> None:
 @run_option
 def evaluate(folder: Path | None) -> None:
     """Judge a fitted model on its test rows."""
-    from foretell.workflow import open_fitted
+    from foretell.prediction.fitted import open_fitted
 
-    fitted = open_fitted(found(folder))
+    fitted = open_fitted(found(folder) / "model")
     for name, value in foretell.evaluate(fitted, foretell.read(fitted.spec)).metrics.items():
         click.echo(f"{name:24} {value:.4f}")
 
@@ -140,9 +140,10 @@ def evaluate(folder: Path | None) -> None:
 @click.option("--out", type=Path, help="CSV or Parquet file to write; CSV to stdout if not given.")
 def predict(data: str, folder: Path | None, out: Path | None) -> None:
     """Score DATA (the test rows of the run if not given)."""
-    from foretell.workflow import open_fitted, prediction_frame
+    from foretell.prediction.fitted import open_fitted
+    from foretell.workflow import prediction_frame
 
-    frame = prediction_frame(open_fitted(found(folder)), data)
+    frame = prediction_frame(open_fitted(found(folder) / "model"), data)
     if out is None:
         click.echo(frame.write_csv(), nl=False)
     elif out.suffix == ".parquet":
@@ -233,7 +234,7 @@ def verify(case_id: str, folder: Path | None) -> None:
     from foretell.cases.reader import read_case
     from foretell.verification import verify as judge
 
-    case = read_case(database(folder), case_id)
+    case = read_case(str(database(folder)), case_id)
     verdict = judge(case.narrative, case.evidence)
     for finding in verdict.findings:
         span = case.narrative.text[finding.start : finding.end]
@@ -277,18 +278,15 @@ def log() -> None:
 @click.option("--head", default="", help="A head noted earlier, seq:digest, that the log must still contain.")
 def log_verify(folder: Path | None, head: str) -> None:
     """Find any altered, dropped, inserted or reordered event."""
-    from foretell.cases.reader import verify_log
+    from foretell.cases.reader import lines, verify_log
 
-    faults = verify_log(database(folder), head=head)
-    for fault in faults:
-        click.echo(fault, err=True)
-    if faults:
+    report = verify_log(str(database(folder)), head)
+    for line in lines(report):
+        click.echo(line, err=not report.passed)
+    if not report.passed:
         raise StoreError(
-            f"the log does not verify: {len(faults)} faults", "compare with a backup or a noted head"
+            f"the log of {database(folder)} was tampered with or damaged", "compare it with a backup"
         )
-    cases_store = store(folder)
-    last = cases_store.head()
-    click.echo(f"the log verifies; head {last}")
 
 
 @main.command()
@@ -318,7 +316,7 @@ def loaded(spec: str, target: str, overrides: tuple[str, ...]) -> Spec:
 
 def finish(spec: Spec) -> None:
     """Run the road and end with what was found and where it is."""
-    from foretell.workflow import summary
+    from foretell.terminal import summary
 
     click.echo(summary(foretell.run(spec, tell=say)))
 
@@ -340,14 +338,14 @@ def database(folder: Path | None) -> Path:
 
 def store(folder: Path | None) -> Store:
     """Open the run's case store."""
-    from foretell.cases import open_store
+    from foretell.cases import Store as CaseStore
 
     path = database(folder)
     if not path.exists():
         raise StoreError(
             f"there is no case store at {path}", "run `foretell run SPEC` first, or give --run FOLDER"
         )
-    return open_store(f"sqlite:///{path}")
+    return CaseStore(f"sqlite:///{path}", create=False)
 
 
 def _print_json(value: Any) -> None:

@@ -18,7 +18,7 @@ def collect(scene: Scene) -> list[list[Fact]]:
     fitted, dataset = scene.fitted, scene.dataset
     columns = {column.name: column for column in dataset.columns}
     collected = []
-    states = fitted.states_before(dataset, scene.rows)
+    states = scene.scored.states_of(scene.rows)
     for r, (row, prediction) in enumerate(zip(scene.rows.tolist(), scene.predictions, strict=True)):
         best: tuple[float, Fact] | None = None
         if prediction.probability >= prediction.threshold:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from foretell.data.dataset import Column
 from foretell.evidence.scene import Scene, fact, iso
 from foretell.evidence.subject import quartiles
-from foretell.records import Fact
+from foretell.records import Fact, Value
 
 DAY_US = 86_400_000_000
 
@@ -14,7 +14,7 @@ DAY_US = 86_400_000_000
 class Past:
     """Each entity's rows in the order of time; the rows before any row are a slice."""
 
-    def __init__(self, codes: NDArray[np.int32]) -> None:
+    def __init__(self, codes: NDArray[np.int64]) -> None:
         self.order = np.argsort(codes, kind="stable")
         self.place = np.empty(len(codes), dtype=np.int64)
         self.place[self.order] = np.arange(len(codes))
@@ -85,7 +85,7 @@ def _sizes(
     if len(sizes) < 2:
         return []
     low, high = quartiles(sizes)
-    detail = {"window_days": days, "n": len(sizes), "low": low, "high": high}
+    detail: dict[str, Value] = {"window_days": days, "n": len(sizes), "low": low, "high": high}
     detail |= {"column": column.name, "entity": entity.name, "stat": "mean"}
     return [
         fact(

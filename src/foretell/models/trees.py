@@ -32,15 +32,21 @@ class Trees:
     categories: NDArray[np.bool_]
     value: NDArray[np.float64]
     """Log-odds of each leaf."""
+    gain: NDArray[np.float64]
+    """What each split gained when it was made."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by name: what a checkpoint stores."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
+    def kernel(self) -> tuple[NDArray[Any], ...]:
+        """Return the arrays in the order `sum_leaves` takes them."""
+        return tuple(array for name, array in self.arrays().items() if name != "gain")
+
     def logits(self, x_BF: NDArray[Any]) -> NDArray[np.float64]:
         """Return the summed leaves [B] of rows [B, F]."""
         out = np.empty(len(x_BF))
-        _sum(np.ascontiguousarray(x_BF, dtype=np.float64), out, *self.arrays().values())
+        _sum(np.ascontiguousarray(x_BF), out, *self.kernel())
         return out
 
 
@@ -97,6 +103,7 @@ class _Nodes:
             category=category,
             categories=categories,
             value=np.array(self.values, dtype=np.float64),
+            gain=np.array([node["split_gain"] for node in self.splits], dtype=np.float64),
         )
 
 

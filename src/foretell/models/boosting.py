@@ -1,0 +1,152 @@
+"""Gradient boosting (LightGBM): the floor under every other family, and the teacher of where features bend.
+
+n: rows, F: features, K: knots.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.models.trees import Trees, from_booster
+from foretell.spec import Spec
+
+if TYPE_CHECKING:
+    from foretell.models.family import Loop, Material
+
+SETTINGS: Mapping[str, Any] = {
+    "objective": "binary",
+    "num_leaves": 24,
+    "learning_rate": 0.04,
+    "min_child_samples": 20,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    # A coarse histogram puts the whole rare tail of a feature, where the positives are, into one bin.
+    "max_bin": 1023,
+    "min_data_in_bin": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
+FEW: Mapping[str, Any] = {"num_leaves": 12, "min_child_samples": 10, "learning_rate": 0.05}
+"""For few positives: smaller trees, fewer of them."""
+FEW_POSITIVES = 1500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boosted:
+    """A fitted booster and what it tells about its features."""
+
+    trees: Trees
+    gains: NDArray[np.float64]
+    """Summed gain of each feature's splits [F]."""
+    splits: tuple[NDArray[np.float64], ...]
+    """Per feature its splits as rows (threshold, gain)."""
+
+
+def fit_boosting(
+    x_nF: NDArray[np.float32],
+    labels: NDArray[np.int8],
+    weights: NDArray[np.float64],
+    categorical: NDArray[np.bool_],
+    *,
+    num_trees: int = 250,
+    learning_rate: float = 0.0,
+    threads: int = 1,
+    seed: int = 0,
+) -> Boosted:
+    """Fit trees on weighted rows.
+
+    Args:
+        x_nF: features; NaN where missing.
+        labels: 0 or 1 [n].
+        weights: row weights [n].
+        categorical: which features are codes [F].
+        num_trees: halved where positives are few.
+        learning_rate: 0 for the usual one.
+    """
+    import lightgbm
+
+    few = labels.sum() < FEW_POSITIVES
+    parameters = {**SETTINGS, **(FEW if few else {}), "num_threads": threads, "seed": seed}
+    if learning_rate:
+        parameters["learning_rate"] = learning_rate
+    data = lightgbm.Dataset(
+        x_nF,
+        labels,
+        weight=weights,
+        categorical_feature=np.flatnonzero(categorical).tolist(),
+        params={"verbosity": -1},
+    )
+    trees = from_booster(lightgbm.train(parameters, data, num_trees // 2 if few else num_trees))
+    splits = tuple(_splits(trees, feature) for feature in range(x_nF.shape[1]))
+    return Boosted(trees=trees, gains=np.array([pairs[:, 1].sum() for pairs in splits]), splits=splits)
+
+
+def _splits(trees: Trees, feature: int) -> NDArray[np.float64]:
+    mine = np.flatnonzero((trees.feature == feature) & (trees.category < 0))
+    return np.column_stack([trees.threshold[mine], np.maximum(trees.gain[mine], 0.0)])
+
+
+def knots(x: NDArray[np.float32], splits: NDArray[np.float64], *, num_knots: int) -> NDArray[np.float32]:
+    """Return where a feature bends [K]: its ends, its median, and quantiles of its splits weighted by gain.
+
+    Quantiles of rows would put no knot into a rare tail; splits stand where the outcome changes. Padded with
+    inf. A feature with few distinct values gets a knot at each of them.
+    """
+    finite = x[np.isfinite(x)]
+    out = np.full(num_knots, np.inf, dtype=np.float32)
+    if len(finite) == 0:
+        out[0] = 0.0
+        return out
+    distinct = np.unique(finite)
+    if len(distinct) <= num_knots:
+        out[: len(distinct)] = distinct
+        return out
+    found = np.quantile(finite, [0.0, 0.5, 1.0])
+    if len(splits):
+        order = np.argsort(splits[:, 0])
+        weight = np.sqrt(splits[order, 1] + 1e-9)
+        share = (np.cumsum(weight) - 0.5 * weight) / weight.sum()
+        found = np.append(found, np.interp(np.linspace(0.01, 0.99, num_knots - 3), share, splits[order, 0]))
+    found = np.unique(found.astype(np.float32))
+    out[: len(found)] = found
+    return out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boosting:
+    """The family: trees over some of the features."""
+
+    columns: NDArray[np.int64]
+    trees: Trees
+    reads_past: ClassVar[bool] = False
+
+    @classmethod
+    def fit(cls, material: "Material", spec: Spec, loop: "Loop", folder: Path | None, progress: Any) -> Self:
+        """Take the trees that were fitted on the material first."""
+        assert material.boosted is not None, "the floor is fitted first"
+        return cls(columns=np.arange(material.features.shape[1]), trees=material.boosted.trees)
+
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return log-odds [B] of feature rows [B, F]."""
+        return self.trees.logits(features[:, self.columns])
+
+    def score(self, material: "Material", rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return log-odds of some rows of the material."""
+        return self.logits(material.features[rows])
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return all that `restore` needs."""
+        return {"columns": self.columns, **self.trees.arrays()}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the family that `arrays` described."""
+        trees = Trees(**{name: array for name, array in arrays.items() if name != "columns"})
+        return cls(columns=arrays["columns"], trees=trees)

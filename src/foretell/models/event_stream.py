@@ -1,0 +1,73 @@
+"""The event_stream family: a neural readout of the features that gained the floor most."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from foretell.models.boosting import FEW_POSITIVES, knots
+from foretell.models.family import Floats, Loop, Material, Rows
+from foretell.models.readout import Readout, ReadoutArrays, batches, export
+from foretell.spec import Spec
+
+NUM_KNOTS = 12
+NUM_FEATURES, NUM_FEATURES_FEW = 24, 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventStream:
+    """A fitted readout and the features it reads."""
+
+    columns: Rows
+    readout: ReadoutArrays
+    reads_past: ClassVar[bool] = False
+
+    @classmethod
+    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Self:
+        """Fit the readout on the teaching rows; needs `material.boosted`."""
+        boosted = material.boosted
+        assert boosted is not None, "the floor is fitted first"
+        labels = material.labels[material.teach]
+        wanted = NUM_FEATURES_FEW if labels.sum() < FEW_POSITIVES else NUM_FEATURES
+        columns = np.sort(np.argsort(-boosted.gains, kind="stable")[:wanted])
+        x = np.ascontiguousarray(material.features[material.teach][:, columns])
+        bends = [knots(x[:, i], boosted.splits[f], num_knots=NUM_KNOTS) for i, f in enumerate(columns)]
+        knots_FK = np.stack(bends)
+        base = float(np.average(labels, weights=material.weights))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(spec.train.seed)
+            model = Readout(
+                knots_FK.size - len(knots_FK),
+                width=spec.model.width,
+                members=spec.model.members,
+                base_logit=float(np.log(base / (1 - base))),
+            )
+        batch_size = min(spec.train.batch_size, len(x))
+        batch_at = batches(x, labels, material.weights, knots_FK, batch_size=batch_size, seed=spec.train.seed)
+        steps = max(1, round(spec.train.epochs * len(x) / batch_size))
+        loop(model, batch_at, spec.train, steps=steps, folder=folder, progress=progress)
+        return cls(columns=columns, readout=export(model, knots_FK))
+
+    def logits(self, features: NDArray[np.float32]) -> Floats:
+        """Return log-odds [B] of feature rows [B, F]."""
+        return self.readout.logits(features[:, self.columns])
+
+    def score(self, material: Material, rows: Rows) -> Floats:
+        """Return log-odds of some rows of the material."""
+        return self.logits(material.features[rows])
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return all that `restore` needs."""
+        return {"columns": self.columns, **self.readout.arrays()}
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the family that `arrays` described."""
+        columns = arrays["columns"]
+        return cls(
+            columns=columns, readout=ReadoutArrays(**{k: v for k, v in arrays.items() if k != "columns"})
+        )

@@ -1,0 +1,125 @@
+"""What a model family is given and what it must offer. n: rows in order of time, F: features, E: entities."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.models.base import Batch, Model
+from foretell.models.boosting import Boosted
+from foretell.spec import Spec
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+NEGATIVES = 40_000
+"""Rows of the common outcome that teach at most; hard ones stay, easy ones are thinned and weigh more."""
+BALANCE = 9.0
+"""The common outcome weighs at most so many times the rare one; scores are corrected for it."""
+
+
+class Loop(Protocol):
+    """The one training loop, `foretell.training.loop.fit`."""
+
+    def __call__(
+        self,
+        model: Model,
+        batch_at: Callable[[int], Batch],
+        spec: Any,
+        *,
+        steps: int,
+        folder: Path | None,
+        progress: Any,
+    ) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Material:
+    """All rows as arrays, and which of them teach."""
+
+    features: NDArray[np.float32]
+    """[n, F]: the row's own columns, then the states of its entities; finite."""
+    names: tuple[str, ...]
+    categorical: NDArray[np.bool_]
+    """[F] whether a feature is a code."""
+    own: Rows
+    """Features that are the row's own columns: what a model without states would see."""
+    entities: NDArray[np.int32]
+    """[n, E] entity codes."""
+    at_seconds: Floats
+    known_at_seconds: Floats
+    labels: NDArray[np.int8]
+    """1, 0, or -1 where unknown."""
+    teach: Rows
+    """Rows that teach; the common outcome may be thinned."""
+    weights: Floats
+    """Weights of the teaching rows."""
+    offset: float
+    """Added to a family's log-odds to undo thinning and weighting."""
+    boosted: Boosted | None = None
+    """Boosting on these features: tells other families which features matter and where they bend."""
+
+
+class Family(Protocol):
+    """One kind of model: fitted on material, read out on rows, stored as arrays."""
+
+    reads_past: ClassVar[bool]
+    """Whether it reads past events themselves (then it is scored on material), or one row of features."""
+
+    @classmethod
+    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Self:
+        """Fit on the teaching rows; `folder` is where a killed fit goes on from."""
+        ...
+
+    def logits(self, features: NDArray[np.float32]) -> Floats:
+        """Return log-odds [B] of feature rows [B, F]; only of families that do not read the past."""
+        ...
+
+    def score(self, material: Material, rows: Rows) -> Floats:
+        """Return log-odds of some rows of the material."""
+        ...
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return all that `restore` needs."""
+        ...
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sample:
+    """Teaching rows after thinning."""
+
+    rows: Rows
+    weights: Floats
+    offset: float
+
+
+def thinned(labels: NDArray[np.int8], rows: Rows, suspicion: Floats, *, seed: int = 0) -> Sample:
+    """Thin the common outcome: keep its hard rows, and few of its easy ones with more weight.
+
+    A negative row is kept with a probability that grows with its suspicion and weighs the inverse of it, so
+    that sums over the sample estimate sums over all rows (Horvitz and Thompson, 1952).
+
+    Args:
+        labels: 0 or 1 of all rows [n].
+        rows: teaching rows.
+        suspicion: how likely each teaching row looked beforehand, 0 to 1 [len(rows)].
+    """
+    negative = labels[rows] == 0
+    num_negatives, num_positives = int(negative.sum()), int((~negative).sum())
+    share = min(1.0, BALANCE * num_positives / max(num_negatives, 1))
+    keep = np.ones(len(rows))
+    if num_negatives > NEGATIVES:
+        wish = 0.04 + 5.0 * np.maximum(suspicion[negative] - 0.01, 0.0)
+        scale = NEGATIVES / wish.sum()
+        for _ in range(8):
+            scale *= NEGATIVES / np.minimum(1.0, scale * wish).sum()
+        keep[negative] = np.minimum(1.0, scale * wish)
+    kept = np.random.default_rng(seed).random(len(rows)) < keep
+    weights = np.where(negative, share / keep, 1.0)
+    return Sample(rows=rows[kept], weights=weights[kept], offset=float(np.log(share)))

@@ -1,0 +1,1 @@
+"""Fitted models: features, families, calibration; how they are fitted, stored, judged and asked."""

@@ -1,0 +1,80 @@
+"""What later facts are compared with, and the threshold: from rows that taught or chose, never test rows."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.data.dataset import Dataset
+from foretell.data.split import Split
+from foretell.models.family import Floats, Material, Rows
+from foretell.prediction.fitted import Reference
+from foretell.spec import Spec
+from foretell.tasks.classify import cost_threshold, periods, queue
+
+BACKGROUND = 64
+STORED = 20_000
+GRID = 200
+
+
+def reference_of(
+    dataset: Dataset,
+    parts: Split,
+    material: Material,
+    logits: Floats,
+    gains: Floats,
+    numbers: tuple[str, ...],
+    seed: int,
+) -> Reference:
+    """Return the reference; `logits` are the raw log-odds of the choosing rows."""
+    rng = np.random.default_rng(seed)
+    order = np.argsort(logits, kind="stable")
+    past = np.concatenate([parts.train, parts.valid])
+    stored = np.sort(rng.choice(past, size=min(STORED, len(past)), replace=False))
+    typical = rng.choice(parts.train, size=min(BACKGROUND, len(parts.train)), replace=False)
+    quartiles, grids = {}, {}
+    for name in numbers:
+        values = dataset.frame[name].to_numpy()[past]
+        values = values[np.isfinite(values)]
+        if len(values):
+            low, high = np.quantile(values, [0.25, 0.75])
+            quartiles[name] = (float(low), float(high))
+            grids[name] = np.unique(np.quantile(values, np.linspace(0.005, 0.995, GRID), method="nearest"))
+    return Reference(
+        logits=logits[order],
+        labels=dataset.target[parts.valid][order],
+        base_rate=float(dataset.target[past].mean()),
+        choose_from=parts.bounds.get("valid_from", "")[:10],
+        choose_until=parts.bounds.get("valid_until", "")[:10],
+        num_rows=len(past),
+        quartiles=quartiles,
+        grids=grids,
+        background=material.features[typical],
+        similar=material.features[stored],
+        similar_labels=dataset.target[stored],
+        weights=gains / max(gains.sum(), 1e-12),
+    )
+
+
+def threshold_of(
+    spec: Spec, dataset: Dataset, choose: Rows, probabilities: Floats, slots: NDArray[np.int64]
+) -> float:
+    """Return the probability that fills the review capacity on the choosing rows, or that the costs set."""
+    review = spec.review
+    if review.cost_miss:
+        return cost_threshold(cost_miss=review.cost_miss, cost_review=review.cost_review)
+    filled = queue(
+        probabilities,
+        dataset.target[choose],
+        periods(dataset.at_us[choose], timed=dataset.column("time") is not None),
+        reviewed(spec, dataset, slots)[choose],
+        capacity=review.capacity,
+        retire=review.retire_known,
+    )
+    return float(np.median(filled.cutoff)) if len(filled.rows) else 1.0
+
+
+def reviewed(spec: Spec, dataset: Dataset, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the code of what is reviewed for each row: its `review.entity`, else the row itself."""
+    entities = [column.name for column in dataset.inputs("entity")]
+    if spec.review.entity:
+        return slots[:, entities.index(spec.review.entity)]
+    return np.arange(len(dataset), dtype=np.int64)

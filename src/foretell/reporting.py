@@ -1,0 +1,329 @@
+"""From what a run found to its report, its model card and its summary."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import precision_recall_curve
+
+import foretell
+from foretell import report
+from foretell.border import dump_spec
+from foretell.data.audit import AuditFinding
+from foretell.data.dataset import Dataset
+from foretell.data.split import Split
+from foretell.evidence.history import Past
+from foretell.evidence.scene import iso
+from foretell.prediction.alerts import Alerts, alerts_of
+from foretell.prediction.fitted import Fitted, Scored
+from foretell.records import Case
+from foretell.tasks.classify import Floats, reliability
+
+EXAMPLES = 5
+POINTS = 200
+TIMELINE = 40
+SEVERITY = {"ok": "ok", "warning": "warning", "fault": "error"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Material:
+    """All that a report is made of."""
+
+    fitted: Fitted
+    dataset: Dataset
+    parts: Split
+    findings: tuple[AuditFinding, ...]
+    scored: Scored
+    alerts: Alerts
+    metrics: Mapping[str, float]
+    cases: tuple[Case, ...]
+    num_sentences: int
+    cpu_seconds: float
+
+
+def write(folder: Path, material: Material) -> None:
+    """Write report.html, and report.json from which it can be drawn again."""
+    report.write(report_of(material), folder / "report.html")
+
+
+def report_of(material: Material) -> report.RunReport:
+    """Return the report as a record."""
+    fitted, spec = material.fitted, material.fitted.spec
+    kept = np.flatnonzero(~material.alerts.retired)
+    known = kept[material.dataset.target[material.scored.rows[kept]] >= 0]
+    labels = material.dataset.target[material.scored.rows[known]]
+    probabilities = material.scored.probabilities[known]
+    return report.RunReport(
+        title=f"{spec.task.positive_text.capitalize()} among {spec.data.row_text}s",
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        spec_yaml=dump_spec(spec),
+        row_text=spec.data.row_text,
+        outcome_text=spec.task.positive_text,
+        summary=_summary(material, labels),
+        data=_data(material.dataset),
+        parts=_parts(material),
+        audit=tuple(
+            report.AuditFinding(check=f.check, severity=SEVERITY[f.severity], message=f.message)
+            for f in material.findings
+        ),
+        leaderboard=_leaderboard(fitted, material.metrics),
+        curves=(_curve(fitted.name, labels, probabilities),),
+        workload=_workload(material, labels),
+        reliability=tuple(
+            report.ReliabilityBin(predicted=b.predicted, observed=b.observed, n=b.n, low=b.low, high=b.high)
+            for b in reliability(probabilities, labels)
+        ),
+        ece=material.metrics["ece"],
+        factors=_factors(material.cases),
+        examples=_examples(material),
+        limits=_limits(material),
+        provenance={
+            "foretell": foretell.__version__,
+            "model": fitted.digest,
+            "data": material.dataset.fingerprint,
+            "python": platform.python_version(),
+            "machine": f"{platform.system()} {platform.machine()}",
+        },
+    )
+
+
+def _summary(material: Material, labels: NDArray[np.int8]) -> report.Summary:
+    fitted, spec = material.fitted, material.fitted.spec
+    positive = material.dataset.target[material.alerts.rows] == 1
+    entity = next((c.text for c in material.dataset.columns if c.name == spec.review.entity), "")
+    return report.Summary(
+        scored=len(material.scored.rows),
+        positives=int(labels.sum()),
+        alerts=len(material.alerts.rows),
+        cases=len(material.cases),
+        sentences=material.num_sentences,
+        threshold=float(np.median(material.alerts.thresholds))
+        if len(material.alerts.rows)
+        else fitted.threshold,
+        abstained=sum(case.prediction.abstained for case in material.cases),
+        capacity=float(spec.review.capacity),
+        per="day" if material.dataset.column("time") is not None else "thousand rows",
+        alert_entity=entity,
+        average_precision=material.metrics.get("average_precision"),
+        precision=float(positive.mean()) if len(positive) else None,
+        recall=float(positive.sum() / labels.sum()) if labels.sum() else None,
+        cpu_seconds=material.cpu_seconds,
+    )
+
+
+def _data(dataset: Dataset) -> report.DataSummary:
+    return report.DataSummary(
+        source=dataset.spec.data.source,
+        rows=len(dataset),
+        fingerprint=dataset.fingerprint,
+        columns=tuple(
+            report.Column(name=c.name, kind=c.kind, role=c.role, unit=c.unit, reason=c.reason)
+            for c in dataset.columns
+        ),
+        repairs=tuple(
+            report.Repair(column=r.column, fault=r.rule, action=r.action, count=r.rows)
+            for r in dataset.repairs
+        ),
+    )
+
+
+def _parts(material: Material) -> tuple[report.Part, ...]:
+    dataset, parts = material.dataset, material.parts
+    timed = dataset.column("time") is not None
+    found = []
+    for name in ("history", "train", "valid", "test"):
+        rows: NDArray[np.int64] = getattr(parts, name)
+        if len(rows) == 0:
+            continue
+        span = (iso(dataset.at_us[rows[0]]), iso(dataset.at_us[rows[-1]])) if timed else ("", "")
+        found.append(
+            report.Part(
+                name=name,
+                rows=len(rows),
+                positives=int((dataset.target[rows] == 1).sum()),
+                from_at=span[0],
+                until_at=span[1],
+                reason=parts.reason if name == "test" else "",
+            )
+        )
+    return tuple(found)
+
+
+def _leaderboard(fitted: Fitted, judged: Mapping[str, float]) -> tuple[report.LeaderboardRow, ...]:
+    rows = []
+    for standing in fitted.standings:
+        delivered = standing.name == "delivered"
+        rows.append(
+            report.LeaderboardRow(
+                name=standing.name,
+                family=standing.family,
+                average_precision=standing.metrics.get("average_precision"),
+                auc=standing.metrics.get("auc"),
+                precision=judged["precision_at_capacity"] if delivered else None,
+                log_loss=standing.metrics["log_loss"],
+                ece=standing.metrics["ece"],
+                fit_cpu_seconds=standing.fit_cpu_seconds or None,
+                rows_per_cpu_second=standing.rows_per_cpu_second or None,
+                weight=standing.weight,
+                floor=standing.floor,
+                delivered=delivered,
+            )
+        )
+    return tuple(rows)
+
+
+def _curve(name: str, labels: NDArray[np.int8], probabilities: Floats) -> report.Curve:
+    precision, recall, _ = precision_recall_curve(labels, probabilities)
+    order = np.argsort(recall, kind="stable")
+    picked = order[
+        np.unique(np.searchsorted(recall[order], np.linspace(0, 1, POINTS)).clip(0, len(order) - 1))
+    ]
+    return report.Curve(
+        name=name,
+        recall=tuple(recall[picked].tolist()),
+        precision=tuple(precision[picked].tolist()),
+        delivered=True,
+    )
+
+
+def _workload(material: Material, labels: NDArray[np.int8]) -> report.Workload:
+    """Try every workload up to three times the stated capacity on the test rows."""
+    spec, dataset = material.fitted.spec, material.dataset
+    top = max(3 * spec.review.capacity, 3)
+    sizes = np.unique(np.linspace(1, top, 30).round().astype(int))
+    precision, recall, cost, alerts_each = [], [], [], []
+    num_periods = max(1, len(np.unique(dataset.at_us[material.scored.rows] // 86_400_000_000)))
+    if dataset.column("time") is None:
+        num_periods = max(1, -(-len(material.scored.rows) // 1000))
+    for size in sizes.tolist():
+        rows = alerts_of(spec, dataset, material.scored, capacity=size).rows
+        hits = int((dataset.target[rows] == 1).sum())
+        precision.append(hits / max(len(rows), 1))
+        recall.append(hits / max(int(labels.sum()), 1))
+        alerts_each.append(len(rows) / num_periods)
+        missed = int(labels.sum()) - hits
+        cost.append((len(rows) * spec.review.cost_review + missed * spec.review.cost_miss) / num_periods)
+    return report.Workload(
+        alerts=tuple(alerts_each),
+        precision=tuple(precision),
+        recall=tuple(recall),
+        cost=tuple(cost) if spec.review.cost_miss else (),
+    )
+
+
+def _factors(cases: tuple[Case, ...]) -> tuple[report.Factor, ...]:
+    """Return how much each factor moved the scores of the cases, the strongest first."""
+    moves: dict[str, list[float]] = {}
+    for case in cases:
+        for fact in case.evidence.of("attribution"):
+            if isinstance(fact.value, float):
+                moves.setdefault(fact.text, []).append(fact.value)
+    factors = [
+        report.Factor(
+            name=name, strength=float(np.mean(np.abs(values))), raises=float(np.mean(np.array(values) > 0))
+        )
+        for name, values in moves.items()
+    ]
+    return tuple(sorted(factors, key=lambda factor: -factor.strength))
+
+
+def _examples(material: Material) -> tuple[report.Example, ...]:
+    """Return cases from the highest score to the lowest, evenly spread."""
+    if not material.cases:
+        return ()
+    order = np.argsort([-case.prediction.probability for case in material.cases], kind="stable")
+    picked = order[np.unique(np.linspace(0, len(order) - 1, EXAMPLES).round().astype(int))]
+    pasts = {name: Past(codes) for name, codes in material.scored.codes.items()}
+    outcomes = {1: "positive", 0: "negative", -1: "unknown"}
+    return tuple(
+        report.Example(
+            case=material.cases[index],
+            timelines=_timelines(material, material.cases[index], int(material.alerts.rows[index]), pasts),
+            outcome=outcomes[int(material.dataset.target[material.alerts.rows[index]])],
+        )
+        for index in picked.tolist()
+    )
+
+
+def _timelines(
+    material: Material, case: Case, row: int, pasts: Mapping[str, Past]
+) -> tuple[report.Timeline, ...]:
+    dataset = material.dataset
+    numbers = dataset.inputs("number")
+    if dataset.column("time") is None:
+        return ()
+    values = dataset.frame[numbers[0].name].to_numpy() if numbers else None
+    shares = {fact.name: fact.value for fact in case.evidence.of("past_event")}
+    labels = {1: "positive", 0: "negative", -1: "unknown"}
+
+    def event(index: int, *, past: bool) -> report.PastEvent:
+        known = bool(dataset.known_at_us[index] <= dataset.at_us[row]) and past
+        share = shares.get(str(dataset.ids[index])) if past else None
+        value = None if values is None or not np.isfinite(values[index]) else float(values[index])
+        return report.PastEvent(
+            at=iso(dataset.at_us[index]),
+            value=value,
+            label=labels[int(dataset.target[index])] if known else "unknown",
+            known=known,
+            share=share if isinstance(share, float) else None,
+        )
+
+    return tuple(
+        report.Timeline(
+            role=column.text,
+            entity=case.prediction.entities[column.name],
+            alert=event(row, past=False),
+            events=tuple(event(i, past=True) for i in pasts[column.name].before(row)[-TIMELINE:].tolist()),
+            value_text=numbers[0].text if numbers else "",
+            unit=numbers[0].unit if numbers else "",
+        )
+        for column in dataset.inputs("entity")
+    )
+
+
+def _limits(material: Material) -> tuple[str, ...]:
+    spec, reference = material.fitted.spec, material.fitted.reference
+    row = spec.data.row_text
+    limits = [
+        "A factor says what moved the model's score, not what caused the outcome.",
+        f"Probabilities were calibrated on {len(reference.labels):,} {row}s; what changed in the world since "
+        "is not in them.",
+        "A counterfactual changes one number and leaves the past as it was; it is not advice to anyone.",
+    ]
+    if spec.data.label_delay not in ("0s", ""):
+        limits.append(
+            f"Outcomes become known {spec.data.label_delay} late; what happened since is not known."
+        )
+    if spec.review.retire_known:
+        limits.append(
+            f"{int(material.alerts.retired.sum()):,} {row}s were left out of the queue: their entity had "
+            f"been found positive in the {spec.review.retire_for} before."
+        )
+    return tuple(limits)
+
+
+def card(fitted: Fitted, dataset: Dataset, parts: Split) -> str:
+    """Return the model card: what it is, what it saw, how it did on rows it never saw."""
+    spec = fitted.spec
+    judged = next(s for s in fitted.standings if s.name == "delivered")
+    lines = [
+        f"# {fitted.name}",
+        "",
+        f"Predicts {spec.task.positive_text} (column {spec.data.target}) of one {spec.data.row_text}.",
+        f"Data: {len(dataset):,} rows, fingerprint {dataset.fingerprint}.",
+        f"{len(parts.train):,} rows taught, {len(parts.valid):,} chose, {len(parts.test):,} judged, "
+        f"split by {parts.by}.",
+        "",
+        "| metric on the judging rows | |",
+        "|---|---|",
+        *(f"| {name} | {value:.4f} |" for name, value in judged.metrics.items()),
+        "",
+        f"Calibration: {fitted.calibration.method}. Alert threshold: {fitted.threshold:.4f}.",
+        f"State: {fitted.featurizer.plan.bytes_per_entity} bytes per entity.",
+        "",
+    ]
+    return "\n".join(lines)

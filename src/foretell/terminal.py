@@ -1,0 +1,84 @@
+"""What the command line prints about data, models and runs: plain text that reads without colour."""
+
+from foretell.data.audit import audit
+from foretell.data.dataset import Dataset
+from foretell.data.split import split
+from foretell.prediction.fitted import Fitted
+from foretell.workflow import Run
+
+
+def describe(dataset: Dataset) -> str:
+    """Return the columns, the repairs, the split and its audit."""
+    parts = split(dataset)
+    lines = [f"{len(dataset):,} rows, fingerprint {dataset.fingerprint[:16]}", ""]
+    wide = max(len(column.name) for column in dataset.columns)
+    lines += [f"  {c.name:{wide}}  {c.kind:8} {c.role:8} {c.reason}" for c in dataset.columns]
+    lines += ["", "repairs:" if dataset.repairs else "repairs: none"]
+    lines += [
+        f"  {r.column or 'rows'}: {r.rows:,} {r.rule} ({r.example}), {r.action}" for r in dataset.repairs
+    ]
+    lines += ["", f"split {parts.reason}"]
+    for name in ("history", "train", "valid", "test"):
+        rows = getattr(parts, name)
+        lines.append(
+            f"  {name:8} {len(rows):>12,} rows  {int((dataset.target[rows] == 1).sum()):>8,} positive"
+        )
+    lines += ["", "audit:"]
+    lines += [f"  {f.severity:8} {f.check}: {f.message}" for f in audit(dataset, parts)]
+    return "\n".join(lines)
+
+
+def leaderboard(fitted: Fitted) -> str:
+    """Return the leaderboard: judged on test rows, chosen on others."""
+    header = ("name", "share", "AP chosen", "AP", "AUC", "log-loss", "ECE", "fit CPU-s", "rows/CPU-s")
+    rows = [
+        (
+            f"{s.name}{' (floor)' if s.floor else ''}",
+            f"{s.weight:.2f}",
+            f"{s.choosing:.4f}",
+            *(
+                f"{s.metrics[m]:.4f}" if m in s.metrics else "-"
+                for m in ("average_precision", "auc", "log_loss")
+            ),
+            f"{s.metrics['ece']:.4f}",
+            f"{s.fit_cpu_seconds:.1f}",
+            f"{s.rows_per_cpu_second:,.0f}",
+        )
+        for s in fitted.standings
+    ]
+    wide = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, wide, strict=True))
+        )
+        for line in (header, *rows)
+    )
+
+
+def summary(done: Run) -> str:
+    """Return what a run found and where it is."""
+    spec, found = done.fitted.spec, done.evaluation.metrics
+    per = "day" if spec.data.time or done.fitted.reference.choose_from else "thousand rows"
+    first = f"foretell show {done.first_case} --run {done.folder}" if done.num_cases else ""
+    what = spec.task.positive_text
+    if spec.review.cost_miss:
+        alerts = f"the costs set the threshold at {done.fitted.threshold:.2%}"
+    else:
+        hits = f"{found['precision_at_capacity']:.1%}"
+        alerts = f"of {spec.review.capacity:,} reviews a {per}, {hits} find {what}"
+    sentences = f"{done.num_sentences:,} sentences verified"
+    lines = [
+        "",
+        leaderboard(done.fitted),
+        "",
+        f"{done.num_cases:,} cases opened from {done.num_rows:,} rows; {sentences}",
+        alerts,
+        f"average precision {found.get('average_precision', float('nan')):.4f} on rows that were never seen, "
+        f"calibration error {found['ece']:.4f}",
+        f"{done.cpu_seconds:.0f} CPU-seconds",
+        "",
+        f"report  {done.folder / 'report.html'}",
+        f"cases   foretell cases --run {done.folder}",
+    ]
+    return "\n".join([*lines, *([f"one     {first}"] if first else [])])

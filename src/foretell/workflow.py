@@ -1,0 +1,300 @@
+"""The whole road: read, fit, evaluate, predict, explain, narrate, verify, open cases, decide, report.
+
+The one file that knows both wings. Every verb can be called on its own; `run` walks them all.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from foretell import evidence as collectors
+from foretell import narration, reporting, verification
+from foretell.cases import Store, draft
+from foretell.data.audit import AuditFinding, audit
+from foretell.data.dataset import Dataset
+from foretell.data.reading import read as read_rows
+from foretell.data.split import Split, split
+from foretell.errors import DataError, StoreError
+from foretell.evidence.scene import Scene, iso
+from foretell.prediction import ladder
+from foretell.prediction.alerts import Alerts, alerts_of
+from foretell.prediction.fitted import Fitted, Scored, open_fitted
+from foretell.records import Case, Decision, Evidence, Narrative, Prediction, Value, Verdict
+from foretell.spec import NarrateSpec, Spec
+from foretell.tasks.classify import metrics
+
+Tell = Callable[[str], None]
+
+
+def quiet(message: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """How a model did on its test rows."""
+
+    metrics: Mapping[str, float]
+    """log_loss, brier, ece, average_precision, auc, precision_at_capacity."""
+    alerts: Alerts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One walk along the road, and where its results are."""
+
+    folder: Path
+    evaluation: Evaluation
+    fitted: Fitted
+    num_rows: int
+    num_cases: int
+    """Alerts that became cases in this run or stood in the store already."""
+    num_sentences: int
+    """Sentences verified in their narratives."""
+    first_case: str
+    """Id of the first alert's case; empty when nothing was alerted."""
+    cpu_seconds: float
+
+
+def read(spec: Spec) -> Dataset:
+    """Return the rows that the spec names, repaired by counted rules. See `foretell.data`."""
+    return read_rows(spec)
+
+
+def fit(spec: Spec, dataset: Dataset | None = None, *, tell: Tell = quiet) -> Fitted:
+    """Fit the floor and the families, write the model folder under `spec.out`, return what is delivered."""
+    rows = dataset if dataset is not None else read(spec)
+    return _fitted(spec, rows, split(rows), tell)[0]
+
+
+def evaluate(fitted: Fitted, dataset: Dataset | None = None) -> Evaluation:
+    """Judge a fitted model on the test rows of its spec."""
+    rows = dataset if dataset is not None else read(fitted.spec)
+    return _judged(fitted, rows, fitted.score(rows, split(rows).test))
+
+
+def predict(fitted: Fitted, dataset: Dataset | None = None) -> tuple[Prediction, ...]:
+    """Return the test rows' alerts, the highest score of each period first."""
+    rows = dataset if dataset is not None else read(fitted.spec)
+    scored = fitted.score(rows, split(rows).test)
+    return predictions_of(fitted, rows, scored, alerts_of(fitted.spec, rows, scored))
+
+
+def explain(fitted: Fitted, dataset: Dataset, scored: Scored, alerts: Alerts) -> tuple[Evidence, ...]:
+    """Return the evidence about each alert."""
+    scene = Scene(
+        fitted=fitted,
+        dataset=dataset,
+        scored=scored,
+        rows=alerts.rows,
+        predictions=predictions_of(fitted, dataset, scored, alerts),
+    )
+    return collectors.explain(scene)
+
+
+def narrate(evidence: Evidence, spec: NarrateSpec | None = None) -> tuple[Narrative, Verdict]:
+    """Return a narrative that passes, and its verdict."""
+    return narration.narrate(evidence, spec if spec is not None else NarrateSpec())
+
+
+def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
+    """Read a narrative against its evidence, whoever wrote it."""
+    return verification.verify(narrative, evidence)
+
+
+def decide(store: Store, case_id: str, decision: Decision) -> Case:
+    """Record a person's decision about a case."""
+    return store.decide(case_id, decision)
+
+
+def run(spec: Spec, *, tell: Tell = quiet) -> Run:
+    """Walk the whole road and leave a folder: model, cases.db, report.html, report.json.
+
+    A run that was interrupted goes on: a network from its last checkpoint, and cases that were opened stay.
+    """
+    started = time.process_time()
+    folder = Path(spec.out)
+    tell(f"reading {spec.data.source}")
+    dataset = read(spec)
+    tell(f"  {len(dataset):,} rows, {len(dataset.repairs)} kinds of repair")
+    parts = split(dataset)
+    findings = audit(dataset, parts)
+    tell(_split_told(parts, findings))
+    fitted, scored = _fitted(spec, dataset, parts, tell)
+    evaluation = _judged(fitted, dataset, scored)
+    alerts = evaluation.alerts
+    tell(f"explaining {len(alerts.rows):,} alerts")
+    predictions = predictions_of(fitted, dataset, scored, alerts)
+    evidence = explain(fitted, dataset, scored, alerts)
+    tell("narrating, verifying, opening cases")
+    cases = tuple(
+        draft(prediction, facts, *narrate(facts, spec.narrate))
+        for prediction, facts in zip(predictions, evidence, strict=True)
+    )
+    if cases:
+        _open_cases(folder, cases, tell)
+    done = Run(
+        folder=folder,
+        evaluation=evaluation,
+        fitted=fitted,
+        num_rows=len(dataset),
+        num_cases=len(cases),
+        num_sentences=sum(len(case.narrative.claims) for case in cases),
+        first_case=cases[0].id if cases else "",
+        cpu_seconds=time.process_time() - started,
+    )
+    reporting.write(
+        folder,
+        reporting.Material(
+            fitted=fitted,
+            dataset=dataset,
+            parts=parts,
+            findings=findings,
+            scored=scored,
+            alerts=alerts,
+            metrics=evaluation.metrics,
+            cases=cases,
+            num_sentences=done.num_sentences,
+            cpu_seconds=done.cpu_seconds,
+        ),
+    )
+    return done
+
+
+def predictions_of(
+    fitted: Fitted, dataset: Dataset, scored: Scored, alerts: Alerts
+) -> tuple[Prediction, ...]:
+    """Return the alerts as records."""
+    spec = fitted.spec
+    timed = dataset.column("time") is not None
+    place = {row: index for index, row in enumerate(scored.rows.tolist())}
+    frame = dataset.frame[alerts.rows]
+    entities = [column.name for column in dataset.inputs("entity")]
+    inputs = [column.name for column in dataset.inputs() if column.kind != "entity"]
+    found = []
+    for index, (row, threshold) in enumerate(
+        zip(alerts.rows.tolist(), alerts.thresholds.tolist(), strict=True)
+    ):
+        probability = float(scored.probabilities[place[row]])
+        found.append(
+            Prediction(
+                id=str(dataset.ids[row]),
+                at=iso(dataset.at_us[row]) if timed else "",
+                entities={name: str(frame[name][index]) for name in entities},
+                inputs={name: _value(frame[name][index]) for name in inputs},
+                probability=probability,
+                logit=float(scored.logits[place[row]]),
+                threshold=threshold,
+                alert=probability >= threshold,
+                abstained=abs(probability - threshold) < spec.review.abstain,
+                model=fitted.digest,
+            )
+        )
+    return tuple(found)
+
+
+def prediction_frame(fitted: Fitted, source: str) -> pl.DataFrame:
+    """Score a file of new rows, or the test rows of the run's own data when `source` is empty.
+
+    New rows go on where the stream stood when the model was fitted, so their entities' past is known.
+
+    Returns:
+        Columns id, at (where rows have time), probability, alert.
+    """
+    if source:
+        spec = replace(fitted.spec, data=replace(fitted.spec.data, source=source))
+        dataset = read_rows(spec, columns=fitted.featurizer.schema.columns)
+        rows: NDArray[np.int64] = np.arange(len(dataset))
+        scored = fitted.score(dataset, rows, after=fitted.snapshot)
+    else:
+        dataset = read(fitted.spec)
+        rows = split(dataset).test
+        scored = fitted.score(dataset, rows)
+    columns: dict[str, object] = {"id": [str(name) for name in dataset.ids[rows]]}
+    time_column = dataset.column("time")
+    if time_column is not None:
+        columns["at"] = dataset.frame[time_column.name][rows]
+    columns["probability"] = scored.probabilities
+    columns["alert"] = scored.probabilities >= fitted.threshold
+    return pl.DataFrame(columns)
+
+
+def evidence_of(folder: Path, row_id: str) -> Evidence:
+    """Return the evidence about one row of a run: its case's, else gathered anew from the run's data.
+
+    Raises:
+        DataError: when the data have no such row.
+    """
+    store = folder / "cases.db"
+    if store.exists():
+        with Store(f"sqlite:///{store}", create=False) as cases:
+            opened = _found(cases, row_id)
+        if opened:
+            return opened[0].evidence
+    fitted = open_fitted(folder / "model")
+    dataset = read(fitted.spec)
+    rows = np.flatnonzero(dataset.ids == row_id)
+    if len(rows) == 0:
+        raise DataError(f"there is no row '{row_id}' in {fitted.spec.data.source}", "give the id of a row")
+    scored = fitted.score(dataset, rows)
+    return explain(
+        fitted, dataset, scored, Alerts(rows=rows, thresholds=np.full(len(rows), fitted.threshold))
+    )[0]
+
+
+def _found(cases: Store, case_id: str) -> list[Case]:
+    try:
+        return [cases.case(case_id)]
+    except StoreError:
+        return []
+
+
+def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fitted, Scored]:
+    """Fit, write the model folder, and return the model with its digest and the scored test rows."""
+    folder = Path(spec.out)
+    tell("fitting the floor first, then the families")
+    fitted, scored = ladder.fit(spec, dataset, parts, folder=folder / "training", tell=tell)
+    digest = fitted.store(
+        folder / "model", fingerprint=dataset.fingerprint, card=reporting.card(fitted, dataset, parts)
+    )
+    return replace(fitted, digest=digest), scored
+
+
+def _judged(fitted: Fitted, dataset: Dataset, scored: Scored) -> Evaluation:
+    alerts = alerts_of(fitted.spec, dataset, scored)
+    kept = np.flatnonzero(~alerts.retired & (dataset.target[scored.rows] >= 0))
+    found = metrics(scored.probabilities[kept], dataset.target[scored.rows[kept]])
+    return Evaluation(metrics={**found, "precision_at_capacity": alerts.precision}, alerts=alerts)
+
+
+def _open_cases(folder: Path, cases: tuple[Case, ...], tell: Tell) -> None:
+    """Open the cases; a store that holds another model's cases is kept beside the new one."""
+    path = folder / "cases.db"
+    if path.exists():
+        with Store(f"sqlite:///{path}", create=False) as store:
+            others = [
+                case for case in store.cases(limit=1) if case.prediction.model != cases[0].prediction.model
+            ]
+        if others:
+            aside = path.with_name(f"cases-{others[0].prediction.model[:12]}.db")
+            path.rename(aside)
+            tell(f"  the store held another model's cases; it is kept as {aside}")
+    with Store(f"sqlite:///{path}") as store:
+        store.open_cases(cases)
+
+
+def _value(value: object) -> Value:
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    return float(value) if isinstance(value, float) else str(value)
+
+
+def _split_told(parts: Split, findings: tuple[AuditFinding, ...]) -> str:
+    sizes = f"{len(parts.train):,} rows teach, {len(parts.valid):,} choose, {len(parts.test):,} judge"
+    wrong = [f"  {f.severity}: {f.message}" for f in findings if f.severity != "ok"]
+    return "\n".join([f"  split by {parts.by}: {sizes}", *wrong])
