@@ -16,6 +16,7 @@ import psycopg
 
 from foretell.cases import Store, draft
 from foretell.records import Case, Claim, Decision, Evidence, Fact, Narrative, Prediction
+from foretell.units import name
 from foretell.verification import verify
 
 BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=Path("/none")).parent
@@ -46,9 +47,9 @@ def texts(row: str, probability: float = 0.9) -> list[str]:
     """Return different texts that the evidence supports."""
     estimates = (f"{100 * probability:.1f}%", f"{100 * probability:.1f}% (interval 80.0% to 95.0%)")
     return [
-        *(f"For payment {row}, the model puts the probability of fraud at {it}." for it in estimates),
+        *(f"For payment {name(row)}, the model puts the probability of fraud at {it}." for it in estimates),
         *(
-            f"The model considers fraud very likely for payment {row}: it puts the probability at {it}."
+            f"The model considers fraud very likely for payment {name(row)}: it puts the probability at {it}."
             for it in estimates
         ),
     ]
@@ -123,9 +124,10 @@ def postgresql(*settings: str) -> Iterator[Callable[[], str]]:
     numbers = count()
 
     def fresh() -> str:
-        name = f"s{next(numbers)}"
-        ask(f"{BINARIES}/psql", "-q", base, "-c", f"CREATE SCHEMA {name}")
-        return f"{base}?options=-csearch_path%3D{name}"
+        schema = f"s{next(numbers)}"
+        with psycopg.connect(base) as connection:
+            connection.execute(f"CREATE SCHEMA {schema}")
+        return f"{base}?options=-csearch_path%3D{schema}"
 
     try:
         yield fresh

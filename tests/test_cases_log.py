@@ -127,6 +127,27 @@ def test_an_event_squeezed_in_is_found(url, store):
         assert f"reordered event {seq} was moved: it stands in the place of event {seq + 1}" in faults
 
 
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"kind": "rejected"}, "a case that is approved cannot be rejected"),
+        (
+            {"kind": "commented", "body": '{"contents":{},"on":"abc"}'},
+            "another narrative than case r1 had",
+        ),
+        ({"case_id": "r9"}, "a case that is not there cannot be approved"),
+    ],
+)
+def test_a_well_chained_event_that_no_store_would_write_is_found(url, store, changes, fault):
+    scripted(store)
+    previous = store.head().digest
+    statement = forged(url, 7, 6, previous=previous, **changes)
+    sealed_as = statement.rpartition("'")[0].rpartition("'")[2]
+    behind(url, statement, f"UPDATE heads SET seq = 7, digest = '{sealed_as}'")
+    assert told(store).startswith("inserted event 7 was inserted: ")
+    assert fault in told(store)
+
+
 def test_a_rewritten_last_event_is_found_by_the_head(url, store):
     scripted(store)
     last = forged(url, 6, 6, actor="eve")

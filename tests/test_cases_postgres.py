@@ -3,8 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from case_material import decision, numbered, proposal, rows, texts, ticking
 
+from case_material import decision, numbered, proposal, rows, texts, ticking
 from foretell.cases import Store
 from foretell.errors import StoreError
 

@@ -20,6 +20,8 @@ T = TypeVar("T")
 PARAMETERS = 500
 """Values named in one statement."""
 
+_LAST = sa.select(cases.c.id, cases.c.last).where(cases.c.id.in_(sa.bindparam("ids", expanding=True)))
+_HEAD = sa.select(heads.c.seq, heads.c.digest)
 _ADD_CASE = sa.insert(cases)
 _MOVE_CASE = (
     sa.update(cases)
@@ -102,9 +104,8 @@ class Ledger:
     def _entered(self, connection: Connection, turns: list[_Turn]) -> dict[int, tuple[Event, ...]]:
         last = defaultdict(int)
         for ids in parts({draft.case for turn in turns for draft in turn.drafts}):
-            found = connection.execute(sa.select(cases.c.id, cases.c.last).where(cases.c.id.in_(ids)))
-            last.update((row.id, row.last) for row in found)
-        head = Head(*connection.execute(sa.select(heads.c.seq, heads.c.digest)).one())
+            last.update((row.id, row.last) for row in connection.execute(_LAST, {"ids": ids}))
+        head = Head(*connection.execute(_HEAD).one())
         drafts: list[Draft] = []
         rows: list[EventRow] = []
         written = {}

@@ -34,6 +34,12 @@ from foretell.verification import verify
 PAGE = 1000
 """Events read in one transaction when a whole log is walked through."""
 
+_WHOLE = (
+    sa.select(events, contents.c.digest, contents.c.body)
+    .outerjoin(contents, contents.c.seq == events.c.seq)
+    .where(events.c.case_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(events.c.seq)
+)
 _STREAM = {"yield_per": PAGE}
 _LOG = sa.select(events).order_by(events.c.seq).execution_options(**_STREAM)
 _PIECES = sa.select(contents).order_by(contents.c.seq).execution_options(**_STREAM)
@@ -299,13 +305,16 @@ class Store:
 
 
 def _folded(connection: Connection, ids: Sequence[str]) -> list[Case]:
-    query = sa.select(events).where(events.c.case_id.in_(ids)).order_by(events.c.seq)
-    told_by: dict[str, list[Event]] = {}
-    for row in connection.execute(query):
-        told_by.setdefault(row.case_id, []).append(EventRow(*row).event())
-    bodies = sa.select(contents.c.digest, contents.c.body).join(events, contents.c.seq == events.c.seq)
-    pieces = {row.digest: row.body for row in connection.execute(bodies.where(events.c.case_id.in_(ids)))}
-    return [fold(past, pieces) for past in told_by.values()]
+    told_by: dict[str, dict[int, Event]] = {}
+    pieces: dict[str, str] = {}
+    for *event, name, body in connection.execute(_WHOLE, {"ids": ids}):
+        row = EventRow(*event)
+        past = told_by.setdefault(row.case_id, {})
+        if row.seq not in past:
+            past[row.seq] = row.event()
+        if name is not None:
+            pieces[name] = body
+    return [fold([*past.values()], pieces) for past in told_by.values()]
 
 
 def _texts(case: Case) -> dict[str, str]:
