@@ -345,8 +345,6 @@ def test_the_names_that_the_border_knows_are_those_of_the_tables():
     assert set(checking.TASKS) == set(tasks.TASKS)
     assert set(checking.WRITERS) == set(narration.WRITERS)
     assert set(checking.FAMILIES) == set(models.FAMILIES)
-        "the floor is always fitted, never asked for"
-    )
 
 
 def test_the_floor_alone_may_be_asked_for(folder):
