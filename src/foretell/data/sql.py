@@ -56,7 +56,7 @@ def read_sql(spec: DataSpec) -> tuple[pa.Table, str]:
 
 def _rows(connection: sa.Connection, table: str, where: str) -> tuple[list[str], list[Any]]:
     if re.match(r"\s*(select|with)\b", table, re.IGNORECASE):
-        result = connection.exec_driver_sql(table)
+        result = connection.execution_options(no_parameters=True).exec_driver_sql(table)
         return list(result.keys()), list(result.fetchall())
     schema, _, name = table.rpartition(".")
     looked = sa.inspect(connection)
