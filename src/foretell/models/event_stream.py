@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from foretell.models.boosting import FEW_POSITIVES, knots
 from foretell.models.family import Floats, Loop, Material, Rows
-from foretell.models.readout import Readout, ReadoutArrays, batches, export
+from foretell.models.readout import ReadoutArrays
 from foretell.spec import Spec
 
 NUM_KNOTS = 12
@@ -29,6 +28,11 @@ class EventStream:
     @classmethod
     def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Self:
         """Fit the readout on the teaching rows; needs `material.boosted`."""
+        # What is fitted is served as arrays: opening a model must not load torch.
+        import torch
+
+        from foretell.models.readout_network import Readout, batches, export
+
         boosted = material.boosted
         assert boosted is not None, "the floor is fitted first"
         labels = material.labels[material.teach]

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.models.base import Batch, Model
 from foretell.models.boosting import Boosted
 from foretell.spec import Spec
+
+if TYPE_CHECKING:
+    from foretell.models.base import Batch, Model
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -26,8 +28,8 @@ class Loop(Protocol):
 
     def __call__(
         self,
-        model: Model,
-        batch_at: Callable[[int], Batch],
+        model: "Model",
+        batch_at: "Callable[[int], Batch]",
         spec: Any,
         *,
         steps: int,

@@ -274,7 +274,7 @@ def step_event(
 
 @numba.njit(cache=True)
 def step_label(state_SD, touched_S, slots_E, positive, happened_at, at, rates, num_numbers, excused_E):
-    """Fold one arrived label into the states of its event's entities."""
+    """Fold one arrived label into the states of its event's entities; they count it at `touched_S`."""
     for e in range(len(slots_E)):
         slot = slots_E[e]
         touch(state_SD, touched_S, slot, at, rates, num_numbers)
@@ -283,10 +283,14 @@ def step_label(state_SD, touched_S, slots_E, positive, happened_at, at, rates, n
 
 
 @numba.njit(cache=True)
-def step_revision(state_SD, touched_S, slots_E, change, known_at, at, rates, num_numbers, excused_E):
-    """Correct a label that was wrong: what it left in the sums, decayed since it arrived, changes sides.
+def step_revision(state_SD, touched_S, slots_E, change, counted_at_E, at, rates, num_numbers, excused_E):
+    """Correct a label that was wrong: what it left in the sums, decayed since it was counted, changes sides.
 
     The ages of the latest accusation and of the run stay as the first version left them.
+
+    Args:
+        change: 1 when the label turns positive, -1 when it turns negative.
+        counted_at_E: where `touched_S` of each entity stood right after the label was folded in.
     """
     channels = CHANNELS + PER_NUMBER * num_numbers
     for e in range(len(slots_E)):
@@ -294,7 +298,7 @@ def step_revision(state_SD, touched_S, slots_E, change, known_at, at, rates, num
         touch(state_SD, touched_S, slot, at, rates, num_numbers)
         for h in range(len(rates)):
             base = HEAD + LAGS * num_numbers + h * channels
-            left = np.float32(change * math.exp(-(touched_S[slot] - known_at) * rates[h]))
+            left = np.float32(change * math.exp(-(touched_S[slot] - counted_at_E[e]) * rates[h]))
             state_SD[slot, base + POSITIVES] += left
             state_SD[slot, base + ACCUSATIONS] += left * (1.0 - excused_E[e])
 
@@ -317,7 +321,8 @@ def replay(
     num_numbers = numbers_nN.shape[1]
     head = 0
     for i in range(start, len(at_n)):
-        while head < len(arrivals) and arrives_at[arrivals[head]] <= at_n[i]:
+        # A label known at the instant of its own event still comes after that event.
+        while head < len(arrivals) and arrives_at[arrivals[head]] <= at_n[i] and arrivals[head] < i:
             j = arrivals[head]
             step_label(
                 state_SD,
