@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "narratives.json")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    clock = Clock()
+    clock, ran = Clock(), commit()
     denied, claims = count_unsupported(options.narratives, options.seed, clock)
     writing, verifying = [f"write {length}" for length in LENGTHS], [f"verify {length}" for length in LENGTHS]
     rates = {name: clock.rate(name) for name in (*writing, *verifying)}
@@ -110,7 +110,7 @@ def main() -> None:
         print(f"  {name:32} {made[name]:>7,}  missed {missed[name]}")
     result = {
         "command": "python benchmarks/narratives.py " + " ".join(sys.argv[1:]),
-        "commit": commit(),
+        "commit": ran,
         "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
         "python": platform.python_version(),
         "narratives": options.narratives,

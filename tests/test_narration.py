@@ -126,6 +126,11 @@ def test_an_unknown_writer_is_named_with_the_nearest_one():
         narrate(evidence(1), NarrateSpec(writer="embeded"))
 
 
+def test_an_unknown_length_is_named_with_the_nearest_one():
+    with pytest.raises(SpecError, match="did you mean 'medium'"):
+        narrate(evidence(1), NarrateSpec(length="medum"))
+
+
 def test_evidence_without_a_score_cannot_be_told():
     facts = evidence(1)
     bare = replace(facts, facts=tuple(fact for fact in facts.facts if fact.kind != "score"))

@@ -1,6 +1,7 @@
 """Verification: what is true passes, what is changed is denied, and the reason names the fact."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -12,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from case_material import proposal
 from evidences import evidence, evidences
+from foretell.cases import Store
 from foretell.narration.embedded import write
 from foretell.records import (
     CONTRADICTED,
@@ -348,7 +351,25 @@ def test_a_stored_text_is_verified_from_the_shell(tmp_path, sentences, code):
     assert ("OMITTED" in shown.stdout) == bool(code)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"evidence": 1, "narrative": 2}', "SQLite format 3\0"])
+def test_a_case_store_is_verified_from_the_shell(tmp_path):
+    with Store(f"sqlite:///{tmp_path}/cases.db") as store:
+        store.open_cases([proposal(row) for row in ("r1", "r2")])
+    shown = run(RUN, str(tmp_path / "cases.db"))
+    assert (shown.returncode, shown.stdout.count("passed")) == (0, 2), shown.stderr
+    with sqlite3.connect(tmp_path / "cases.db") as connection:
+        guards = connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for (guard,) in guards:
+            connection.execute(f'DROP TRIGGER "{guard}"')
+        connection.execute("UPDATE contents SET body = replace(body, '90.0%', '9.0%')")
+    shown = run(RUN, str(tmp_path / "cases.db"))
+    assert (shown.returncode, shown.stdout.count("DENIED")) == (6, 2)
+    assert run(RUN, str(tmp_path / "cases.db"), "nobody").returncode == 7
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"evidence": NaN, "narrative": {}}', '{"evidence": 1, "narrative": 2}', "SQLite format 3\0"],
+)
 def test_a_file_that_is_no_case_is_a_clear_error(tmp_path, content):
     path = tmp_path / "case"
     path.write_text(content, encoding="utf-8")

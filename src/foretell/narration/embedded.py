@@ -9,6 +9,8 @@ from random import Random
 from typing import Any
 
 from foretell import units
+from foretell.errors import SpecError
+from foretell.lookup import unknown
 from foretell.records import Claim, Evidence, Narrative
 from foretell.spec import NarrateSpec
 from foretell.verification.conditions import Bound, Fields, World, world
@@ -32,8 +34,14 @@ Draft = tuple[str, Bound, tuple[Alternative, ...]]
 
 
 def write(evidence: Evidence, spec: NarrateSpec, attempt: int) -> Narrative:
-    """Return a narrative of `spec.length`; the same evidence, spec and attempt give the same text."""
+    """Return a narrative of `spec.length`; the same evidence, spec and attempt give the same text.
+
+    Raises:
+        SpecError: when the grammar has no plan for `spec.length`.
+    """
     rules = grammar()
+    if spec.length not in rules.plans:
+        raise SpecError(*unknown("narrate.length", spec.length, rules.plans))
     writer = _Writer(rules, world(rules.variables, evidence), f"{spec.seed}/{attempt}/{evidence.id}")
     claims = tuple(writer.tell(rules.plans[spec.length]))
     return Narrative(claims=claims, writer="embedded", length=spec.length, seed=spec.seed)

@@ -62,13 +62,17 @@ def told(path: Path, case_id: str) -> Iterator[Told]:
 
 def _record(name: str, data: bytes) -> Told:
     try:
-        body = json.loads(data)
+        body = json.loads(data, parse_constant=_refuse)
         return name, restore(Narrative, body["narrative"]), restore(Evidence, body["evidence"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{name} is not a narrative with its evidence: {error}",
             'write {"evidence": {...}, "narrative": {...}}, the plain form of both records',
         ) from error
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number that evidence can hold")
 
 
 def main(arguments: list[str]) -> int:

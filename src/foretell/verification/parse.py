@@ -176,8 +176,12 @@ class Parser:
                 yield end, facts, (trail, "slot", node, truth, fault), cost + bool(fault)
 
     def begins(self, phrase: Any, pos: int) -> bool:
-        """Say whether a noun phrase may stand at `pos`: its second letter on, or a quotation."""
-        return self.text.startswith(phrase[1:], pos + 1) or self.text.startswith("“", pos)
+        """Say whether a noun phrase may stand at `pos`: its second letter on, or a quotation.
+
+        Letters that become two as capitals are left to the full comparison.
+        """
+        text = self.text
+        return text.startswith(phrase[1:], pos + 1) or text.startswith("“", pos) or not phrase[0].isascii()
 
     def compare(self, node: Slot, pos: int, truth: Any, facts: Bound) -> readers.MISMATCH:
         form, text = node.form, self.text
