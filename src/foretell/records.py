@@ -161,7 +161,7 @@ class Event:
     at: str
     actor: str
     kind: str
-    """opened, approved, edited, rejected, escalated, commented."""
+    """opened, approved, edited, rejected, escalated, commented, erased."""
     case: str
     body: Mapping[str, Any]
     previous: str
@@ -190,7 +190,7 @@ class Decision:
     """What a person does with a case."""
 
     verb: str
-    """approve, edit, reject or escalate."""
+    """approve, edit, reject, escalate or comment."""
     actor: str
     content: str
     """Digest of the content the person saw; the decision is refused when it has changed."""
@@ -227,7 +227,7 @@ def plain(record: Any) -> Any:
 
 
 @cache
-def _names(kind: type) -> tuple[str, ...]:
+def _names(kind: Any) -> tuple[str, ...]:
     return tuple(item.name for item in fields(kind))
 
 

@@ -19,7 +19,7 @@ from foretell.data.split import Split
 from foretell.evidence.history import Past
 from foretell.evidence.scene import iso
 from foretell.prediction.alerts import Alerts, alerts_of
-from foretell.prediction.fitted import Fitted, Scored
+from foretell.prediction.fitted import DELIVERED, Fitted, Scored
 from foretell.records import Case
 from foretell.tasks.classify import Floats, reliability
 
@@ -156,11 +156,11 @@ def _parts(material: Material) -> tuple[report.Part, ...]:
 def _leaderboard(fitted: Fitted, judged: Mapping[str, float]) -> tuple[report.LeaderboardRow, ...]:
     rows = []
     for standing in fitted.standings:
-        delivered = standing.name == "delivered"
+        delivered = standing.name == DELIVERED
         rows.append(
             report.LeaderboardRow(
-                name=standing.name,
-                family=standing.family,
+                name=standing.family if delivered else standing.name,
+                family="calibrated" if delivered else standing.family,
                 average_precision=standing.metrics.get("average_precision"),
                 auc=standing.metrics.get("auc"),
                 precision=judged["precision_at_capacity"] if delivered else None,
@@ -309,7 +309,7 @@ def _limits(material: Material) -> tuple[str, ...]:
 def card(fitted: Fitted, dataset: Dataset, parts: Split) -> str:
     """Return the model card: what it is, what it saw, how it did on rows it never saw."""
     spec = fitted.spec
-    judged = next(s for s in fitted.standings if s.name == "delivered")
+    judged = next(s for s in fitted.standings if s.name == DELIVERED)
     lines = [
         f"# {fitted.name}",
         "",

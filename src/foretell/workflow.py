@@ -3,6 +3,7 @@
 The one file that knows both wings. Every verb can be called on its own; `run` walks them all.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -262,6 +263,7 @@ def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fit
     digest = fitted.store(
         folder / "model", fingerprint=dataset.fingerprint, card=reporting.card(fitted, dataset, parts)
     )
+    shutil.rmtree(folder / "training", ignore_errors=True)
     return replace(fitted, digest=digest), scored
 
 

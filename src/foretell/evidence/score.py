@@ -1,73 +1,85 @@
 """Facts about the score: how high, where the cut-off lies, and what came of rows scored like it before."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foretell.evidence.scene import Scene, fact
-from foretell.records import Fact
+from foretell.prediction.fitted import Reference
+from foretell.records import Fact, Prediction, Value
 from foretell.tasks.classify import wilson
 
-NEIGHBOURS = 200
+MOST = 200
 """Past rows of nearest score whose outcomes tell how far a score may be trusted."""
+LIKE = 0.5
+"""Log-odds within which another score counts as like this one."""
 
 
 def collect(scene: Scene) -> list[list[Fact]]:
     """Return per row its score, threshold and reliability, and the model's name.
 
-    The reliability counts outcomes among the choosing rows (they taught no network) whose raw score lies
-    nearest; its interval is Wilson's. The score's interval is the same one, around like-scored rows.
+    The reliability counts outcomes among the choosing rows (they taught no network) whose raw log-odds lie
+    nearest and within LIKE; its interval is Wilson's. Too few of them, and the grammar will not speak of it.
     """
-    spec, reference = scene.fitted.spec, scene.fitted.reference
-    outcome = spec.task.positive_text
+    return [
+        [_score(scene, p), _threshold(scene, p), _reliability(scene, p), _model(scene, p)]
+        for p in scene.predictions
+    ]
+
+
+def _score(scene: Scene, prediction: Prediction) -> Fact:
+    return fact(
+        "score",
+        "probability",
+        f"probability of {scene.fitted.spec.task.positive_text}",
+        prediction.probability,
+        "probability",
+        f"model {prediction.model[:16]}",
+        {"base_rate": scene.fitted.reference.base_rate, "abstained": prediction.abstained},
+    )
+
+
+def _threshold(scene: Scene, prediction: Prediction) -> Fact:
+    review = scene.fitted.spec.review
     period = "day" if scene.dataset.column("time") is not None else "thousand rows"
-    source = f"choosing rows {reference.choose_from} to {reference.choose_until}".strip()
-    collected = []
-    for prediction in scene.predictions:
-        middle = int(np.searchsorted(reference.logits, prediction.logit))
-        start = min(max(0, middle - NEIGHBOURS // 2), max(0, len(reference.logits) - NEIGHBOURS))
-        like = reference.labels[start : start + NEIGHBOURS]
-        low, high = wilson(float(like.sum()), len(like))
-        facts = [
-            fact(
-                "score",
-                "probability",
-                f"probability of {outcome}",
-                prediction.probability,
-                "probability",
-                f"model {prediction.model[:16]}",
-                {"base_rate": reference.base_rate, "abstained": prediction.abstained},
-            ),
-            fact(
-                "threshold",
-                "threshold",
-                "alert threshold",
-                prediction.threshold,
-                "probability",
-                "spec review",
-                {"capacity": spec.review.capacity, "per": period} if not spec.review.cost_miss else {},
-            ),
-            fact(
-                "reliability",
-                "like_scored",
-                f"past {spec.data.row_text}s scored like this one",
-                int(like.sum()),
-                "count",
-                source,
-                {"n": len(like), "low": low, "high": high}
-                | (
-                    {"from": reference.choose_from, "until": reference.choose_until}
-                    if reference.choose_from
-                    else {}
-                ),
-            ),
-            fact(
-                "model",
-                "model",
-                "model",
-                scene.fitted.name,
-                "text",
-                f"model {prediction.model[:16]}",
-                {"fitted_until": reference.choose_until} if reference.choose_until else {},
-            ),
-        ]
-        collected.append(facts)
-    return collected
+    return fact(
+        "threshold",
+        "threshold",
+        "alert threshold",
+        prediction.threshold,
+        "probability",
+        "spec review",
+        {} if review.cost_miss else {"capacity": review.capacity, "per": period},
+    )
+
+
+def _reliability(scene: Scene, prediction: Prediction) -> Fact:
+    reference = scene.fitted.reference
+    labels = like_scored(reference, prediction.logit)
+    low, high = wilson(float(labels.sum()), len(labels))
+    detail: dict[str, Value] = {"n": len(labels), "low": low, "high": high}
+    if reference.choose_from:
+        detail |= {"from": reference.choose_from, "until": reference.choose_until}
+    return fact(
+        "reliability",
+        "like_scored",
+        f"past {scene.fitted.spec.data.row_text}s scored like this one",
+        int(labels.sum()),
+        "count",
+        f"choosing rows {reference.choose_from} to {reference.choose_until}".strip(),
+        detail,
+    )
+
+
+def _model(scene: Scene, prediction: Prediction) -> Fact:
+    until = scene.fitted.reference.choose_until
+    source = f"model {prediction.model[:16]}"
+    detail: dict[str, Value] = {"fitted_until": until} if until else {}
+    return fact("model", "model", "model", scene.fitted.name, "text", source, detail)
+
+
+def like_scored(reference: Reference, logit: float) -> NDArray[np.int8]:
+    """Return the outcomes of the choosing rows whose raw log-odds are within LIKE, the nearest MOST of them."""
+    first, last = np.searchsorted(reference.logits, [logit - LIKE, logit + LIKE])
+    middle = np.searchsorted(reference.logits, logit)
+    start = int(max(first, min(middle - MOST // 2, last - MOST)))
+    return reference.labels[start : min(start + MOST, last)]

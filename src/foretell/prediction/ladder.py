@@ -20,7 +20,7 @@ from foretell.models.family import Family, Floats, Material, Rows, Sample, thinn
 from foretell.models.suspicion import fit_suspicion
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
-from foretell.prediction.fitted import Fitted, Scored, Standing, scored_rows
+from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
 from foretell.prediction.reference import reference_of, threshold_of
 from foretell.spec import Spec
 from foretell.tasks.classify import calibrate, metrics, sigmoid
@@ -254,7 +254,7 @@ def _standings(
     delivered = [rung for rung in rungs if rung.name in shares]
     standings.append(
         Standing(
-            name="delivered",
+            name=DELIVERED,
             family=fitted.name,
             metrics=metrics(scored.probabilities[known], labels),
             choosing=float(average_precision_score(choosing, mixed)),

@@ -11,7 +11,8 @@ from foretell.spec import Spec
 from foretell.tasks.classify import cost_threshold, periods, queue
 
 BACKGROUND = 64
-STORED = 20_000
+STORED, COMPARED = 60_000, 24
+"""Past rows that are stored for comparison, and the features of theirs that are."""
 GRID = 200
 
 
@@ -30,6 +31,7 @@ def reference_of(
     past = np.concatenate([parts.train, parts.valid])
     stored = np.sort(rng.choice(past, size=min(STORED, len(past)), replace=False))
     typical = rng.choice(parts.train, size=min(BACKGROUND, len(parts.train)), replace=False)
+    compared = np.sort(np.argsort(-gains, kind="stable")[:COMPARED])
     quartiles, grids = {}, {}
     for name in numbers:
         values = dataset.frame[name].to_numpy()[past]
@@ -48,7 +50,8 @@ def reference_of(
         quartiles=quartiles,
         grids=grids,
         background=material.features[typical],
-        similar=material.features[stored],
+        similar=material.features[stored][:, compared],
+        similar_columns=compared,
         similar_labels=dataset.target[stored],
         weights=gains / max(gains.sum(), 1e-12),
     )
