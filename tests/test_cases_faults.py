@@ -150,11 +150,12 @@ def test_a_place_where_no_store_can_be_is_told(tmp_path, place, message):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a read-only disk")
-def test_a_store_on_a_read_only_disk_is_told(small_disk):
+def test_a_store_on_a_read_only_disk_is_read_and_its_writing_refused(small_disk):
     with Store(f"sqlite:///{small_disk}/cases.db") as store:
         store.open_cases([proposal("r1")])
         case = store.case("r1")
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    assert reader.read_case(f"{small_disk}/cases.db", "r1") == case
     with pytest.raises(StoreError, match="cannot be"), Store(f"sqlite:///{small_disk}/cases.db") as store:
         store.decide("r1", decision(case, "approve"))
 

@@ -1,5 +1,6 @@
 """Laws of the log, on SQLite and PostgreSQL: whatever is done behind the store's back is found and named."""
 
+import re
 from dataclasses import asdict
 
 import pytest
@@ -144,8 +145,7 @@ def test_a_well_chained_event_that_no_store_would_write_is_found(url, store, cha
     statement = forged(url, 7, 6, previous=previous, **changes)
     sealed_as = statement.rpartition("'")[0].rpartition("'")[2]
     behind(url, statement, f"UPDATE heads SET seq = 7, digest = '{sealed_as}'")
-    assert told(store).startswith("inserted event 7 was inserted: ")
-    assert fault in told(store)
+    assert re.search(f"inserted event 7 was inserted: .*{fault}", told(store))
 
 
 def test_a_rewritten_last_event_is_found_by_the_head(url, store):

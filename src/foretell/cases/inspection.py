@@ -136,7 +136,7 @@ class _Links:
             self._suspects.append(row)
         elif row.seq == last.seq + 1 and row.previous != last.digest:
             self._unlinked(last, row)
-        self._compare(row)
+        self._compare(row, intact=body is not None)
         return body
 
     def _unlinked(self, last: EventRow, row: EventRow) -> None:
@@ -148,12 +148,12 @@ class _Links:
             text = f"event {last.seq} was rewritten or inserted: event {row.seq} follows another one"
             self._fault(last.seq, ALTERED, text)
 
-    def _compare(self, row: EventRow) -> None:
+    def _compare(self, row: EventRow, *, intact: bool) -> None:
         if row.seq > self._head.seq:
             text = f"event {row.seq} was inserted after the head of the log, event {self._head.seq}"
             self._fault(row.seq, INSERTED, text)
         for head, whose in {self._outer: "given", self._head: "kept in the store"}.items():
-            if row.seq == head.seq and row.digest != head.digest:
+            if intact and row.seq == head.seq and row.digest != head.digest:
                 text = (
                     f"event {row.seq}, or one before it, was rewritten: the head {whose} has another digest"
                 )

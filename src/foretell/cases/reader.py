@@ -4,6 +4,7 @@ python -m foretell.cases.reader runs/latest/cases.db --head 12:9f86d0...
 """
 
 import argparse
+import os
 import sqlite3
 import sys
 from collections.abc import Generator, Iterator
@@ -34,8 +35,12 @@ def reading(path: str) -> Generator[sqlite3.Connection, None, None]:
         raise StoreError(
             f"there is no case store at {path}", "name the file of a store, as in runs/latest/cases.db"
         )
+    file = Path(path).resolve()
+    # A store at rest in a folder that nobody can write is read without the journal that cannot be made there.
+    at_rest = not Path(f"{file}-wal").exists() and not os.access(file.parent, os.W_OK)
+    mode = "mode=ro&immutable=1" if at_rest else "mode=ro"
     try:
-        with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{file.as_uri()}?{mode}", uri=True)) as connection:
             connection.isolation_level = None
             # Bytes that are no text must be named as an alteration, not end the check.
             connection.text_factory = lambda text: text.decode(errors="surrogateescape")
