@@ -1,6 +1,6 @@
 """The event_stream family: a neural readout of the features that gained the floor most."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from foretell.models.boosting import FEW_POSITIVES, knots
 from foretell.models.family import Floats, Loop, Material, Rows
-from foretell.models.readout import ReadoutArrays
+from foretell.models.readout import ReadoutArrays, read_out_rows
 from foretell.spec import Spec
 
 NUM_KNOTS = 12
 NUM_FEATURES, NUM_FEATURES_FEW = 24, 16
+SMALLEST_BATCH = 128
+"""Few rows come in smaller batches, so that a pass is still some thirty steps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,7 @@ class EventStream:
                 members=spec.model.members,
                 base_logit=float(np.log(base / (1 - base))),
             )
-        batch_size = min(spec.train.batch_size, len(x))
+        batch_size = min(spec.train.batch_size, max(SMALLEST_BATCH, len(x) // 32), len(x))
         batch_at = batches(x, labels, material.weights, knots_FK, batch_size=batch_size, seed=spec.train.seed)
         steps = max(1, round(spec.train.epochs * len(x) / batch_size))
         loop(model, batch_at, spec.train, steps=steps, folder=folder, progress=progress)
@@ -59,6 +61,17 @@ class EventStream:
     def logits(self, features: NDArray[np.float32]) -> Floats:
         """Return log-odds [B] of feature rows [B, F]."""
         return self.readout.logits(features[:, self.columns])
+
+    def reader(self) -> Callable[[NDArray[np.float32]], float]:
+        """Return what gives the log-odds of one row of features [F], in buffers of its own."""
+        row, out, kernel = np.empty((1, len(self.columns)), np.float32), np.empty(1), self.readout.kernel()
+
+        def read(features: NDArray[np.float32]) -> float:
+            features.take(self.columns, out=row[0], mode="clip")
+            read_out_rows(row, out, *kernel)
+            return out[0]
+
+        return read
 
     def score(self, material: Material, rows: Rows) -> Floats:
         """Return log-odds of some rows of the material."""

@@ -80,6 +80,10 @@ class Family(Protocol):
         """Return log-odds [B] of feature rows [B, F]; only of families that do not read the past."""
         ...
 
+    def reader(self) -> Callable[[NDArray[np.float32]], float]:
+        """Return what gives the log-odds of one row of features [F]; bit for bit what `logits` gives."""
+        ...
+
     def score(self, material: Material, rows: Rows) -> Floats:
         """Return log-odds of some rows of the material."""
         ...

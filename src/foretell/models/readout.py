@@ -41,7 +41,7 @@ class ReadoutArrays:
     def logits(self, x_BF: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return log-odds [B], row by row with the function that serves one event: batch equals stream."""
         out = np.empty(len(x_BF))
-        _read_out_rows(np.ascontiguousarray(x_BF), out, *self.kernel())
+        read_out_rows(np.ascontiguousarray(x_BF), out, *self.kernel())
         return out
 
 
@@ -90,7 +90,7 @@ def read_out(x_F, first, hidden, knots, table, enter, scale, shift, middle, midd
 
 
 @numba.njit(cache=True)
-def _read_out_rows(x_BF, out, knots, table, enter, scale, shift, middle, middle_bias, head, bias):
+def read_out_rows(x_BF, out, knots, table, enter, scale, shift, middle, middle_bias, head, bias):
     first, hidden = np.empty(len(enter), np.float32), np.empty(scale.shape[1], np.float32)
     for b in range(len(x_BF)):
         out[b] = read_out(

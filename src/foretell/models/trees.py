@@ -46,7 +46,7 @@ class Trees:
     def logits(self, x_BF: NDArray[Any]) -> NDArray[np.float64]:
         """Return the summed leaves [B] of rows [B, F]."""
         out = np.empty(len(x_BF))
-        _sum(np.ascontiguousarray(x_BF), out, *self.kernel())
+        sum_rows(np.ascontiguousarray(x_BF), out, *self.kernel())
         return out
 
 
@@ -136,7 +136,7 @@ def sum_leaves(
 
 
 @numba.njit(cache=True)
-def _sum(
+def sum_rows(
     x_BF, out, roots, feature, threshold, left, right, default_left, missing, category, categories, value
 ):
     for b in range(len(x_BF)):

@@ -4,7 +4,7 @@ n: rows in order of time, E: entities, N: numbers, F: features, R: rows whose st
 p: labels still to arrive, S: slots.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,7 @@ from foretell.data.dataset import Dataset
 from foretell.data.table import Schema, encode
 from foretell.models import stream
 from foretell.models.suspicion import Suspicion
+from foretell.prediction.memory import Remembered
 
 MICRO = 1e-6
 REGISTER = {"column": pl.String, "name": pl.String, "slot": pl.Int64}
@@ -35,6 +36,8 @@ class Snapshot:
     arrives_at: NDArray[np.float64]
     labels: NDArray[np.float64]
     excused: NDArray[np.float32]
+    remembered: Remembered = field(default_factory=Remembered.nothing)
+    """Events that were read one at a time, and whose labels may still come or be revised."""
 
     @classmethod
     def empty(cls, plan: stream.StreamPlan) -> "Snapshot":
@@ -186,6 +189,7 @@ class Featurizer:
                 arrives_at=arrives_at[late],
                 labels=labels[late],
                 excused=excused[late],
+                remembered=before.remembered,
             ),
         )
 
