@@ -40,7 +40,7 @@ def _score(scene: Scene, prediction: Prediction) -> Fact:
 
 def _threshold(scene: Scene, prediction: Prediction) -> Fact:
     review = scene.fitted.spec.review
-    period = "day" if scene.dataset.column("time") is not None else "thousand rows"
+    period = "day" if scene.dataset.column("time") is not None else "thousand"
     return fact(
         "threshold",
         "threshold",

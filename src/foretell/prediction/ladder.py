@@ -89,7 +89,8 @@ def fit(spec: Spec, dataset: Dataset, parts: Split, *, folder: Path, tell: Tell)
     fitted = Fitted(
         spec=spec,
         featurizer=features,
-        families={name: by_name[name].family for name in shares},
+        # In the order of their names: a sum of floats depends on its order, and JSON sorts its keys.
+        families={name: by_name[name].family for name in sorted(shares)},
         weights=shares,
         offsets={name: by_name[name].offset for name in shares},
         calibration=calibration,
@@ -146,7 +147,11 @@ def _climb(
     labels = material.labels[material.teach]
     rungs = []
     boosted: Boosted | None = None
-    for name, columns in (("floor", material.own), ("boosting", np.arange(material.features.shape[1]))):
+    everything = np.arange(material.features.shape[1])
+    stages = {"floor": material.own} | (
+        {"boosting": everything} if len(material.own) < len(everything) else {}
+    )
+    for name, columns in stages.items():
         started = time.process_time()
         x = np.ascontiguousarray(material.features[material.teach][:, columns])
         boosted = fit_boosting(
