@@ -35,6 +35,7 @@ DECIMAL = re.compile(r"[+-]?[0-9]{1,17}(\.[0-9]{1,17})?").fullmatch
 INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?Z?").fullmatch
 NAME = re.compile(r"[!-~]([ -~]*[!-~])?").fullmatch
 """Printable ASCII without white space at its ends."""
+LONGEST = max(map(len, MISSING))
 Features = NDArray[np.float32]
 
 
@@ -58,7 +59,7 @@ class RowEncoder:
         for name, state in schema.states.items():
             read, width = _own_reader(columns[name], state)
             if name == self._time:
-                self._clock, self._features_at = slice(start, start + width), _clock(state)
+                self._clock, self._write_clock = slice(start, start + width), _clock(state)
             elif width:
                 self._own.append((name, slice(start, start + width), read))
             start += width
@@ -91,7 +92,7 @@ class RowEncoder:
             raise DataError(f"the event has no column '{error.args[0]}'", hint) from error
         if at_us is None:
             raise DataError(f"the event has no instant in '{self._time}': {row[self._time]!r}", "give it one")
-        own[self._clock] = self._features_at(at_us)
+        self._write_clock(at_us, own[self._clock])
         return row_id, at_us, entities
 
 
@@ -144,7 +145,7 @@ def _name_reader(column: Column) -> Callable[[Any], str]:
     ask = _remembered(slowly)
 
     def read(value: Any) -> str:
-        if type(value) is str and NAME(value) and value.lower() not in MISSING:
+        if type(value) is str and NAME(value) and (len(value) > LONGEST or value.lower() not in MISSING):
             return value
         return str(value) if type(value) is int and abs(value) < 2**63 else ask(value)
 
@@ -194,28 +195,34 @@ def _own_reader(column: Column, state: Mapping[str, Any]) -> tuple[Read, int]:
 
 def _time_reader(column: Column, state: Mapping[str, Any]) -> Read:
     """Return what gives the features of an instant; 0 where it is missing."""
-    instant, features_at = _instant_reader(column), _clock(state)
+    instant, clock = _instant_reader(column), _clock(state)
+    features = np.empty(len(kind("time").names(column, state)), np.float32)
 
     def read(value: Any) -> Any:
         us = instant(value)
-        return 0.0 if us is None else features_at(us)
+        if us is None:
+            return 0.0
+        clock(us, features)
+        return features
 
     return read
 
 
-def _clock(state: Mapping[str, Any]) -> Callable[[int], list[float]]:
-    """Return what gives the features of microseconds since 1970, as `kinds.time.encode` makes them."""
+def _clock(state: Mapping[str, Any]) -> Callable[[int, Features], None]:
+    """Return what writes the features of microseconds since 1970, as `kinds.time.encode` makes them."""
     first = [state["reference_us"] / time.DAY_US] if state else []
     turns, sines, cosines = np.empty(2), np.empty(2), np.empty(2)
 
-    def features_at(us: int) -> list[float]:
+    def write(us: int, out: Features) -> None:
         days = us / time.DAY_US
-        hour, weekday = 24 * (days % 1), (days // 1 + 3) % 7
+        out[0] = hour = 24 * (days % 1)
+        out[1] = weekday = (days // 1 + 3) % 7
         turns[0], turns[1] = 2 * np.pi * (hour / 24), 2 * np.pi * (weekday / 7)
         # NumPy's own sine: the mathematical library's may differ in the last bit.
-        np.sin(turns, out=sines)
-        np.cos(turns, out=cosines)
-        found = [hour, weekday, sines[0], cosines[0], sines[1], cosines[1]]
-        return [*found, days - first[0]] if first else found
+        np.sin(turns, sines)
+        np.cos(turns, cosines)
+        out[2], out[3], out[4], out[5] = sines[0], cosines[0], sines[1], cosines[1]
+        if first:
+            out[6] = days - first[0]
 
-    return features_at
+    return write
