@@ -21,7 +21,7 @@ from foretell.cli import main
 from foretell.data.reading import read as read_rows
 from foretell.data.split import split
 from foretell.data.worlds import payments
-from foretell.prediction.fitted import open_fitted
+from foretell.prediction.folder import open_fitted
 from foretell.workflow import Run, prediction_frame
 
 SMALL = {"num_days": 100, "num_customers": 400, "num_terminals": 200, "seed": 3}

@@ -127,7 +127,7 @@ def fit(spec: str, target: str, overrides: tuple[str, ...]) -> None:
 @run_option
 def evaluate(folder: Path | None) -> None:
     """Judge a fitted model on its test rows."""
-    from foretell.prediction.fitted import open_fitted
+    from foretell.prediction.folder import open_fitted
 
     fitted = open_fitted(found(folder) / "model")
     for name, value in foretell.evaluate(fitted, foretell.read(fitted.spec)).metrics.items():
@@ -140,7 +140,7 @@ def evaluate(folder: Path | None) -> None:
 @click.option("--out", type=Path, help="CSV or Parquet file to write; CSV to stdout if not given.")
 def predict(data: str, folder: Path | None, out: Path | None) -> None:
     """Score DATA (the test rows of the run if not given)."""
-    from foretell.prediction.fitted import open_fitted
+    from foretell.prediction.folder import open_fitted
     from foretell.workflow import prediction_frame
 
     frame = prediction_frame(open_fitted(found(folder) / "model"), data)

@@ -21,7 +21,7 @@ from foretell.evidence.scene import iso
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored
 from foretell.records import Case
-from foretell.tasks.classify import Floats, reliability
+from foretell.tasks.classify import Floats, periods, reliability
 
 EXAMPLES = 5
 POINTS = 200
@@ -112,7 +112,15 @@ def _summary(material: Material, labels: NDArray[np.int8]) -> report.Summary:
         precision=float(positive.mean()) if len(positive) else None,
         recall=float(positive.sum() / labels.sum()) if labels.sum() else None,
         cpu_seconds=material.cpu_seconds,
+        by_cost=bool(spec.review.cost_miss) and len(material.cases) < _reviews(material),
     )
+
+
+def _reviews(material: Material) -> int:
+    """Return how many reviews the capacity allows over the test rows."""
+    dataset, rows = material.dataset, material.scored.rows
+    timed = dataset.column("time") is not None
+    return material.fitted.spec.review.capacity * len(np.unique(periods(dataset.at_us[rows], timed=timed)))
 
 
 def _data(dataset: Dataset) -> report.DataSummary:
@@ -194,11 +202,10 @@ def _workload(material: Material, labels: NDArray[np.int8]) -> report.Workload:
     """Try every workload up to three times the stated capacity on the test rows."""
     spec, dataset = material.fitted.spec, material.dataset
     top = max(3 * spec.review.capacity, 3)
-    sizes = np.unique(np.linspace(1, top, 30).round().astype(int))
+    sizes = np.unique([*np.linspace(1, top, 30).round().astype(int), spec.review.capacity])
     precision, recall, cost, alerts_each = [], [], [], []
-    num_periods = max(1, len(np.unique(dataset.at_us[material.scored.rows] // 86_400_000_000)))
-    if dataset.column("time") is None:
-        num_periods = max(1, -(-len(material.scored.rows) // 1000))
+    timed = dataset.column("time") is not None
+    num_periods = max(1, len(np.unique(periods(dataset.at_us[material.scored.rows], timed=timed))))
     for size in sizes.tolist():
         rows = alerts_of(spec, dataset, material.scored, capacity=size).rows
         hits = int((dataset.target[rows] == 1).sum())

@@ -136,8 +136,8 @@ class TrainSpec:
     """Steps between evaluations on the choosing rows."""
     checkpoint_every: int = 200
     """Steps between checkpoints, from which a killed run goes on bit for bit."""
-    threads: int = 0
-    """CPU threads; 0 leaves the choice to the libraries."""
+    threads: int = 1
+    """CPU threads; 0 leaves the choice to the libraries. The networks are small: more threads rarely help."""
     seed: int = 0
     """Fixes every random choice of the fit."""
 
@@ -193,7 +193,7 @@ class ReviewSpec:
     retire_for: str = "14d"
     """How long it is left out, counted from the positive row: until its card was replaced."""
     cost_miss: float = 0.0
-    """Cost of a missed positive; with `cost_review` it sets the threshold instead of `capacity`."""
+    """Cost of a missed positive; below `cost_review / cost_miss` a row is not worth a review."""
     cost_review: float = 0.0
     """Cost of one review."""
     abstain: float = 0.0

@@ -62,11 +62,8 @@ def summary(done: Run) -> str:
     per = "day" if spec.data.time or done.fitted.reference.choose_from else "thousand rows"
     first = f"foretell show {done.first_case} --run {done.folder}" if done.num_cases else ""
     what = spec.task.positive_text
-    if spec.review.cost_miss:
-        alerts = f"the costs set the threshold at {done.fitted.threshold:.2%}"
-    else:
-        hits = f"{found['precision_at_capacity']:.1%}"
-        alerts = f"of {spec.review.capacity:,} reviews a {per}, {hits} find {what}"
+    hits = f"{found['precision_at_capacity']:.1%}"
+    alerts = f"of {spec.review.capacity:,} reviews a {per}, {hits} find {what}"
     sentences = f"{done.num_sentences:,} sentences verified"
     lines = [
         "",

@@ -24,7 +24,8 @@ from foretell.errors import DataError, StoreError
 from foretell.evidence.scene import Scene, iso
 from foretell.prediction import ladder
 from foretell.prediction.alerts import Alerts, alerts_of
-from foretell.prediction.fitted import Fitted, Scored, open_fitted
+from foretell.prediction.fitted import Fitted, Scored
+from foretell.prediction.folder import open_fitted, write_fitted
 from foretell.records import Case, Decision, Evidence, Narrative, Prediction, Value, Verdict
 from foretell.spec import NarrateSpec, Spec
 from foretell.tasks.classify import metrics
@@ -260,9 +261,8 @@ def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fit
     folder = Path(spec.out)
     tell("fitting the floor first, then the families")
     fitted, scored = ladder.fit(spec, dataset, parts, folder=folder / "training", tell=tell)
-    digest = fitted.store(
-        folder / "model", fingerprint=dataset.fingerprint, card=reporting.card(fitted, dataset, parts)
-    )
+    card = reporting.card(fitted, dataset, parts)
+    digest = write_fitted(fitted, folder / "model", fingerprint=dataset.fingerprint, card=card)
     shutil.rmtree(folder / "training", ignore_errors=True)
     return replace(fitted, digest=digest), scored
 

@@ -48,7 +48,7 @@ def _threshold(scene: Scene, prediction: Prediction) -> Fact:
         prediction.threshold,
         "probability",
         "spec review",
-        {} if review.cost_miss else {"capacity": review.capacity, "per": period},
+        {"capacity": review.capacity, "per": period} if not review.cost_miss else {},
     )
 
 
@@ -78,7 +78,7 @@ def _model(scene: Scene, prediction: Prediction) -> Fact:
 
 
 def like_scored(reference: Reference, logit: float) -> NDArray[np.int8]:
-    """Return the outcomes of the choosing rows whose raw log-odds are within LIKE, the nearest MOST of them."""
+    """Return the outcomes of the choosing rows within LIKE of these raw log-odds, the nearest MOST."""
     first, last = np.searchsorted(reference.logits, [logit - LIKE, logit + LIKE])
     middle = np.searchsorted(reference.logits, logit)
     start = int(max(first, min(middle - MOST // 2, last - MOST)))

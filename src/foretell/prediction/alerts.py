@@ -31,7 +31,7 @@ def alerts_of(spec: Spec, dataset: Dataset, scored: Scored, *, capacity: int = 0
     """Return the alerts among the scored rows.
 
     Args:
-        capacity: reviews per period; the spec's if 0. With costs stated, the costs set the threshold instead.
+        capacity: reviews per period; the spec's if 0, and then only rows that are worth their cost.
     """
     review = spec.review
     timed = dataset.column("time") is not None
@@ -46,14 +46,13 @@ def alerts_of(spec: Spec, dataset: Dataset, scored: Scored, *, capacity: int = 0
         dataset.target[scored.rows[kept]],
         period[kept],
         entity[kept],
-        capacity=len(kept) if costs else capacity or review.capacity,
+        capacity=capacity or review.capacity,
         retire=review.retire_known,
         least=least,
     )
-    thresholds = np.full(len(filled.rows), least) if costs else filled.cutoff[filled.rows]
     return Alerts(
         rows=scored.rows[kept[filled.rows]],
-        thresholds=thresholds,
+        thresholds=filled.cutoff[filled.rows],
         retired=retired,
         precision=filled.precision,
     )

@@ -29,7 +29,7 @@ def _text(factor: str, columns: dict[str, Column], spec: Spec) -> str:
     fixed = {
         "pace": f"the pace of this {entity}'s {rows}",
         "outcomes": f"the {spec.task.positive_text} record of this {entity}",
-        "oddity": f"the odd {rows} lately of this {entity}",
+        "oddity": f"the recent odd {rows} of this {entity}",
         "order": f"the order of this {entity}'s last {rows}",
     }
     return fixed[what] if what in fixed else f"the {columns[what].text} against this {entity}'s past"

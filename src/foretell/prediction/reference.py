@@ -60,10 +60,13 @@ def reference_of(
 def threshold_of(
     spec: Spec, dataset: Dataset, choose: Rows, probabilities: Floats, slots: NDArray[np.int64]
 ) -> float:
-    """Return the probability that fills the review capacity on the choosing rows, or that the costs set."""
+    """Return the probability that fills the review capacity on the choosing rows, and is worth the cost."""
     review = spec.review
-    if review.cost_miss:
-        return cost_threshold(cost_miss=review.cost_miss, cost_review=review.cost_review)
+    worth = (
+        cost_threshold(cost_miss=review.cost_miss, cost_review=review.cost_review)
+        if review.cost_miss
+        else 0.0
+    )
     filled = queue(
         probabilities,
         dataset.target[choose],
@@ -72,7 +75,7 @@ def threshold_of(
         capacity=review.capacity,
         retire=review.retire_known,
     )
-    return float(np.median(filled.cutoff)) if len(filled.rows) else 1.0
+    return max(float(np.median(filled.cutoff)), worth) if len(filled.rows) else 1.0
 
 
 def reviewed(spec: Spec, dataset: Dataset, slots: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -198,7 +198,8 @@ class Queue:
     rows: NDArray[np.int64]
     """Rows under review, best first within a period."""
     cutoff: Floats
-    """For every row [n], the lowest score that its period's queue holds; inf where the queue is empty."""
+    """For every row [n], the score from which its period's rows are reviewed: the lowest in a full queue,
+    else `least`; inf where the queue is empty."""
     precision: float
     """Reviewed entities that were positive in their period over the capacity, averaged over periods."""
 
@@ -242,7 +243,8 @@ def queue(
         if retire:
             retired.update(positive.tolist())
         if len(best):
-            cutoff[rows] = scores[best[-1]]
+            full = len(best) == capacity or least == -np.inf
+            cutoff[rows] = scores[best[-1]] if full else least
         queued.append(best)
         shares.append(len(positive) / capacity)
     rows = np.concatenate(queued) if queued else np.empty(0, dtype=np.int64)

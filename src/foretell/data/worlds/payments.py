@@ -53,7 +53,9 @@ narrate:
     terminal: Look at the other payments at this terminal over the last four weeks.
     customer: Look at the order and the places of the customer's payments over the last two days.
 review:
-  capacity: 10
+  capacity: 10          # reviews a day
+  cost_review: 5
+  cost_miss: 150        # below 5 / 150 a transaction is not worth a review
 """
 
 
