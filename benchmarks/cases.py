@@ -150,8 +150,9 @@ def main() -> None:
         ["git", "-C", str(RESULTS.parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
     ).stdout.strip()
     database = url.partition(":")[0]
+    place = ["--store", f"{database}://..."] if arguments.store else []
     result = {
-        "command": shlex.join(["python", *sys.argv[:1], "--cases", str(arguments.cases)]),
+        "command": shlex.join(["python", *sys.argv[:1], "--cases", str(arguments.cases), *place]),
         "database": database,
         "commit": commit,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
