@@ -26,6 +26,8 @@ Score = Callable[[NDArray[np.float32]], Floats]
 PAIRS = 8
 """Pairs of permutations, one the reverse of the other."""
 BOOTSTRAPS = 200
+HELD = 6
+"""Players of an entity, the first in time, before whom states are held."""
 MOST_FACTS = 6
 LEAST_SHARE = 0.05
 """Log-odds below which a share is not told."""
@@ -288,43 +290,83 @@ def _fold(
 
 
 @numba.njit(cache=True)
+def _step_on(
+    state, touched, e, last, held_SD, held_at_S, is_held_S, turns, rows, arrived, suspicion, players,
+    present, numbers_nN, at_n, known_at_n, labels_n, excused_nE, rates, scales,
+):  # fmt: skip
+    """Build the state of one entity for the present players, from the longest part of the way that is held.
+
+    Held are the states right before each of the first players in time: they depend on the few players before
+    alone, and the long stretches of a past lie between those.
+
+    Args:
+        turns: steps at which the first players come in, in order.
+        held_SD: states held; that before player j, with the players before it as bits, stands at 2**j + bits.
+    """
+    bits = 0
+    for j in range(len(turns)):
+        bits |= int(present[players[turns[j]]]) << j
+    j = len(turns) - 1
+    while j > 0 and not is_held_S[(1 << j) + (bits & ((1 << j) - 1))]:
+        j -= 1
+    place = (1 << j) + (bits & ((1 << j) - 1))
+    state[0], touched[0] = held_SD[place], held_at_S[place]
+    for j_next in range(j + 1, len(turns) + 1):
+        stop = turns[j_next] if j_next < len(turns) else last
+        _fold(
+            state, touched, e, turns[j_next - 1], stop, rows, arrived, suspicion, players, present,
+            numbers_nN, at_n, known_at_n, labels_n, excused_nE, rates, scales,
+        )  # fmt: skip
+        if j_next < len(turns):
+            place = (1 << j_next) + (bits & ((1 << j_next) - 1))
+            held_SD[place], held_at_S[place], is_held_S[place] = state[0], touched[0], True
+
+
+@numba.njit(cache=True)
 def _walk(
     out, width, states_ED, starts_ED, touched_E, row, ends, rows, arrived, suspicion, players, orders,
     numbers_nN, at_n, known_at_n, labels_n, excused_nE, rates, scales,
 ):  # fmt: skip
-    """Write the features of every stage of every permutation; what came before the first player is shared."""
-    num_entities, num_players = len(ends) - 1, orders.shape[1]
+    """Write the features of every stage of every permutation."""
+    num_entities, num_players, size = len(ends) - 1, orders.shape[1], starts_ED.shape[1]
     present = np.zeros(num_players, np.bool_)
-    owner, first = np.zeros(num_players, np.int64), ends[1:].copy()
+    owner = np.zeros(num_players, np.int64)
+    turns, num_turns = np.zeros((num_entities, HELD), np.int64), np.zeros(num_entities, np.int64)
+    held = np.empty((num_entities, 1 << HELD, size), np.float32)
+    held_at, is_held = np.empty((num_entities, 1 << HELD)), np.zeros((num_entities, 1 << HELD), np.bool_)
+    state, touched = np.empty((1, size), np.float32), np.empty(1)
     for e in range(num_entities):
-        for k in range(ends[e + 1] - 1, ends[e] - 1, -1):
-            if players[k] >= 0:
-                owner[players[k]], first[e] = e, k
-        _fold(
-            starts_ED[e : e + 1], touched_E[e : e + 1], e, ends[e], first[e], rows, arrived, suspicion,
-            players, present, numbers_nN, at_n, known_at_n, labels_n, excused_nE, rates, scales,
-        )  # fmt: skip
-    state, touched = np.empty((1, starts_ED.shape[1]), np.float32), np.empty(1)
-    bare = states_ED.copy()
-    at = 0
+        for k in range(ends[e], ends[e + 1]):
+            if players[k] >= 0 and not arrived[k]:
+                owner[players[k]] = e
+                if num_turns[e] < HELD:
+                    turns[e, num_turns[e]] = k
+                    num_turns[e] += 1
+        if num_turns[e] > 0:
+            state[0], touched[0] = starts_ED[e], touched_E[e]
+            _fold(
+                state, touched, e, ends[e], turns[e, 0], rows, arrived, suspicion, players, present,
+                numbers_nN, at_n, known_at_n, labels_n, excused_nE, rates, scales,
+            )  # fmt: skip
+            held[e, 1], held_at[e, 1], is_held[e, 1] = state[0], touched[0], True
+    bare, at = states_ED.copy(), 0
     for p in range(len(orders) + 1):
         # The first pass lets nobody in: it leaves every entity as it would be without players.
-        turns = num_players if p > 0 else num_entities
         present[:] = False
         states_ED[:] = bare
-        for turn in range(turns):
+        for turn in range(num_players if p > 0 else num_entities):
             e = owner[orders[p - 1, turn]] if p > 0 else turn
             if p > 0:
                 present[orders[p - 1, turn]] = True
-            if first[e] < ends[e + 1]:
-                state[0], touched[0] = starts_ED[e], touched_E[e]
-                _fold(
-                    state, touched, e, first[e], ends[e + 1], rows, arrived, suspicion,
-                    players, present, numbers_nN, at_n, known_at_n, labels_n, excused_nE, rates, scales,
+            if num_turns[e] > 0:
+                _step_on(
+                    state, touched, e, ends[e + 1], held[e], held_at[e], is_held[e], turns[e, : num_turns[e]],
+                    rows, arrived, suspicion, players, present,
+                    numbers_nN, at_n, known_at_n, labels_n, excused_nE, rates, scales,
                 )  # fmt: skip
                 stream.touch(state, touched, 0, at_n[row], rates, len(scales))
                 states_ED[e] = state[0]
-            if p > 0 or turn == turns - 1:
+            if p > 0 or turn == num_entities - 1:
                 stream.read_event(states_ED, numbers_nN[row], scales, len(rates), out[at, :width])
                 at += 1
         if p == 0:
