@@ -210,9 +210,9 @@ def show(case_id: str, folder: Path | None, html: Path | None) -> None:
     """Show one case: text, findings, evidence, history."""
     case = store(folder).case(case_id)
     if html is not None:
-        from foretell.report import case_page
+        from foretell.report import case_page, timelines_of
 
-        html.write_text(case_page(case), encoding="utf-8")
+        html.write_text(case_page(case, timelines_of(case)), encoding="utf-8")
         return
     click.echo(f"case {case.id}, {case.status}, opened {case.opened_at}, content {case.content[:16]}\n")
     click.echo(f"{case.narrative.text}\n")

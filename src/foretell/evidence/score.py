@@ -55,8 +55,10 @@ def _threshold(scene: Scene, prediction: Prediction) -> Fact:
 def _reliability(scene: Scene, prediction: Prediction) -> Fact:
     reference = scene.fitted.reference
     labels = like_scored(reference, prediction.logit)
-    low, high = wilson(float(labels.sum()), len(labels))
-    detail: dict[str, Value] = {"n": len(labels), "low": low, "high": high}
+    detail: dict[str, Value] = {"n": len(labels)}
+    if len(labels):
+        low, high = wilson(float(labels.sum()), len(labels))
+        detail |= {"low": low, "high": high}
     if reference.choose_from:
         detail |= {"from": reference.choose_from, "until": reference.choose_until}
     return fact(

@@ -20,6 +20,7 @@ from foretell.report.contents import (
 from foretell.report.page import case_page, render
 from foretell.report.page import read_report as read
 from foretell.report.page import write_report as write
+from foretell.report.timelines import timelines_of
 
 __all__ = [
     "AuditFinding",
@@ -40,5 +41,6 @@ __all__ = [
     "case_page",
     "read",
     "render",
+    "timelines_of",
     "write",
 ]
