@@ -34,6 +34,9 @@ FIRST_TREES, FIRST_RATE = 100, 0.08
 SUSPICION_KNOTS = 12
 ROUNDS = 20
 """Picks of the greedy ensemble (Caruana et al., ICML 2004)."""
+NEAR = 0.8
+"""Share of the best one's average precision from which a contestant may enter the ensemble: one far behind
+would only fit the chance of the choosing rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -220,6 +223,7 @@ def _delivered(spec: Spec, rungs: list[Rung], labels: NDArray[np.int8]) -> Mappi
     best = max(eligible, key=lambda rung: quality(rung.choosing))
     if not spec.model.ensemble:
         return {best.name: 1.0}
+    eligible = [rung for rung in eligible if quality(rung.choosing) >= NEAR * quality(best.choosing)]
     total, picks = np.zeros(len(labels)), dict.fromkeys((rung.name for rung in eligible), 0)
     for picked in range(ROUNDS):
         scores = {rung.name: quality((total + rung.choosing) / (picked + 1)) for rung in eligible}
