@@ -214,7 +214,7 @@ def _clock(state: Mapping[str, Any]) -> Callable[[int, Features], None]:
     turns, sines, cosines = np.empty(2), np.empty(2), np.empty(2)
 
     def write(us: int, out: Features) -> None:
-        days = us / time.DAY_US
+        days = float(us) / time.DAY_US
         out[0] = hour = 24 * (days % 1)
         out[1] = weekday = (days // 1 + 3) % 7
         turns[0], turns[1] = 2 * np.pi * (hour / 24), 2 * np.pi * (weekday / 7)
