@@ -19,7 +19,7 @@ from foretell.models.base import Batch, Model
 from foretell.spec import TrainSpec
 from foretell.training.checkpoint import exists
 from foretell.training.progress import Advance, Progress, silent
-from foretell.training.run import Run, identity_of
+from foretell.training.run import Counts, Run, identity_of
 from foretell.units import seconds
 
 BatchAt = Callable[[int], Batch]
@@ -101,7 +101,10 @@ def fit(
             raise
     model.load_state_dict(run.best or run.delivered())
     model.eval()
-    counts = run.counts
+    return _report(run.counts)
+
+
+def _report(counts: Counts) -> FitReport:
     return FitReport(
         steps=counts.step,
         seconds=counts.seconds,
