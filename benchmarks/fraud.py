@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -96,13 +97,14 @@ def windows(week: str, labels: str) -> tuple[str, ...]:
     """Return the overrides that make the example's spec judge a week."""
     start = date.fromisoformat(week)
     end = start - timedelta(days=handbook.DELAY_DAYS)
-    bounds = {
+    bounds: dict[str, object] = {
         "test_from": start,
         "test_until": start + timedelta(days=handbook.WEEK_DAYS),
         "train_until": end,
     }
     if labels == "book":
-        bounds["train_from"] = end - timedelta(days=handbook.WEEK_DAYS)
+        # Of a week, a day must choose; fewer rows hold too few frauds to choose by.
+        bounds |= {"train_from": end - timedelta(days=handbook.WEEK_DAYS), "valid_share": 0.15}
     return tuple(f"split.{name}={value}" for name, value in bounds.items())
 
 
@@ -262,7 +264,9 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else round(float(value), 4 if abs(value) < 10 else 1)
 
 
+@cache
 def commit() -> str:
+    """Return the commit that this run was started at."""
     shown = subprocess.run(
         ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     )

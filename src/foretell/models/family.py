@@ -19,7 +19,7 @@ Rows = NDArray[np.int64]
 
 NEGATIVES = 40_000
 """Rows of the common outcome that teach at most; hard ones stay, easy ones are thinned and weigh more."""
-BALANCE = 9.0
+BALANCE = 40.0
 """The common outcome weighs at most so many times the rare one; scores are corrected for it."""
 
 
