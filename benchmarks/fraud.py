@@ -338,8 +338,8 @@ def main() -> None:
     ceilings(bench, options.weeks)
     if options.peers:
         others(bench, options.weeks, options.labels, slow=False)
-    for labels in options.labels:
-        for seed in options.seeds:
+    for seed in options.seeds:
+        for labels in options.labels:
             for week in options.weeks:
                 ours(bench, week, labels, seed)
     if not options.quick:

@@ -114,6 +114,25 @@ def cases(*stores: Mapping[str, Any]) -> str:
     return "\n\n".join([table(head, rows), *(source(store) for store in stores)])
 
 
+def live(results: Mapping[str, Any]) -> str:
+    """Return what one event costs, and whether the stream equals the batch."""
+    batch, one, gap = results["batch"], results["one_event"], results["stream_against_batch"]
+    rows = [
+        ["events replayed into states, per CPU-s", f"{batch['replay_events_per_cpu_second']:,}"],
+        ["rows scored by what is delivered, per CPU-s", f"{batch['delivered_rows_per_cpu_second']:,}"],
+        ["one event with its state update, median", f"{one['wall']['p50_us']} µs"],
+        ["one event with its state update, 99th percentile", f"{one['wall']['p99_us']} µs"],
+        ["one late label, median", f"{one['label_wall']['p50_us']} µs"],
+        ["state of an entity", f"{results['bytes_per_entity']} bytes"],
+        [
+            f"largest difference from the batch over {results['events']:,} events, in log-odds",
+            f"{gap['largest_logit_difference']:g}",
+        ],
+        ["restart from a snapshot half-way", "bit for bit" if results["restart_exact"] else "differs"],
+    ]
+    return f"{table(('One event at a time', ''), rows)}\n\n{source(results)}"
+
+
 def source(results: Mapping[str, Any]) -> str:
     """Return where the figures come from."""
     machine = results["machine"]
@@ -123,7 +142,12 @@ def source(results: Mapping[str, Any]) -> str:
     return f"`{results['command']}` at {results['commit'][:12]} on {machine}."
 
 
-TABLES: Mapping[str, Callable[..., str]] = {"fraud": fraud, "narratives": narratives, "cases": cases}
+TABLES: Mapping[str, Callable[..., str]] = {
+    "fraud": fraud,
+    "live": live,
+    "narratives": narratives,
+    "cases": cases,
+}
 """Marker -> what is written there, given the results of `<marker>.json` and `<marker>_*.json`."""
 
 
