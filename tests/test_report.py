@@ -258,8 +258,8 @@ def test_equal_values_stand_in_the_middle():
 def test_the_text_says_whether_capacity_or_costs_set_the_threshold():
     made = samples.full()
     costly = replace(made, summary=replace(made.summary, by_cost=True))
-    assert "about 100 alerts a day come" in r.render(made)
-    assert "a review costs less" in r.render(costly) and "about 100 alerts" not in r.render(costly)
+    assert "the 100 highest a day" in r.render(made)
+    assert "a review costs less" in r.render(costly) and "100 highest" not in r.render(costly)
 
 
 def test_a_stored_report_is_drawn_again_to_the_same_page(tmp_path):

@@ -125,7 +125,7 @@ def _reviews(material: Material) -> int:
 
 def _data(dataset: Dataset) -> report.DataSummary:
     return report.DataSummary(
-        source=dataset.spec.data.source,
+        source=_shown(dataset.spec.data.source),
         rows=len(dataset),
         fingerprint=dataset.fingerprint,
         columns=tuple(
@@ -137,6 +137,12 @@ def _data(dataset: Dataset) -> report.DataSummary:
             for r in dataset.repairs
         ),
     )
+
+
+def _shown(source: str) -> str:
+    """Return a path as seen from the working folder, or the source as it stands when it is elsewhere."""
+    path = Path(source)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else source
 
 
 def _parts(material: Material) -> tuple[report.Part, ...]:

@@ -200,7 +200,8 @@ def _odds_axes(x: Scale, top: float, bottom: float) -> Sequence[Markup]:
             end = x(logit)
             marks += [
                 line(end, top - 5, end, top, "axis"),
-                text(end, top - 9, share(chance), anchor="middle", kind="tick"),
+                # Near the left edge a centred label would leave the picture.
+                text(max(end, 14), top - 9, share(chance), anchor="middle", kind="tick"),
             ]
     for tick in x.ticks(6):
         marks += [
