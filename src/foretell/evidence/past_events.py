@@ -23,7 +23,7 @@ from foretell.records import Fact, Value
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Score = Callable[[NDArray[np.float32]], Floats]
-PAIRS = 8
+PAIRS = 6
 """Pairs of permutations, one the reverse of the other."""
 BOOTSTRAPS = 200
 HELD = 6
