@@ -26,7 +26,7 @@ class Prediction:
     at: str
     """Instant of the event, ISO 8601 in UTC; empty for rows without time."""
     entities: Mapping[str, str]
-    """Entity column -> the entity's name, as in customer -> '4711'."""
+    """Entity column -> the entity's name, as in customer -> '4711'; without those that are unknown."""
     inputs: Mapping[str, Value]
     """Input column -> the value the model saw, after repair."""
     probability: float

@@ -21,7 +21,7 @@ from foretell.evidence.scene import iso
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored
 from foretell.records import Case
-from foretell.tasks.classify import Floats, periods, reliability
+from foretell.tasks.classify import BLOCK, Floats, periods, reliability, room
 
 EXAMPLES = 5
 POINTS = 200
@@ -120,7 +120,8 @@ def _reviews(material: Material) -> int:
     """Return how many reviews the capacity allows over the test rows."""
     dataset, rows = material.dataset, material.scored.rows
     timed = dataset.column("time") is not None
-    return material.fitted.spec.review.capacity * len(np.unique(periods(dataset.at_us[rows], timed=timed)))
+    sizes = np.unique(periods(dataset.at_us[rows], timed=timed), return_counts=True)[1]
+    return sum(room(material.fitted.spec.review.capacity, size, timed=timed) for size in sizes.tolist())
 
 
 def _data(dataset: Dataset) -> report.DataSummary:
@@ -211,7 +212,8 @@ def _workload(material: Material, labels: NDArray[np.int8]) -> report.Workload:
     sizes = np.unique([*np.linspace(1, top, 30).round().astype(int), spec.review.capacity])
     precision, recall, cost, alerts_each = [], [], [], []
     timed = dataset.column("time") is not None
-    num_periods = max(1, len(np.unique(periods(dataset.at_us[material.scored.rows], timed=timed))))
+    scored = material.scored.rows
+    num_periods = len(np.unique(periods(dataset.at_us[scored], timed=True))) if timed else len(scored) / BLOCK
     for size in sizes.tolist():
         rows = alerts_of(spec, dataset, material.scored, capacity=size).rows
         hits = int((dataset.target[rows] == 1).sum())
@@ -295,6 +297,7 @@ def _timelines(
             unit=numbers[0].unit if numbers else "",
         )
         for column in dataset.inputs("entity")
+        if column.name in case.prediction.entities
     )
 
 

@@ -59,7 +59,8 @@ def leaderboard(fitted: Fitted) -> str:
 def summary(done: Run) -> str:
     """Return what a run found and where it is."""
     spec, found = done.fitted.spec, done.evaluation.metrics
-    per = "day" if spec.data.time or done.fitted.reference.choose_from else "thousand rows"
+    timed = any(column.role == "time" for column in done.fitted.featurizer.schema.columns)
+    per = "day" if timed else "thousand rows"
     first = f"foretell show {done.first_case} --run {done.folder}" if done.num_cases else ""
     what = spec.task.positive_text
     hits = f"{found['precision_at_capacity']:.1%}"

@@ -138,8 +138,7 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
         draft(prediction, facts, *narrate(facts, spec.narrate))
         for prediction, facts in zip(predictions, evidence, strict=True)
     )
-    if cases:
-        _open_cases(folder, cases, tell)
+    _open_cases(folder, cases, fitted.digest, tell)
     done = Run(
         folder=folder,
         evaluation=evaluation,
@@ -176,7 +175,7 @@ def predictions_of(
     timed = dataset.column("time") is not None
     place = {row: index for index, row in enumerate(scored.rows.tolist())}
     frame = dataset.frame[alerts.rows]
-    entities = [column.name for column in dataset.inputs("entity")]
+    entities = {column.name: frame[column.name] for column in dataset.inputs("entity")}
     inputs = [column.name for column in dataset.inputs() if column.kind != "entity"]
     found = []
     for index, (row, threshold) in enumerate(
@@ -187,7 +186,7 @@ def predictions_of(
             Prediction(
                 id=str(dataset.ids[row]),
                 at=iso(dataset.at_us[row]) if timed else "",
-                entities={name: str(frame[name][index]) for name in entities},
+                entities={name: known[index] for name, known in entities.items() if known[index] is not None},
                 inputs={name: _value(frame[name][index]) for name in inputs},
                 probability=probability,
                 logit=float(scored.logits[place[row]]),
@@ -274,14 +273,12 @@ def _judged(fitted: Fitted, dataset: Dataset, scored: Scored) -> Evaluation:
     return Evaluation(metrics={**found, "precision_at_capacity": alerts.precision}, alerts=alerts)
 
 
-def _open_cases(folder: Path, cases: tuple[Case, ...], tell: Tell) -> None:
-    """Open the cases; a store that holds another model's cases is kept beside the new one."""
+def _open_cases(folder: Path, cases: tuple[Case, ...], model: str, tell: Tell) -> None:
+    """Open the model's cases; a store that holds another model's is kept beside the new one."""
     path = folder / "cases.db"
     if path.exists():
         with Store(f"sqlite:///{path}", create=False) as store:
-            others = [
-                case for case in store.cases(limit=1) if case.prediction.model != cases[0].prediction.model
-            ]
+            others = [case for case in store.cases(limit=1) if case.prediction.model != model]
         if others:
             aside = path.with_name(f"cases-{others[0].prediction.model[:12]}.db")
             path.rename(aside)

@@ -11,6 +11,9 @@ import pyarrow as pa
 
 from foretell.spec import Spec
 
+NEVER_US = 2**62
+"""Later than any instant, in microseconds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
@@ -59,7 +62,8 @@ class Dataset:
     at_us: np.ndarray
     """int64 [N]: microseconds UTC since 1970; the row's number when the rows have no time."""
     known_at_us: np.ndarray
-    """int64 [N]: when the row's target became known, `at_us` + label delay."""
+    """int64 [N]: when the row's target became known, `at_us` + label delay. NEVER_US when the rows have
+    no time: then no row comes after another."""
     ids: np.ndarray
     """object [N] of str: the id column, else the row's number in the source."""
 

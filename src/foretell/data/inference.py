@@ -46,6 +46,12 @@ def infer(frame: pl.DataFrame, spec: Spec, where: str) -> tuple[Column, ...]:
             kind, role, reason = "entity", "id", id_reason
         else:
             kind, role, reason = _one(series, spec, stated.kind, timed=bool(time))
+        if series.name == spec.review.entity and (kind, role) != ("entity", "input"):
+            raise DataError(
+                f"alerts cannot be counted per '{series.name}' (review.entity): "
+                f"its kind is {kind}, its role {role}",
+                "name a column of kind entity that the model may see",
+            )
         columns.append(
             Column(
                 name=series.name,
@@ -68,6 +74,7 @@ def _named(spec: Spec) -> dict[str, str]:
         "data.time": data.time,
         "data.id": data.id,
         "data.target": data.target,
+        "review.entity": spec.review.entity,
     }
     return named | {name: what for what, name in single.items() if name}
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from foretell.data.cells import clipped, example
-from foretell.data.dataset import Column, Dataset, Repair, fingerprint
+from foretell.data.dataset import NEVER_US, Column, Dataset, Repair, fingerprint
 from foretell.data.inference import infer, missing_column
 from foretell.data.kinds import kind
 from foretell.data.sources import load
@@ -240,7 +240,8 @@ def _dataset(spec: Spec, frame: pl.DataFrame, schema: tuple[Column, ...], repair
         odd = int((target == -1).sum()) - frame[column.name].null_count()
         if odd:
             repairs.append(_unknown_label(frame[column.name], target, odd))
-    at_us = known_at_us = np.arange(len(frame), dtype=np.int64)
+    at_us = np.arange(len(frame), dtype=np.int64)
+    known_at_us = np.full(len(frame), NEVER_US)
     if "time" in by_role:
         at_us = frame[by_role["time"].name].to_physical().to_numpy()
         known_at_us = at_us + round(1e6 * seconds(spec.data.label_delay))

@@ -7,12 +7,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from foretell.data.dataset import Dataset
+from foretell.data.dataset import NEVER_US, Dataset
 from foretell.errors import DataError, SpecError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FAR = 2**62
-"""Later than any instant, in microseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,8 +91,8 @@ def _by_time(dataset: Dataset) -> Split:
     if not len(labelled):
         raise DataError("no row has a known target", "check `data.target`")
     test_from = _bound(spec.test_from, "test_from", _newest(labelled, spec.test_share))
-    test_until = _bound(spec.test_until, "test_until", FAR)
-    train_from = _bound(spec.train_from, "train_from", -FAR)
+    test_until = _bound(spec.test_until, "test_until", NEVER_US)
+    train_from = _bound(spec.train_from, "train_from", -NEVER_US)
     train_until = _bound(spec.train_until, "train_until", test_from)
     test = known & (at >= test_from) & (at < test_until)
     window = known & (at >= train_from) & (at < min(train_until, test_from))

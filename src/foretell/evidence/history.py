@@ -40,6 +40,8 @@ def collect(scene: Scene) -> list[list[Fact]]:
     for row in scene.rows.tolist():
         facts: list[Fact] = []
         for entity in entities:
+            if dataset.frame[entity.name][row] is None:  # rows of unknown customers are not one customer's
+                continue
             past = pasts[entity.name].before(row)
             facts += _counts(scene, entity, past, row)
             for name, values in numbers.items():

@@ -183,8 +183,9 @@ def collect(scene: Scene) -> list[list[Fact]]:
 def _of_row(scene: Scene, rebuilt: Rebuilt, row: int, read: NDArray[np.float32], limit: int) -> list[Fact]:
     players: list[tuple[int, int]] = []
     steps = []
-    for e in range(len(rebuilt.plan.entities)):
-        chosen = rebuilt.players(e, row, limit)
+    for e, entity in enumerate(rebuilt.plan.entities):
+        unknown = scene.dataset.frame[entity][row] is None
+        chosen = [] if unknown else rebuilt.players(e, row, limit)
         taken = rebuilt.steps(e, row, chosen, len(players))
         whole = rebuilt.state(e, row, taken, np.ones(len(players) + len(chosen), np.bool_))
         if np.allclose(whole, read[e], rtol=1e-4, atol=1e-4):

@@ -68,6 +68,7 @@ def fit_boosting(
         weights: row weights [n].
         categorical: which features are codes [F].
         num_trees: halved where positives are few.
+        threads: 0 leaves the choice to LightGBM.
         learning_rate: 0 for the usual one.
     """
     import lightgbm
@@ -144,7 +145,7 @@ class Boosting:
         def read(features: NDArray[np.float32]) -> float:
             features.take(self.columns, out=row[0], mode="clip")
             sum_rows(row, out, *kernel)
-            return out[0]
+            return out.item()
 
         return read
 

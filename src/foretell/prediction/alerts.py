@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from foretell.data.dataset import Dataset
 from foretell.prediction.fitted import Scored
+from foretell.prediction.reference import reviewed
 from foretell.spec import Spec
 from foretell.tasks.classify import DAY_SECONDS, Floats, cost_threshold, periods, queue
 from foretell.units import seconds
@@ -36,8 +37,11 @@ def alerts_of(spec: Spec, dataset: Dataset, scored: Scored, *, capacity: int = 0
     review = spec.review
     timed = dataset.column("time") is not None
     period = periods(dataset.at_us[scored.rows], timed=timed)
-    entity = scored.codes[review.entity][scored.rows] if review.entity else scored.rows
-    retired = _retired(spec, dataset, scored, entity) if timed else np.zeros(len(scored.rows), dtype=np.bool_)
+    codes = reviewed(spec, dataset, scored.codes)
+    entity = codes[scored.rows]
+    retired = (
+        _retired(spec, dataset, scored.rows, codes) if timed else np.zeros(len(scored.rows), dtype=np.bool_)
+    )
     kept = np.flatnonzero(~retired)
     costs = bool(review.cost_miss) and not capacity
     least = cost_threshold(cost_miss=review.cost_miss, cost_review=review.cost_review) if costs else -np.inf
@@ -47,6 +51,7 @@ def alerts_of(spec: Spec, dataset: Dataset, scored: Scored, *, capacity: int = 0
         period[kept],
         entity[kept],
         capacity=capacity or review.capacity,
+        timed=timed,
         retire=review.retire_known,
         least=least,
     )
@@ -58,19 +63,20 @@ def alerts_of(spec: Spec, dataset: Dataset, scored: Scored, *, capacity: int = 0
     )
 
 
-def _retired(spec: Spec, dataset: Dataset, scored: Scored, entity: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which scored rows belong to an entity whose positive was known when the row's day began."""
-    retired = np.zeros(len(scored.rows), dtype=np.bool_)
+def _retired(
+    spec: Spec, dataset: Dataset, rows: NDArray[np.int64], codes: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which of the rows belong to an entity whose positive was known when the row's day began."""
+    retired = np.zeros(len(rows), dtype=np.bool_)
     if not spec.review.retire_known:
         return retired
-    codes = scored.codes[spec.review.entity] if spec.review.entity else np.arange(len(dataset))
     positive = np.flatnonzero(dataset.target == 1)
     day_us = DAY_SECONDS * MICRO
-    day = dataset.at_us[scored.rows] // day_us
+    day = dataset.at_us[rows] // day_us
     for number in np.unique(day):
         begins = number * day_us
         known = positive[dataset.known_at_us[positive] <= begins]
         recent = known[dataset.at_us[known] >= begins - seconds(spec.review.retire_for) * MICRO]
         today = day == number
-        retired[today] = np.isin(entity[today], codes[recent])
+        retired[today] = np.isin(codes[rows[today]], codes[recent])
     return retired

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from foretell.data.dataset import Dataset
+from foretell.data.dataset import NEVER_US, Dataset
 from foretell.data.table import Schema, encode
 from foretell.models import stream
 from foretell.models.suspicion import Suspicion
@@ -136,7 +136,8 @@ class Featurizer:
             numbers=np.stack(numbers, axis=1).astype(np.float64) if numbers else np.zeros((len(dataset), 0)),
             at_seconds=dataset.at_us * MICRO,
             known_at_seconds=dataset.known_at_us * MICRO,
-            labels=dataset.target.astype(np.float64),
+            # What never becomes known in the order of the rows must not enter a state, nor wait for it.
+            labels=np.where(dataset.known_at_us < NEVER_US, dataset.target, -1).astype(np.float64),
             own=own_features(dataset, self.schema)[0],
         )
 
@@ -194,13 +195,15 @@ class Featurizer:
         )
 
 
-def featurizer(schema: Schema, dataset: Dataset, half_lives_seconds: tuple[float, ...]) -> Featurizer:
+def featurizer(
+    schema: Schema, dataset: Dataset, teach: NDArray[np.int64], half_lives_seconds: tuple[float, ...]
+) -> Featurizer:
     """Return a featurizer that suspects nothing yet; scales are the medians of the teaching rows' numbers."""
     entities = tuple(column.name for column in dataset.inputs("entity"))
     numbers = tuple(column.name for column in dataset.inputs("number"))
     scales = []
     for name in numbers:
-        sizes = dataset.frame[name].abs().drop_nulls().drop_nans()
+        sizes = dataset.frame[name][teach].abs().drop_nulls().drop_nans()
         middle = sizes.median() if len(sizes) else 0.0
         scales.append(float(middle) if isinstance(middle, float) and middle > 0 else 1.0)
     plan = stream.StreamPlan(

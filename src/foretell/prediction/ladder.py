@@ -88,6 +88,7 @@ def fit(spec: Spec, dataset: Dataset, parts: Split, *, folder: Path, tell: Tell)
     mixed = sum(
         (share * by_name[name].choosing for name, share in shares.items()), np.zeros(len(parts.valid))
     )
+    codes = {name: events.slots[:, e] for e, name in enumerate(features.plan.entities)}
     calibration = calibrate(mixed, dataset.target[parts.valid], seed=spec.train.seed)
     fitted = Fitted(
         spec=spec,
@@ -97,7 +98,7 @@ def fit(spec: Spec, dataset: Dataset, parts: Split, *, folder: Path, tell: Tell)
         weights=shares,
         offsets={name: by_name[name].offset for name in shares},
         calibration=calibration,
-        threshold=threshold_of(spec, dataset, parts.valid, calibration(mixed), events.slots),
+        threshold=threshold_of(spec, dataset, parts.valid, calibration(mixed), codes),
         factors=factors_of(spec, dataset, features),
         reference=reference_of(
             dataset, parts, material, mixed, boosted.gains, features.plan.numbers, spec.train.seed
@@ -115,9 +116,8 @@ def _features(
     spec: Spec, dataset: Dataset, parts: Split, tell: Tell
 ) -> tuple[Featurizer, Events, Replayed, Sample]:
     """Replay without suspicion, learn it from a first look at the teaching rows, and replay with it."""
-    features = featurizer(
-        fit_schema(dataset, parts.train), dataset, tuple(seconds(text) for text in spec.model.half_lives)
-    )
+    half_lives = tuple(seconds(text) for text in spec.model.half_lives)
+    features = featurizer(fit_schema(dataset, parts.train), dataset, parts.train, half_lives)
     before = Snapshot.empty(features.plan)
     events = features.events(dataset, before.register)
     replayed = features.replay(events, before, keep=parts.test)
@@ -129,7 +129,7 @@ def _features(
     x, labels = replayed.features[sample.rows], dataset.target[sample.rows]
     first = fit_boosting(
         x, labels, sample.weights, features.categorical,
-        num_trees=FIRST_TREES, learning_rate=FIRST_RATE, threads=threads(spec), seed=spec.train.seed,
+        num_trees=FIRST_TREES, learning_rate=FIRST_RATE, threads=spec.train.threads, seed=spec.train.seed,
     )  # fmt: skip
     bends = [
         knots(x[:, f], first.splits[f], num_knots=SUSPICION_KNOTS) for f in range(features.plan.num_features)
@@ -162,7 +162,7 @@ def _climb(
             labels,
             material.weights,
             material.categorical[columns],
-            threads=threads(spec),
+            threads=spec.train.threads,
             seed=spec.train.seed,
         )
         family = Boosting(columns=columns.astype(np.int64), trees=boosted.trees)
@@ -273,8 +273,3 @@ def _standings(
         )
     )
     return tuple(standings)
-
-
-def threads(spec: Spec) -> int:
-    """Return the CPU threads that a fit may use."""
-    return spec.train.threads or 1

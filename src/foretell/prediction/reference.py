@@ -1,7 +1,8 @@
 """What later facts are compared with, and the threshold: from rows that taught or chose, never test rows."""
 
+from collections.abc import Mapping
+
 import numpy as np
-from numpy.typing import NDArray
 
 from foretell.data.dataset import Dataset
 from foretell.data.split import Split
@@ -58,10 +59,10 @@ def reference_of(
 
 
 def threshold_of(
-    spec: Spec, dataset: Dataset, choose: Rows, probabilities: Floats, slots: NDArray[np.int64]
+    spec: Spec, dataset: Dataset, choose: Rows, probabilities: Floats, codes: Mapping[str, Rows]
 ) -> float:
     """Return the probability that fills the review capacity on the choosing rows, and is worth the cost."""
-    review = spec.review
+    review, timed = spec.review, dataset.column("time") is not None
     worth = (
         cost_threshold(cost_miss=review.cost_miss, cost_review=review.cost_review)
         if review.cost_miss
@@ -70,17 +71,26 @@ def threshold_of(
     filled = queue(
         probabilities,
         dataset.target[choose],
-        periods(dataset.at_us[choose], timed=dataset.column("time") is not None),
-        reviewed(spec, dataset, slots)[choose],
+        periods(dataset.at_us[choose], timed=timed),
+        reviewed(spec, dataset, codes)[choose],
         capacity=review.capacity,
+        timed=timed,
         retire=review.retire_known,
     )
-    return max(float(np.median(filled.cutoff)), worth) if len(filled.rows) else 1.0
+    # A period in which every entity was retired has no cut-off.
+    cutoffs = filled.cutoff[np.isfinite(filled.cutoff)]
+    return max(float(np.median(cutoffs)), worth) if len(cutoffs) else 1.0
 
 
-def reviewed(spec: Spec, dataset: Dataset, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the code of what is reviewed for each row: its `review.entity`, else the row itself."""
-    entities = [column.name for column in dataset.inputs("entity")]
-    if spec.review.entity:
-        return slots[:, entities.index(spec.review.entity)]
-    return np.arange(len(dataset), dtype=np.int64)
+def reviewed(spec: Spec, dataset: Dataset, codes: Mapping[str, Rows]) -> Rows:
+    """Return the code of what is reviewed for each row: its `review.entity`, else the row itself.
+
+    Args:
+        codes: entity column -> code of each row's entity [n], 0 or more.
+    """
+    rows = np.arange(len(dataset), dtype=np.int64)
+    if not spec.review.entity:
+        return rows
+    # Rows whose card nobody knows are not one card.
+    unknown = dataset.frame[spec.review.entity].is_null().to_numpy()
+    return np.where(unknown, -1 - rows, codes[spec.review.entity])

@@ -18,6 +18,8 @@ Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]
 LARGEST_LOGIT = 12.0
 DAY_SECONDS = 86_400
+BLOCK = 1000
+"""Rows of a review period where rows have no time."""
 
 
 def sigmoid(logits: Floats) -> Floats:
@@ -188,7 +190,16 @@ def metrics(probabilities: Floats, labels: Labels) -> Mapping[str, float]:
 
 def periods(at_us: NDArray[np.int64], *, timed: bool) -> NDArray[np.int64]:
     """Return each row's review period [n]: its UTC day, or its block of a thousand rows without time."""
-    return at_us // (DAY_SECONDS * 1_000_000) if timed else np.arange(len(at_us), dtype=np.int64) // 1000
+    return at_us // (DAY_SECONDS * 1_000_000) if timed else np.arange(len(at_us), dtype=np.int64) // BLOCK
+
+
+def room(capacity: int, num_rows: int, *, timed: bool) -> int:
+    """Return the reviews that a period of so many rows allows: a block that is cut short has its share.
+
+    >>> room(100, 7, timed=True), room(100, 1000, timed=False), room(100, 120, timed=False)
+    (100, 100, 12)
+    """
+    return capacity if timed else max(1, round(capacity * num_rows / BLOCK))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +222,7 @@ def queue(
     entity: NDArray[np.int64],
     *,
     capacity: int,
+    timed: bool = True,
     retire: bool = False,
     least: float = -np.inf,
 ) -> Queue:
@@ -221,7 +233,8 @@ def queue(
         labels: outcomes [n]; -1 where unknown. They tell what a review finds, never what is reviewed.
         period: review period of each row [n].
         entity: code of the thing that is reviewed (a card) [n].
-        capacity: reviews per period.
+        capacity: reviews per day, or per thousand rows without time.
+        timed: whether periods are days; blocks of rows are reviewed by their size.
         retire: an entity that a review found positive leaves the later queues: its card is blocked.
         least: lowest score worth a review.
 
@@ -238,15 +251,16 @@ def queue(
         best = best[scores[best] >= least]
         if retired:
             best = best[~np.isin(entity[best], list(retired))]
-        best = best[:capacity]
+        places = room(capacity, len(rows), timed=timed)
+        best = best[:places]
         positive = np.intersect1d(entity[best], entity[rows[labels[rows] == 1]])
         if retire:
             retired.update(positive.tolist())
         if len(best):
-            full = len(best) == capacity or least == -np.inf
+            full = len(best) == places or least == -np.inf
             cutoff[rows] = scores[best[-1]] if full else least
         queued.append(best)
-        shares.append(len(positive) / capacity)
+        shares.append(len(positive) / places)
     rows = np.concatenate(queued) if queued else np.empty(0, dtype=np.int64)
     return Queue(rows=rows, cutoff=cutoff, precision=float(np.mean(shares)) if shares else 0.0)
 
