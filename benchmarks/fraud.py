@@ -134,7 +134,7 @@ def ours(bench: Bench, week: str, labels: str, seed: int) -> None:
     if not bench.missing(week, labels, NAMES[DELIVERED], seed):
         return
     fitted, scored, parts, spent = fitted_on(bench, week, labels, seed)
-    if seed == 0 and bench.missing(week, labels, ON_STATES.name, 0):
+    if (labels, seed) == ("all", 0) and bench.missing(week, labels, ON_STATES.name, 0):
         bench.add(week, labels, ON_STATES.name, 0, on_states(bench, week, labels, scored))
     for standing in fitted.standings:
         figures = {"ap": standing.metrics["average_precision"], "auc": standing.metrics["auc"]}
