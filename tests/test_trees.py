@@ -34,3 +34,15 @@ def test_a_booster_without_splits_is_a_constant():
     np.testing.assert_allclose(
         from_booster(booster).logits(x), booster.predict(x, raw_score=True), atol=1e-12
     )
+
+
+@pytest.mark.parametrize("num_trees", [1, 4, 7])
+def test_trees_that_never_saw_a_missing_number_say_what_lightgbm_says_of_rows_that_miss_some(num_trees):
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(1000, 5)).astype(np.float32)
+    y = (x[:, 0] * x[:, 1] > 0.3).astype(int)
+    booster = lightgbm.train({"objective": "binary", "verbosity": -1}, lightgbm.Dataset(x, y), num_trees)
+    trees = from_booster(booster)
+    assert trees.kernel()[0]
+    x[:300][rng.random((300, 5)) < 0.2] = np.nan
+    np.testing.assert_allclose(trees.logits(x), booster.predict(x, raw_score=True), rtol=0, atol=1e-12)

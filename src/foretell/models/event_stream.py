@@ -69,7 +69,7 @@ class EventStream:
         def read(features: NDArray[np.float32]) -> float:
             features.take(self.columns, out=row[0], mode="clip")
             read_out_rows(row, out, *kernel)
-            return out[0]
+            return out.item()
 
         return read
 
