@@ -96,13 +96,14 @@ class Live:
         self._arrive(at)
         memory = self._memory
         place = memory.add(name)
+        slots, excused = memory.slots[place], memory.excused[place]
         for e, (entity, known) in enumerate(zip(self._known, entities, strict=True)):
             slot = entity.get(known)
-            memory.slots[place, e] = slot if slot is not None else self._new(entity, known)
+            slots[e] = slot if slot is not None else self._new(entity, known)
         memory.happened_at[place] = at
         stream.step_event(
-            self._state, self._touched, memory.slots[place], self._numbers, at, self._rates, self._scales,
-            *self._suspicion, self._streamed, memory.excused[place],
+            self._state, self._touched, slots, self._numbers, at, self._rates, self._scales,
+            *self._suspicion, self._streamed, excused,
         )  # fmt: skip
         logit = 0.0
         for weight, reader, offset in self._readers:
