@@ -170,14 +170,19 @@ def explain(row_id: str, folder: Path | None) -> None:
 @main.command()
 @click.argument("row_id")
 @run_option
-@click.option("--length", type=click.Choice(["short", "medium", "long"]), default="medium")
-@click.option("--seed", default=0, help="Another true wording.")
-def narrate(row_id: str, folder: Path | None, length: str, seed: int) -> None:
+@click.option("--length", type=click.Choice(["short", "medium", "long"]), help="The run's if not given.")
+@click.option("--seed", type=int, help="Another true wording; the run's if not given.")
+def narrate(row_id: str, folder: Path | None, length: str | None, seed: int | None) -> None:
     """Write the verified narrative of one test row."""
-    from foretell.spec import NarrateSpec
+    from dataclasses import replace
+
+    from foretell.border import load_spec
     from foretell.workflow import evidence_of
 
-    narrative, _ = foretell.narrate(evidence_of(found(folder), row_id), NarrateSpec(length=length, seed=seed))
+    run_folder = found(folder)
+    spec = load_spec(run_folder / "model" / "spec.yaml").narrate
+    spec = replace(spec, length=length or spec.length, seed=spec.seed if seed is None else seed)
+    narrative, _ = foretell.narrate(evidence_of(run_folder, row_id), spec)
     click.echo(narrative.text)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
 import foretell
-from foretell import report
+from foretell import report, units
 from foretell.border import dump_spec
 from foretell.data.audit import AuditFinding
 from foretell.data.dataset import Dataset
@@ -58,7 +58,7 @@ def report_of(material: Material) -> report.RunReport:
     labels = material.dataset.target[material.scored.rows[known]]
     probabilities = material.scored.probabilities[known]
     return report.RunReport(
-        title=f"{spec.task.positive_text.capitalize()} among {spec.data.row_text}s",
+        title=f"{spec.task.positive_text.capitalize()} among {units.plural(spec.data.row_text)}",
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         spec_yaml=dump_spec(spec),
         row_text=spec.data.row_text,
@@ -303,10 +303,10 @@ def _timelines(
 
 def _limits(material: Material) -> tuple[str, ...]:
     spec, reference = material.fitted.spec, material.fitted.reference
-    row = spec.data.row_text
+    rows = units.plural(spec.data.row_text)
     limits = [
         "A factor says what moved the model's score, not what caused the outcome.",
-        f"Probabilities were calibrated on {len(reference.labels):,} {row}s; what changed in the world since "
+        f"Probabilities were calibrated on {len(reference.labels):,} {rows}; what changed in the world since "
         "is not in them.",
         "A counterfactual changes one number and leaves the past as it was; it is not advice to anyone.",
     ]
@@ -316,7 +316,7 @@ def _limits(material: Material) -> tuple[str, ...]:
         )
     if spec.review.retire_known:
         limits.append(
-            f"{int(material.alerts.retired.sum()):,} {row}s were left out of the queue: their entity had "
+            f"{int(material.alerts.retired.sum()):,} {rows} were left out of the queue: their entity had "
             f"been found positive in the {spec.review.retire_for} before."
         )
     return tuple(limits)

@@ -149,7 +149,7 @@ class ExplainSpec:
     __pydantic_config__ = STRICT
 
     resamples: int = 50
-    """Resamples over which the stability of signs and ranks is measured."""
+    """Sampled orders of the factors: what shares are estimated from, and the stability of signs and ranks."""
     past_events: int = 8
     """Past events per entity whose share in the score is measured one by one."""
     similar: int = 50

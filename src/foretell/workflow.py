@@ -229,7 +229,8 @@ def evidence_of(folder: Path, row_id: str) -> Evidence:
     """Return the evidence about one row of a run: its case's, else gathered anew from the run's data.
 
     Raises:
-        DataError: when the data have no such row.
+        DataError: when the data have no such row, or it taught or chose the model: its score is no prediction
+            then, and it would count among the past rows that it is compared with.
     """
     store = folder / "cases.db"
     if store.exists():
@@ -242,6 +243,9 @@ def evidence_of(folder: Path, row_id: str) -> Evidence:
     rows = np.flatnonzero(dataset.ids == row_id)
     if len(rows) == 0:
         raise DataError(f"there is no row '{row_id}' in {fitted.spec.data.source}", "give the id of a row")
+    parts = split(dataset)
+    if np.isin(rows, np.concatenate([parts.train, parts.valid])).any():
+        raise DataError(f"row '{row_id}' taught or chose the model", "give the id of a row that judges it")
     scored = fitted.score(dataset, rows)
     return explain(
         fitted, dataset, scored, Alerts(rows=rows, thresholds=np.full(len(rows), fitted.threshold))

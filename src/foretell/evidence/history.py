@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell import units
 from foretell.data.dataset import Column
 from foretell.evidence.scene import Scene, fact, iso
 from foretell.evidence.subject import quartiles
@@ -58,7 +59,7 @@ def _within(scene: Scene, past: NDArray[np.int64], row: int, days: int) -> NDArr
 
 
 def _counts(scene: Scene, entity: Column, past: NDArray[np.int64], row: int) -> list[Fact]:
-    rows_text = f"{scene.fitted.spec.data.row_text}s"
+    rows_text = units.plural(scene.fitted.spec.data.row_text)
     return [
         fact(
             "history",

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell import units
 from foretell.evidence.scene import Scene, fact
 from foretell.prediction.fitted import Reference
 from foretell.records import Fact, Prediction, Value
@@ -64,7 +65,7 @@ def _reliability(scene: Scene, prediction: Prediction) -> Fact:
     return fact(
         "reliability",
         "like_scored",
-        f"past {scene.fitted.spec.data.row_text}s scored like this one",
+        f"past {units.plural(scene.fitted.spec.data.row_text)} scored like this one",
         int(labels.sum()),
         "count",
         f"choosing rows {reference.choose_from} to {reference.choose_until}".strip(),

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from foretell import units
 from foretell.evidence.scene import Scene, fact
 from foretell.records import Fact
 
@@ -38,7 +39,7 @@ def collect(scene: Scene) -> list[list[Fact]]:
                 fact(
                     "similar",
                     "nearest",
-                    f"the most similar past {spec.data.row_text}s with known outcome",
+                    f"the most similar past {units.plural(spec.data.row_text)} with known outcome",
                     int(reference.similar_labels[like].sum()),
                     "count",
                     f"a sample of {len(stored):,} rows that taught or chose the model",

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from foretell import units
 from foretell.data.dataset import Column, Dataset
 from foretell.prediction.features import Featurizer
 from foretell.prediction.fitted import Factor
@@ -25,7 +26,7 @@ def _text(factor: str, columns: dict[str, Column], spec: Spec) -> str:
     if not entity_name:
         column = columns[what]
         return f"the time of the {spec.data.row_text}" if column.role == "time" else f"the {column.text}"
-    entity, rows = columns[entity_name].text, f"{spec.data.row_text}s"
+    entity, rows = columns[entity_name].text, units.plural(spec.data.row_text)
     fixed = {
         "pace": f"the pace of this {entity}'s {rows}",
         "outcomes": f"the {spec.task.positive_text} record of this {entity}",

@@ -45,7 +45,7 @@ class Reference:
     """ISO instants between which the choosing rows lie; empty without time."""
     choose_until: str
     num_rows: int
-    """Teaching rows that the quartiles and grids were taken of."""
+    """Teaching and choosing rows that the quartiles and grids were taken of."""
     quartiles: Mapping[str, tuple[float, float]]
     """Number column -> first and third quartile."""
     grids: Mapping[str, Floats]

@@ -26,10 +26,9 @@ from foretell.report.views import (
     interval,
     last_day,
     more,
-    plural,
     sentences,
 )
-from foretell.units import day, instant, number, percent, write
+from foretell.units import day, instant, number, percent, plural, write
 
 UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Control characters and those that turn the direction of text: a name must not rewrite its sentence."""

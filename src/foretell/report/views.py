@@ -1,4 +1,4 @@
-"""What the templates show, worked out from the records: sentences with facts, tables, plurals."""
+"""What the templates show, worked out from the records: sentences with facts, tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -166,17 +166,6 @@ def last_day(until_at: str) -> str:
 def decimal(value: float | None, places: int = 3) -> str:
     """Write a metric, or a dash where it was not measured."""
     return "–" if value is None else f"{value:,.{places}f}"
-
-
-def plural(word: str) -> str:
-    """Return the plural of an owner's word for a row.
-
-    >>> [plural(word) for word in ("transaction", "visit", "entity", "batch")]
-    ['transactions', 'visits', 'entities', 'batches']
-    """
-    if word.endswith("y") and word[-2:-1] not in tuple("aeiou"):
-        return word[:-1] + "ies"
-    return word + ("es" if word.endswith(("s", "x", "ch", "sh")) else "s")
 
 
 MEASURES = (
