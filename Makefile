@@ -15,7 +15,7 @@ lint: $(VENV) # format, lint, types, floors
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/ty check
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-cache
 
 check: lint test # what CI runs
 
