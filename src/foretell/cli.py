@@ -6,6 +6,7 @@ Data go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 fault, 2
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ run_option = click.option(
 
 @main.command()
 @click.argument("folder", type=Path, default=Path("runs/demo"))
-@click.option("--seed", default=0, help="Another world.")
+@click.option("--seed", default=0, help="Another number simulates another desk.")
 def demo(folder: Path, seed: int) -> None:
     """Simulate a payments desk and run the whole road on it."""
     from foretell.data.worlds import payments
@@ -78,7 +79,10 @@ def demo(folder: Path, seed: int) -> None:
 @target_option
 @set_option
 def check(spec: str, target: str, overrides: tuple[str, ...]) -> None:
-    """Report every fault of a spec at once; print the resolved spec when there is none."""
+    """Report every fault of a spec at once; print it with all defaults when there is none.
+
+    The data are not opened: `read` tells whether they fit.
+    """
     from foretell.border import dump_spec
 
     click.echo(dump_spec(loaded(spec, target, overrides)), nl=False)
@@ -212,14 +216,14 @@ def cases(folder: Path | None, status: str | None, limit: int, after: str | None
 @run_option
 @click.option("--html", type=Path, help="Write the case as one HTML page.")
 def show(case_id: str, folder: Path | None, html: Path | None) -> None:
-    """Show one case: text, findings, evidence, history."""
+    """Show one case: text, evidence, history. `verify` shows the finding on each sentence."""
     case = store(folder).case(case_id)
     if html is not None:
         from foretell.report import case_page, timelines_of
 
         html.write_text(case_page(case, timelines_of(case)), encoding="utf-8")
         return
-    click.echo(f"case {case.id}, {case.status}, opened {case.opened_at}, content {case.content[:16]}\n")
+    click.echo(f"case {case.id}, {case.status}, opened {case.opened_at}, content {case.content}\n")
     click.echo(f"{case.narrative.text}\n")
     for fact in case.evidence.facts:
         detail = ", ".join(f"{name} {value}" for name, value in fact.detail.items())
@@ -257,7 +261,7 @@ def verify(case_id: str, folder: Path | None) -> None:
 @click.option("--reason", default="", help="Why.")
 @click.option("--text", default="", help="The whole new text, for edit.")
 @click.option(
-    "--content", default="", help="Digest of the content that was seen; the present one if not given."
+    "--content", default="", help="Content that was seen, as `show` prints it; the present one if not given."
 )
 def decide(
     case_id: str, verb: str, folder: Path | None, actor: str, reason: str, text: str, content: str
@@ -323,7 +327,15 @@ def finish(spec: Spec) -> None:
     """Run the road and end with what was found and where it is."""
     from foretell.terminal import summary
 
-    click.echo(summary(foretell.run(spec, tell=say)))
+    click.echo(summary(foretell.run(spec, tell=say), called()))
+
+
+def called() -> str:
+    """Return how this program can be called again: by name where the shell finds it, else by its path."""
+    path, on_path = Path(sys.argv[0]), shutil.which("foretell")
+    if path.name != "foretell" or (on_path and path.samefile(on_path)):
+        return "foretell"
+    return sys.argv[0]
 
 
 def found(folder: Path | None) -> Path:

@@ -56,12 +56,12 @@ def leaderboard(fitted: Fitted) -> str:
     )
 
 
-def summary(done: Run) -> str:
-    """Return what a run found and where it is."""
+def summary(done: Run, program: str) -> str:
+    """Return what a run found, where it is, and how `program` shows it."""
     spec, found = done.fitted.spec, done.evaluation.metrics
     timed = any(column.role == "time" for column in done.fitted.featurizer.schema.columns)
     per = "day" if timed else "thousand rows"
-    first = f"foretell show {done.first_case} --run {done.folder}" if done.num_cases else ""
+    first = f"{program} show {done.first_case} --run {done.folder}" if done.num_cases else ""
     what = spec.task.positive_text
     hits = f"{found['precision_at_capacity']:.1%}"
     alerts = f"of {spec.review.capacity:,} reviews a {per}, {hits} find {what}"
@@ -77,6 +77,6 @@ def summary(done: Run) -> str:
         f"{done.cpu_seconds:.0f} CPU-seconds",
         "",
         f"report  {done.folder / 'report.html'}",
-        f"cases   foretell cases --run {done.folder}",
+        f"cases   {program} cases --run {done.folder}",
     ]
     return "\n".join([*lines, *([f"one     {first}"] if first else [])])
