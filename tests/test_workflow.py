@@ -1,5 +1,6 @@
 """The whole road on a small simulated world: what comes in, what comes out, what must hold between them."""
 
+import fcntl
 import json
 import os
 import re
@@ -233,6 +234,20 @@ def test_wrong_input_is_told_in_words_and_an_exit_code(
     assert "error: " in result.output
     assert words in result.output
     assert "Traceback" not in result.output
+
+
+def test_two_runs_never_write_to_one_folder(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(600, 2))
+    pl.DataFrame({"x": x[:, 0], "left": (x.sum(1) > 1).astype(int)}).write_csv(tmp_path / "rows.csv")
+    (tmp_path / "run").mkdir()
+    command = ["run", str(tmp_path / "rows.csv"), "--target", "left", "--set", f"out={tmp_path / 'run'}"]
+    with (tmp_path / "run" / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        refused = CliRunner().invoke(main, command)
+    assert refused.exit_code == 7
+    assert "another run" in refused.output
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+    assert CliRunner().invoke(main, [*command, "--set", "model.families=[]"]).exit_code == 0
 
 
 def test_an_altered_model_is_refused(done: Run, tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 The one file that knows both wings. Every verb can be called on its own; `run` walks them all.
 """
 
+import fcntl
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from foretell.data.audit import AuditFinding, audit
 from foretell.data.dataset import Dataset
 from foretell.data.reading import read as read_rows
 from foretell.data.split import Split, split
-from foretell.errors import DataError, StoreError
+from foretell.errors import CheckpointError, DataError, StoreError
 from foretell.evidence.scene import Scene, iso
 from foretell.prediction import ladder
 from foretell.prediction.alerts import Alerts, alerts_of
@@ -71,7 +73,9 @@ def read(spec: Spec) -> Dataset:
 def fit(spec: Spec, dataset: Dataset | None = None, *, tell: Tell = quiet) -> Fitted:
     """Fit the floor and the families, write the model folder under `spec.out`, return what is delivered."""
     rows = dataset if dataset is not None else read(spec)
-    return _fitted(spec, rows, split(rows), tell)[0]
+    parts = split(rows)
+    with _alone(Path(spec.out)):
+        return _fitted(spec, rows, parts, tell)[0]
 
 
 def evaluate(fitted: Fitted, dataset: Dataset | None = None) -> Evaluation:
@@ -118,15 +122,31 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
     """Walk the whole road and leave a folder: model, cases.db, report.html, report.json.
 
     A run that was interrupted goes on: a network from its last checkpoint, and cases that were opened stay.
+
+    Raises:
+        StoreError: when another run is writing to the folder.
     """
     started = time.process_time()
-    folder = Path(spec.out)
     tell(f"reading {spec.data.source}")
     dataset = read(spec)
     tell(f"  {len(dataset):,} rows, {len(dataset.repairs)} kinds of repair")
     parts = split(dataset)
     findings = audit(dataset, parts)
     tell(_split_told(parts, findings))
+    with _alone(Path(spec.out)):
+        return _walked(spec, dataset, parts, findings, tell, started)
+
+
+def _walked(
+    spec: Spec,
+    dataset: Dataset,
+    parts: Split,
+    findings: tuple[AuditFinding, ...],
+    tell: Tell,
+    started: float,
+) -> Run:
+    """Walk the rest of the road, from the rows to the report."""
+    folder = Path(spec.out)
     fitted, scored = _fitted(spec, dataset, parts, tell)
     evaluation = _judged(fitted, dataset, scored)
     alerts = evaluation.alerts
@@ -257,6 +277,27 @@ def _found(cases: Store, case_id: str) -> list[Case]:
         return [cases.case(case_id)]
     except StoreError:
         return []
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None, None, None]:
+    """Hold the folder of a run against other runs; the hold ends with the process, however that ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise CheckpointError(
+            f"'{folder}' cannot be written: {error}", "choose another folder in `out`"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(
+                f"another run is writing to '{folder}'",
+                "wait for it to end, or choose another folder in `out`",
+            ) from error
+        yield
 
 
 def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fitted, Scored]:
