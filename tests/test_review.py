@@ -93,8 +93,8 @@ def test_a_threshold_stays_a_number_when_every_entity_is_retired(tmp_path):
     frame = data_samples.payments(200).with_columns(
         pl.Series("y", [1] * 199 + [0]), pl.Series("customer_id", ["m1"] * 199 + ["m2"])
     )
-    spec = ("columns.customer_id.kind=entity", "review.entity=customer_id", "review.retire_known=true")
-    dataset = dataset_of(tmp_path, frame, *spec)
+    review = ("review.entity=customer_id", "review.retire_known=true", "review.capacity=100")
+    dataset = dataset_of(tmp_path, frame, "columns.customer_id.kind=entity", *review)
     codes = {"customer_id": np.array([0] * 199 + [1])}
     choose = np.arange(len(dataset) - 1)
     assert threshold_of(dataset.spec, dataset, choose, np.linspace(0, 1, 199), codes) <= 1

@@ -78,7 +78,7 @@ train:
   epoch: 3
 epochs: 3
 model: {families: recurrent, ensemble: nope}
-review: {cost_miss: 3, capacity: 0}
+review: {cost_miss: 3, capacity: -1}
 columns:
   amount: {kind: numbr}
 task: {name: clasify}
@@ -96,7 +96,7 @@ task: {name: clasify}
         "fraud.yaml:8: epochs: unknown name 'epochs' (did you mean 'train.epochs'?)",
         "fraud.yaml:9: model.families: 'recurrent' must be a list, as in [a, b]",
         "fraud.yaml:9: model.ensemble: 'nope' must be true or false",
-        "fraud.yaml:10: review.capacity: '0' must be from 1 to 1,000,000,000",
+        "fraud.yaml:10: review.capacity: '-1' must be from 0 to 1,000,000,000",
         "fraud.yaml:10: review.cost_miss: '3.0' must come together with review.cost_review: "
         "state both above 0, or neither",
         "fraud.yaml:12: columns.amount.kind: 'numbr' must be one of number, category, time, text, entity "

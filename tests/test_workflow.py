@@ -132,6 +132,20 @@ def test_a_model_folder_opens_to_the_same_scores(done: Run) -> None:
     assert opened.digest == done.fitted.digest
 
 
+def test_a_reopened_model_reads_its_features_in_the_same_order(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    zone, age, plan = rng.choice(["b", "a"], 2000), rng.normal(size=2000), rng.choice(["x", "y", "z"], 2000)
+    left = (zone == "a").astype(int) + (plan == "z") + rng.normal(size=2000) > 1.2
+    age[:50] = np.nan
+    table = pl.DataFrame({"zone": zone, "age": age, "plan": plan, "left": left.astype(int)})
+    table.write_csv(tmp_path / "rows.csv")
+    source = {"source": str(tmp_path / "rows.csv"), "target": "left"}
+    fitted = foretell.fit(load_spec(source, (f"out={tmp_path / 'run'}", "model.families=[]")))
+    opened = open_fitted(tmp_path / "run" / "model")
+    assert opened.featurizer.names == fitted.featurizer.names
+    assert foretell.evaluate(opened).metrics == foretell.evaluate(fitted).metrics
+
+
 def test_new_rows_go_on_where_the_stream_stood(done: Run, world: Path, tmp_path: Path) -> None:
     events = pl.read_parquet(world / "transactions.parquet").sort("at", maintain_order=True)
     cut = len(events) - 700

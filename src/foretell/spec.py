@@ -184,8 +184,9 @@ class ReviewSpec:
 
     __pydantic_config__ = STRICT
 
-    capacity: int = 100
-    """Alerts that people can review per day (per thousand rows where rows have no time)."""
+    capacity: int = 0
+    """Alerts that people can review per day (per thousand rows where rows have no time); 0: as many as there
+    usually are positives."""
     entity: str = ""
     """Alerts are counted per value of this entity column: one alert a day per card, its highest score."""
     retire_known: bool = False

@@ -314,6 +314,11 @@ def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fit
 def _judged(fitted: Fitted, dataset: Dataset, scored: Scored) -> Evaluation:
     alerts = alerts_of(fitted.spec, dataset, scored)
     kept = np.flatnonzero(~alerts.retired & (dataset.target[scored.rows] >= 0))
+    if len(kept) == 0:
+        raise DataError(
+            f"none of {len(scored.rows):,} test rows is left: their entities had been found positive before",
+            f"lower review.retire_for (now {fitted.spec.review.retire_for})",
+        )
     found = metrics(scored.probabilities[kept], dataset.target[scored.rows[kept]])
     return Evaluation(metrics={**found, "precision_at_capacity": alerts.precision}, alerts=alerts)
 

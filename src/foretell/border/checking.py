@@ -163,7 +163,7 @@ RULES: tuple[Rule, ...] = (
     _whole("narrate.seed", 0, LARGEST_SEED),
     _stated("narrate.glossary.*", "must say why it matters"),
     _stated("narrate.checks.*", "must say what to check"),
-    _whole("review.capacity", 1),
+    _whole("review.capacity", 0),
     Rule("review.retire_for", lambda value: is_duration(value, low=1e-3), "must be a duration above 0: 14d"),
     _amount("review.cost_miss"),
     _amount("review.cost_review"),

@@ -43,7 +43,9 @@ class Schema:
             columns = tuple(restore(Column, column) for column in data["columns"])
         except ValueError as error:
             raise CheckpointError(f"not a schema: {error}", "fit the model again") from error
-        return cls(columns=columns, states={name: dict(state) for name, state in data["states"].items()})
+        # Features stand in the order of the columns; JSON may have sorted the names.
+        states = {c.name: dict(data["states"][c.name]) for c in columns if c.name in data["states"]}
+        return cls(columns=columns, states=states)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

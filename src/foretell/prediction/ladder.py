@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
+from threadpoolctl import threadpool_limits
 
 from foretell.data.dataset import Dataset
 from foretell.data.split import Split
@@ -21,7 +22,7 @@ from foretell.models.suspicion import fit_suspicion
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
-from foretell.prediction.reference import reference_of, threshold_of
+from foretell.prediction.reference import reference_of, threshold_of, usual_positives
 from foretell.spec import Spec
 from foretell.tasks.classify import calibrate, metrics, sigmoid
 from foretell.training import loop
@@ -66,6 +67,17 @@ def fit(spec: Spec, dataset: Dataset, parts: Split, *, folder: Path, tell: Tell)
     Raises:
         TrainingError: when a family needs what the data do not have.
     """
+    if not spec.review.capacity:
+        spec = replace(spec, review=replace(spec.review, capacity=usual_positives(dataset, parts)))
+        tell(
+            f"  review.capacity is not stated: taking {spec.review.capacity:,}, the usual number of positives"
+        )
+    # With one thread, sums of floats have one order: every digit of the model is the same on any day.
+    with threadpool_limits(limits=spec.train.threads or None):
+        return _fit(spec, dataset, parts, folder, tell)
+
+
+def _fit(spec: Spec, dataset: Dataset, parts: Split, folder: Path, tell: Tell) -> tuple[Fitted, Scored]:
     started = time.process_time()
     features, events, replayed, sample = _features(spec, dataset, parts, tell)
     tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")

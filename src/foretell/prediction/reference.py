@@ -58,6 +58,16 @@ def reference_of(
     )
 
 
+def usual_positives(dataset: Dataset, parts: Split) -> int:
+    """Return how many positives a review period of the choosing rows holds on average, at least one."""
+    timed = dataset.column("time") is not None
+    num_positives = int((dataset.target[parts.valid] == 1).sum())
+    if timed:
+        num_periods = len(np.unique(periods(dataset.at_us[parts.valid], timed=True)))
+        return max(1, round(num_positives / num_periods))
+    return max(1, round(1000 * num_positives / len(parts.valid)))
+
+
 def threshold_of(
     spec: Spec, dataset: Dataset, choose: Rows, probabilities: Floats, codes: Mapping[str, Rows]
 ) -> float:
