@@ -29,7 +29,8 @@ def fraud(results: Mapping[str, Any]) -> str:
     seeds = sorted({cell["seed"] for cell in results["cells"]})
     head = ("", "AP", "AUC", "CP@100", "CP@100, kept", "AP, 7 days of labels", "CPU-s to fit", "rows / CPU-s")
     rows = []
-    for name, line in sorted(every.items(), key=lambda item: item[1]["ap"]):
+    whole = {name: line for name, line in every.items() if len(line["ap_weeks"]) == len(weeks)}
+    for name, line in sorted(whole.items(), key=lambda item: item[1]["ap"]):
         few = book.get(name, {})
         cost = f"{line['fit_cpu_seconds']:.1f}" if "fit_cpu_seconds" in line else MISSING
         pace = f"{round(line['rows_per_cpu_second'], -3):,.0f}" if "rows_per_cpu_second" in line else MISSING
