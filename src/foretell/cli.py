@@ -255,7 +255,7 @@ def verify(case_id: str, folder: Path | None) -> None:
 
 @main.command()
 @click.argument("case_id")
-@click.argument("verb", type=click.Choice(["approve", "edit", "reject", "escalate"]))
+@click.argument("verb", type=click.Choice(["approve", "edit", "reject", "escalate", "comment"]))
 @run_option
 @click.option("--actor", required=True, help="Who decides.")
 @click.option("--reason", default="", help="Why.")
@@ -266,7 +266,7 @@ def verify(case_id: str, folder: Path | None) -> None:
 def decide(
     case_id: str, verb: str, folder: Path | None, actor: str, reason: str, text: str, content: str
 ) -> None:
-    """Decide a case: approve, edit, reject or escalate."""
+    """Decide a case: approve, edit, reject, escalate or comment."""
     from foretell.records import Decision
 
     cases_store = store(folder)

@@ -100,7 +100,8 @@ def lines(report: LogReport) -> Iterator[str]:
     if len(report.faults) > SHOWN:
         yield f"... and {len(report.faults) - SHOWN} more"
     erased = f", {report.erased} pieces of content erased on request" if report.erased else ""
-    result = "the log holds" if report.passed else f"the log does not hold: {len(report.faults)} faults"
+    count = "1 fault" if len(report.faults) == 1 else f"{len(report.faults)} faults"
+    result = "the log holds" if report.passed else f"the log does not hold: {count}"
     yield f"{result}; {report.events} events{erased}; head {report.head}"
 
 
