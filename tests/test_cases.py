@@ -153,6 +153,20 @@ def test_an_incomplete_decision_is_refused(verb, more, message):
     assert message in error.message
 
 
+@pytest.mark.parametrize("name", ["foretell", "Foretell", "FORETELL", "\uff46oretell", "embedded"])
+def test_nobody_decides_or_erases_under_the_softwares_own_name(store, name):
+    store.open_cases([proposal("r1")])
+    seen = store.case("r1")
+    for verb in KIND_OF:
+        text = texts("r1")[1] if verb == "edit" else ""
+        with pytest.raises(DecisionError, match="the software's own name"):
+            store.decide("r1", decision(seen, verb, name, reason="so", text=text))
+    with pytest.raises(DecisionError, match="the software's own name"):
+        store.erase("r1", name)
+    assert store.case("r1") == seen
+    assert store.decide("r1", decision(seen, "approve", f"{name} Smith")).status == "approved"
+
+
 @given(
     st.sampled_from([*KIND_OF, "", "close"]),
     st.text(max_size=3),

@@ -1,5 +1,6 @@
 """Who may decide what, and when: a table of pure functions, each of which admits or refuses."""
 
+import unicodedata
 from collections.abc import Callable, Mapping
 
 from foretell.cases.log import STATUS_AFTER
@@ -16,6 +17,9 @@ KIND_OF: Mapping[str, str] = {
 }
 """What a person does -> the event that tells of it."""
 
+RESERVED = frozenset({"foretell", "embedded"})
+"""What the log and the narratives call the software itself; nobody decides under these names."""
+
 Rule = Callable[[Case, Decision], DecisionError | None]
 
 
@@ -23,12 +27,7 @@ def known(case: Case, decision: Decision) -> DecisionError | None:
     """A decision has a verb of the table and the name of a person."""
     if decision.verb not in KIND_OF:
         return DecisionError(*unknown("decision", decision.verb, KIND_OF))
-    if not is_name(decision.actor):
-        return DecisionError(
-            f"'{decision.actor}' is not the name of a person who decides",
-            "say who decides, in 1 to 200 letters",
-        )
-    return None
+    return nobody(decision.actor)
 
 
 def current(case: Case, decision: Decision) -> DecisionError | None:
@@ -93,6 +92,20 @@ RULES: tuple[Rule, ...] = (known, current, admitted, complete, four_eyes)
 def refusal(case: Case, decision: Decision) -> DecisionError | None:
     """Return why a decision is not admitted, or None when it is."""
     return next((error for rule in RULES if (error := rule(case, decision)) is not None), None)
+
+
+def nobody(actor: str) -> DecisionError | None:
+    """Return why a text cannot stand in the log for a person, or None when it can."""
+    if not is_name(actor):
+        return DecisionError(
+            f"'{actor}' is not the name of a person who decides", "say who decides, in 1 to 200 letters"
+        )
+    if unicodedata.normalize("NFKC", actor).casefold() in RESERVED:
+        return DecisionError(
+            f"'{actor}' is the software's own name in the log, and only people decide",
+            "say which person decides",
+        )
+    return None
 
 
 def is_name(text: str) -> bool:

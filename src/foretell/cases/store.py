@@ -25,9 +25,9 @@ from foretell.cases.log import (
     named,
     salted,
 )
-from foretell.cases.rules import KIND_OF, is_name, refusal
+from foretell.cases.rules import KIND_OF, is_name, nobody, refusal
 from foretell.cases.tables import cases, contents, events, heads
-from foretell.errors import DecisionError, StoreError, VerdictError
+from foretell.errors import StoreError, VerdictError
 from foretell.records import Case, Decision, Event, Evidence, Narrative, Verdict, canonical
 from foretell.verification import verify
 
@@ -142,11 +142,11 @@ class Store:
         SQLite overwrites the bytes and empties the journal; PostgreSQL frees them at its next VACUUM.
 
         Raises:
-            DecisionError: when the actor has no name.
+            DecisionError: when the actor is not the name of a person.
             StoreError: when there is no such case, it was erased already, or the store cannot be written.
         """
-        if not is_name(actor):
-            raise DecisionError(f"'{actor}' is not the name of a person", "say who erases")
+        if (error := nobody(actor)) is not None:
+            raise error
         while True:
             past = tuple(self.events(case_id))
             if not past:
