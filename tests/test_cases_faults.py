@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 from case_material import behind, decision, proposal, texts
 from foretell.cases import Store, reader
+from foretell.cli import main
 from foretell.errors import StoreError
 
 CHILD = """
@@ -237,6 +239,57 @@ def test_bytes_that_are_no_text_are_named_as_altered(path, column, value):
     behind(f"sqlite:///{path}", f"UPDATE {table} SET {name} = {value} WHERE seq = 3")
     report = reader.verify_log(path)
     assert {(fault.seq, fault.kind) for fault in report.faults} == {(3, "altered")}
+
+
+def show(path: str, case_id: str = "r1") -> Result:
+    return CliRunner().invoke(main, ["show", case_id, "--run", str(Path(path).parent)])
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE contents SET body = replace(body, '90.0%', '91.0%') WHERE seq = 3", "narrative of event 3"),
+        ("UPDATE contents SET body = replace(body, '0.9', '0.1') WHERE seq = 1", "of event 1 (case r1)"),
+        ("UPDATE contents SET body = '{\"a\":' WHERE seq = 3", "of event 3 (case r1) was altered"),
+        ("UPDATE contents SET body = CAST(x'2241ff22' AS TEXT) WHERE seq = 3", "of event 3 (case r1)"),
+        ("DELETE FROM contents WHERE seq = 3 AND kind = 'verdict'", "verdict of event 3 was dropped"),
+        ("UPDATE events SET actor = 'eve' WHERE seq = 3", "event 3 was altered"),
+        ("UPDATE events SET kind = 'opened' WHERE seq = 3", "event 3 was altered"),
+        ("UPDATE events SET body = 'x' WHERE seq = 1", "event 1 was altered"),
+        ("UPDATE events SET actor = CAST(x'ff41' AS TEXT) WHERE seq = 3", "event 3 was altered"),
+        ("UPDATE events SET case_id = 'r9' WHERE case_id = 'r1'", "event 1 was altered"),
+        ("DELETE FROM events WHERE seq = 3", "event 3 was dropped"),
+        ("DELETE FROM events WHERE seq = 2", "event 2 was dropped"),
+        ("UPDATE cases SET status = 'approved' WHERE id = 'r1'", "case r1 was altered in the list"),
+        ("UPDATE heads SET seq = 3", "event 4 was inserted after the head"),
+    ],
+)
+def test_an_altered_case_is_never_shown_without_a_warning(path, tmp_path, statement, words):
+    whole = show(path)
+    assert (whole.exit_code, "NOT TO BE TRUSTED" in whole.output) == (0, False)
+    behind(f"sqlite:///{path}", statement)
+    altered = show(path)
+    assert altered.exit_code == 1
+    assert words in altered.output
+    assert "error: case 'r1' cannot be trusted" in altered.output
+    assert not altered.stdout or altered.stdout.startswith("NOT TO BE TRUSTED")
+    page = tmp_path / "case.html"
+    refused = CliRunner().invoke(main, ["show", "r1", "--run", str(tmp_path), "--html", str(page)])
+    assert (refused.exit_code, page.exists()) == (1, False)
+
+
+def test_an_altered_text_of_another_case_is_no_fault_of_this_one(path):
+    with Store(f"sqlite:///{path}") as store:
+        store.open_cases([proposal("r4")])
+    behind(f"sqlite:///{path}", "UPDATE contents SET body = '1' WHERE seq = 5")
+    assert (show(path).exit_code, show(path, "r4").exit_code) == (0, 1)
+
+
+def test_damage_that_is_no_text_is_printed_escaped(path):
+    behind(f"sqlite:///{path}", "UPDATE cases SET id = CAST(x'ff41' AS TEXT) WHERE id = 'r1'")
+    found = check(path)
+    assert found.returncode == StoreError.exit_code
+    assert "case \\udcffA was inserted" in found.stdout
 
 
 def test_what_is_no_store_is_told_by_the_reader(tmp_path):

@@ -216,23 +216,31 @@ def cases(folder: Path | None, status: str | None, limit: int, after: str | None
 @run_option
 @click.option("--html", type=Path, help="Write the case as one HTML page.")
 def show(case_id: str, folder: Path | None, html: Path | None) -> None:
-    """Show one case: text, evidence, history. `verify` shows the finding on each sentence."""
-    case = store(folder).case(case_id)
+    """Show one case: text, evidence, history. `verify` shows the finding on each sentence.
+
+    Ends with exit code 1 when the case or the chain of the log was altered.
+    """
+    from foretell.cases.printing import lines
+    from foretell.cases.reader import read_case, verify_log
+
+    path = str(database(folder))
+    faults = verify_log(path, only=case_id).faults
+    altered = ForetellError(
+        f"case '{case_id}' cannot be trusted: {'; '.join(fault.text for fault in faults[:3])}",
+        "compare the store with a backup; `foretell log verify` checks all of it",
+    )
+    try:
+        case = read_case(path, case_id)
+    except StoreError as error:
+        raise altered if faults else error from error
+    if html is None:
+        click.echo("\n".join(lines(case, faults)))
+    if faults:
+        raise altered
     if html is not None:
         from foretell.report import case_page, timelines_of
 
         html.write_text(case_page(case, timelines_of(case)), encoding="utf-8")
-        return
-    click.echo(f"case {case.id}, {case.status}, opened {case.opened_at}, content {case.content}\n")
-    click.echo(f"{case.narrative.text}\n")
-    for fact in case.evidence.facts:
-        detail = ", ".join(f"{name} {value}" for name, value in fact.detail.items())
-        click.echo(
-            f"{fact.id:>4}  {fact.kind:14} {fact.text}: {fact.value} {fact.unit} {detail and f'({detail})'}"
-        )
-    click.echo("")
-    for event in case.events:
-        click.echo(f"{event.seq:>6}  {event.at}  {event.actor}  {event.kind}  {event.digest[:16]}")
 
 
 @main.command()

@@ -120,6 +120,11 @@ class Narrative:
         """The claims joined by single spaces."""
         return " ".join(claim.text for claim in self.claims)
 
+    @property
+    def author(self) -> str:
+        """Who wrote it, in words for a reviewer."""
+        return "Foretell's own writer" if self.writer == "embedded" else self.writer
+
 
 SUPPORTED = "SUPPORTED"
 CONTRADICTED = "CONTRADICTED"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from foretell.cases.log import STATUS_AFTER, named
+from foretell.cases.log import CHECK, STATUS_AFTER, named
 from foretell.errors import StoreError
 from foretell.records import (
     Case,
@@ -61,15 +61,22 @@ def fold(events: Sequence[Event], contents: Mapping[str, str]) -> Case:
         contents: salted digest -> canonical JSON text, for every piece the events name.
 
     Raises:
-        StoreError: when content is missing or was erased.
+        StoreError: when content is missing, was altered until it is no case, or was erased.
     """
-    first, *rest = events
-    for event in rest:
+    for event in events[1:]:
         if event.kind == "erased":
             raise StoreError(
                 f"the content of case '{event.case}' was erased at {event.at} by {event.actor}",
                 "only its events remain, in the log",
             )
+    try:
+        return _folded(events, contents)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"case '{events[0].case}' was altered: {error!r}", CHECK) from error
+
+
+def _folded(events: Sequence[Event], contents: Mapping[str, str]) -> Case:
+    first, *rest = events
     pieces = {kind: _piece(first, name, contents) for kind, name in named(first.body).items()}
     case = Case(
         id=first.case,
@@ -117,7 +124,7 @@ def _piece(event: Event, name: str, contents: Mapping[str, str]) -> str:
     if name not in contents:
         raise StoreError(
             f"content of event {event.seq} of case '{event.case}' is not in the store",
-            "check the log: foretell log verify",
+            CHECK,
         )
     return contents[name]
 

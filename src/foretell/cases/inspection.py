@@ -65,6 +65,8 @@ def inspect(
     cases: Iterable[CaseRow],
     head: Head,
     outer: Head | None = None,
+    *,
+    only: str = "",
 ) -> LogReport:
     """Check a whole log in one pass; memory grows with the number of cases, not of events.
 
@@ -74,12 +76,16 @@ def inspect(
         cases: the list of cases.
         head: the head that the store keeps.
         outer: a head that was kept outside of the store.
+        only: check the content and the list for this case alone, and bring no other; the chain is checked
+            whole, since an event that was taken out of it may have been this case's.
     """
     links = _Links(head if outer is None else Head(*outer), head)
     pieces = _Pieces(contents)
     story = _Story()
     for row in events:
         body = links.add(row)
+        if only and row.case_id != only:
+            continue
         if body is None:
             pieces.skip(row)
         else:

@@ -19,6 +19,9 @@ from foretell.records import Event
 GENESIS = "0" * 64
 """What the first event names as the digest before it."""
 
+CHECK = "check the log: foretell log verify"
+"""The one thing to do when what is stored cannot be."""
+
 STATUS_AFTER: Mapping[str, Mapping[str, str]] = {
     "": {"opened": "open"},
     "open": {
@@ -58,13 +61,22 @@ class EventRow(NamedTuple):
     digest: str
 
     def event(self) -> Event:
+        """Return the event.
+
+        Raises:
+            StoreError: when the stored body is no JSON.
+        """
+        try:
+            body = json.loads(self.body)
+        except (TypeError, ValueError) as error:
+            raise StoreError(f"event {self.seq} of the log was altered: {error}", CHECK) from error
         return Event(
             seq=self.seq,
             at=self.at,
             actor=self.actor,
             kind=self.kind,
             case=self.case_id,
-            body=json.loads(self.body),
+            body=body,
             previous=self.previous,
             digest=self.digest,
         )

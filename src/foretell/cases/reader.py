@@ -14,6 +14,7 @@ from pathlib import Path
 from foretell.cases.case import fold
 from foretell.cases.inspection import LogReport, inspect
 from foretell.cases.log import CaseRow, ContentRow, EventRow, Head, head_of
+from foretell.cases.printing import legible
 from foretell.errors import ForetellError, StoreError
 from foretell.records import Case
 
@@ -22,6 +23,8 @@ SHOWN = 20
 
 EVENTS = "SELECT seq, at, actor, kind, case_id, body, previous, digest FROM events"
 CONTENTS = "SELECT contents.digest, contents.seq, contents.kind, contents.salt, contents.body FROM contents"
+OF_CASE = " JOIN events ON contents.seq = events.seq WHERE events.case_id = ?"
+LISTED = "SELECT id, opened, last, status FROM cases"
 
 
 @contextmanager
@@ -60,21 +63,20 @@ def read_case(path: str, case_id: str) -> Case:
     """
     with reading(path) as connection:
         rows = connection.execute(f"{EVENTS} WHERE case_id = ? ORDER BY seq", (case_id,)).fetchall()
-        found = connection.execute(
-            f"{CONTENTS} JOIN events ON contents.seq = events.seq WHERE events.case_id = ?", (case_id,)
-        ).fetchall()
+        found = connection.execute(f"{CONTENTS}{OF_CASE}", (case_id,)).fetchall()
     if not rows:
         raise StoreError(f"there is no case '{case_id}' in {path}", "list the cases: foretell cases")
     pieces = (ContentRow(*row) for row in found)
     return fold([EventRow(*row).event() for row in rows], {piece.digest: piece.body for piece in pieces})
 
 
-def verify_log(path: str, head: str = "") -> LogReport:
+def verify_log(path: str, head: str = "", only: str = "") -> LogReport:
     """Check the whole log of a SQLite store; see `inspection.inspect`.
 
     Args:
         path: the store's file.
         head: `seq:digest` as it was printed earlier and kept elsewhere.
+        only: a case; the chain is checked whole, content and list for this case alone.
 
     Raises:
         StoreError: when `head` is not one, or the store cannot be read.
@@ -84,19 +86,21 @@ def verify_log(path: str, head: str = "") -> LogReport:
         stored = connection.execute("SELECT seq, digest FROM heads").fetchone()
         if stored is None:
             raise StoreError(f"the head of the log in {path} was dropped", "restore the store from a backup")
+        of_case, listed, values = ("", "", ()) if not only else (OF_CASE, " WHERE id = ?", (only,))
         return inspect(
             map(EventRow._make, connection.execute(f"{EVENTS} ORDER BY seq")),
-            map(ContentRow._make, connection.execute(f"{CONTENTS} ORDER BY seq")),
-            map(CaseRow._make, connection.execute("SELECT id, opened, last, status FROM cases")),
+            map(ContentRow._make, connection.execute(f"{CONTENTS}{of_case} ORDER BY contents.seq", values)),
+            map(CaseRow._make, connection.execute(f"{LISTED}{listed}", values)),
             Head(*stored),
             outer,
+            only=only,
         )
 
 
 def lines(report: LogReport) -> Iterator[str]:
     """Say what the check of a log found, for people."""
     for fault in report.faults[:SHOWN]:
-        yield f"{fault.kind}: {fault.text}"
+        yield legible(f"{fault.kind}: {fault.text}")
     if len(report.faults) > SHOWN:
         yield f"... and {len(report.faults) - SHOWN} more"
     erased = f", {report.erased} pieces of content erased on request" if report.erased else ""
