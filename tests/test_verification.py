@@ -32,6 +32,7 @@ from foretell.spec import NarrateSpec
 from foretell.verification import verify
 from foretell.verification.conditions import World, read
 from foretell.verification.grammar import grammar, load
+from foretell.verification.verdict import POINTS, lines
 from mutants import MUTATIONS, mutant, mutants
 
 LENGTHS = ("short", "medium", "long")
@@ -102,6 +103,7 @@ FIGURE = (
     "The amount of EUR 231.50 is 5.1 times the customer's mean amount over the 30 days before (EUR 45.20)."
 )
 CHECK = "On the amount against this customer's past, the check asked for next is: “Call the card holder.”"
+NO_SENTENCE = "no sentence that the evidence supports says "
 TRUE = (OPENING, REASON, FIGURE, CHECK)
 
 
@@ -175,7 +177,17 @@ def test_what_the_length_does_not_demand_may_be_left_out():
 
 
 def test_an_empty_text_leaves_out_the_score():
-    assert (OMITTED, "the short text leaves out: score") in faults()
+    assert (OMITTED, NO_SENTENCE + "how probable the model finds the outcome; every text must") in faults()
+
+
+def test_all_that_may_not_be_left_out_is_named_in_words():
+    assert POINTS.keys() == {demand.point for demand in grammar().demands}
+    narrative = Narrative(claims=(), writer="test", length="long")
+    verdict = verify(narrative, ALERT)
+    told = "\n".join(lines(narrative, verdict))
+    assert "says what moved the score most (the amount against this customer's past); every text must" in told
+    assert "says whom or what it is about, by name; every text must" in told
+    assert told.count("OMITTED") == told.count(NO_SENTENCE) > 4
 
 
 @pytest.mark.parametrize(
@@ -195,7 +207,7 @@ def test_the_strongest_factor_needs_a_stable_sign_and_the_first_rank(detail, fau
 def test_an_abstention_may_not_be_passed_over():
     found = faults(*TRUE, facts=with_detail("f7", abstained=True))
     assert "score.abstained" in found[0][1] or "f7.abstained" in found[0][1]
-    assert (OMITTED, "the short text leaves out: abstained") in found
+    assert (OMITTED, NO_SENTENCE + "that the model leaves the answer to a person; every text must") in found
 
 
 @pytest.mark.parametrize(

@@ -249,14 +249,11 @@ def show(case_id: str, folder: Path | None, html: Path | None) -> None:
 def verify(case_id: str, folder: Path | None) -> None:
     """Check one case's text against its evidence again; needs the standard library only."""
     from foretell.cases.reader import read_case
-    from foretell.verification import verify as judge
+    from foretell.verification import verdict as judge
 
     case = read_case(str(database(folder)), case_id)
-    verdict = judge(case.narrative, case.evidence)
-    for finding in verdict.findings:
-        span = case.narrative.text[finding.start : finding.end]
-        fault = f"  <- {finding.fault}" if finding.fault else ""
-        click.echo(f"{finding.status:12} {span}{fault}  [{' '.join(finding.facts)}]")
+    verdict = judge.verify(case.narrative, case.evidence)
+    click.echo("\n".join(judge.lines(case.narrative, verdict)))
     if not verdict.passed:
         sys.exit(6)
 

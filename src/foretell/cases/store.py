@@ -29,7 +29,7 @@ from foretell.cases.rules import KIND_OF, is_name, nobody, refusal
 from foretell.cases.tables import cases, contents, events, heads
 from foretell.errors import StoreError, VerdictError
 from foretell.records import Case, Decision, Event, Evidence, Narrative, Verdict, canonical
-from foretell.verification import verify
+from foretell.verification.verdict import lines, verify
 
 PAGE = 1000
 """Events read in one transaction when a whole log is walked through."""
@@ -358,11 +358,11 @@ def _passing(case_id: str, narrative: Narrative, evidence: Evidence) -> Verdict:
 
 def failed(case_id: str, narrative: Narrative, verdict: Verdict) -> VerdictError:
     """Return the error that names each fault with the words it is about."""
-    faults = [
-        f"{finding.status} “{narrative.text[finding.start : finding.end]}”: {finding.fault}"
-        for finding in verdict.findings
+    faults = (
+        line
+        for line, finding in zip(lines(narrative, verdict), verdict.findings, strict=True)
         if finding.fault
-    ]
+    )
     return VerdictError(
         "\n".join([f"the narrative of case '{case_id}' does not pass:", *faults]),
         "say only what the evidence supports",

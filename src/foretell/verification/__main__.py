@@ -17,7 +17,7 @@ from pathlib import Path
 
 from foretell.errors import DataError, ForetellError, StoreError, VerdictError
 from foretell.records import Evidence, Narrative, restore
-from foretell.verification.verdict import verify
+from foretell.verification.verdict import lines, verify
 
 Told = tuple[str, Narrative, Evidence]
 
@@ -84,10 +84,7 @@ def main(arguments: list[str]) -> int:
     for name, narrative, evidence in told(options.path, options.case):
         verdict = verify(narrative, evidence)
         sys.stdout.write(f"{name}: {'passed' if verdict.passed else 'DENIED'}\n")
-        for finding in verdict.findings:
-            fault = f"  <- {finding.fault}" if finding.fault else ""
-            text = narrative.text[finding.start : finding.end]
-            sys.stdout.write(f"  {finding.status:12} {text}{fault}  [{' '.join(finding.facts)}]\n")
+        sys.stdout.writelines(f"  {line}\n" for line in lines(narrative, verdict))
         if not verdict.passed:
             code = VerdictError.exit_code
     return code

@@ -5,7 +5,7 @@ CONTRADICTED, and what the narrative's length demands but no sentence tells is O
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from foretell.records import (
     CONTRADICTED,
@@ -21,6 +21,20 @@ from foretell.records import (
 from foretell.verification.conditions import World, solutions, world
 from foretell.verification.grammar import Demand, Grammar, grammar
 from foretell.verification.parse import Parser, Sentence
+
+POINTS: Mapping[str, str] = {
+    "score": "how probable the model finds the outcome",
+    "id": "which row it is about",
+    "who": "whom or what it is about, by name",
+    "when": "when it happened",
+    "abstained": "that the model leaves the answer to a person",
+    "strongest": "what moved the score most",
+    "against": "that something speaks against it",
+    "record": "how often past rows with such a score had the outcome",
+    "check": "what the owner asks to check next",
+    "change": "which change would have ended the alert",
+}
+"""What the grammar demands -> in plain words, as "no sentence says ..."."""
 
 _END = re.compile(r"“[^”]*”(?= )|[.!?\n](?= |$)|“[^”]*”")
 
@@ -59,7 +73,7 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
     length = narrative.length if narrative.length in rules.plans else "long"
     findings.extend(
         Finding(start=len(text), end=len(text), status=OMITTED, facts=(fact,) if fact else (), fault=fault)
-        for point, fact, fault in _demands(rules, facts, length)
+        for point, fact, fault in _demands(rules, facts, evidence, length)
         if (point, fact) not in told
     )
     return Verdict(
@@ -87,7 +101,7 @@ def _spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
             start=pos,
             end=end,
             status=UNVERIFIED,
-            fault=f"no claim of the grammar reads: {text[pos : min(end, pos + 80)]}",
+            fault="this is not worded like any sentence that can be checked against the evidence",
         )
         pos, group = end + 1, ""
 
@@ -100,13 +114,25 @@ def _end(text: str, pos: int) -> int:
     return len(text)
 
 
-def _demands(rules: Grammar, facts: World, length: str) -> Iterator[tuple[str, str, str]]:
+def lines(narrative: Narrative, verdict: Verdict) -> Iterator[str]:
+    """Say what was found on each stretch of the text, and what the text leaves out, for people."""
+    for finding in verdict.findings:
+        span = narrative.text[finding.start : finding.end]
+        fault = f"<- {finding.fault}" if span and finding.fault else finding.fault
+        facts = f"[{' '.join(finding.facts)}]" if finding.facts else ""
+        yield f"{finding.status:12} {'  '.join(part for part in (span, fault, facts) if part)}"
+
+
+def _demands(rules: Grammar, facts: World, evidence: Evidence, length: str) -> Iterator[tuple[str, str, str]]:
     """Yield (point, fact id or "", fault) for all that a narrative of this length must tell."""
     for demand in rules.demands:
         if length in demand.lengths:
-            fault = f"the {length} text leaves out: {demand.point}"
-            for fact in _demanded(demand, facts):
-                yield demand.point, fact, fault
+            whose = "every" if len(demand.lengths) == len(rules.plans) else f"a {length}"
+            for name in _demanded(demand, facts):
+                fact = evidence.fact(name)
+                about = f" ({fact.text})" if fact else ""
+                told = f"no sentence that the evidence supports says {POINTS[demand.point]}{about}"
+                yield demand.point, name, f"{told}; {whose} text must"
 
 
 def _demanded(demand: Demand, facts: World) -> list[str]:
