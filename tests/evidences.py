@@ -1,7 +1,8 @@
 """Realistic evidence from a seed: alerts on payments, churn, credit and a plant, with and without each fact.
 
-Numbers have the digits that data have, texts are what a spec and an explainer would give. `hostile` puts
-sentences, quotes, line breaks, instructions and invisible marks into every value that comes from data.
+Numbers have the digits that data have, texts are what a spec and an explainer would give; churn has plural
+columns, and dates without a time of day. `hostile` puts sentences, quotes, line breaks, instructions and
+invisible marks into every value that comes from data.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -47,13 +48,18 @@ CHURN = {
     "row": "contract",
     "outcome": "churn",
     "entities": [("CUSTOMER", "customer")],
-    "numbers": [("fee", "monthly fee", "USD", 60.0), ("tenure", "tenure", "days", 400.0)],
+    "numbers": [
+        ("fee", "monthly fee", "USD", 60.0),
+        ("tenure", "tenure", "days", 400.0),
+        ("calls", "support calls", "", 3.0),
+    ],
+    "dates": [("signed", "date of signing")],
     "categories": [("plan", "plan", ("basic", "premium", "family"))],
     "factors": [
         ("fee@CUSTOMER", "the fee against what this customer used to pay"),
         ("tenure", "the length of the contract"),
         ("plan", "the plan"),
-        ("count@CUSTOMER", "the calls to the service line"),
+        ("calls@CUSTOMER", "the support calls against this customer's past"),
         ("support", "the missing support package"),
     ],
     "checks": {"fee": "Offer the loyalty rate; see “Retention 3”.", "plan": "Ask why the plan was chosen."},
@@ -134,7 +140,7 @@ def evidence(seed: int, *, hostile: bool = False) -> Evidence:
         facts.add("term", "id", domain["row"], row_id, "name")
     timed = facts.chance()
     if timed:
-        facts.add("instant", "time", "time", at.isoformat(), "instant")
+        facts.add("instant", "time", "time", _iso(domain, at), "instant")
     entities = domain["entities"] if facts.chance() else []
     for column, text in entities:
         facts.add("entity", column, text, facts.foreign(str(random.randrange(1, 10000))), "name")
@@ -154,6 +160,11 @@ def evidence(seed: int, *, hostile: bool = False) -> Evidence:
             average_precision=round(random.uniform(0.3, 0.9), 4),
         )
     return Evidence(id=row_id, facts=tuple(facts.facts), model="0" * 64)
+
+
+def _iso(domain: dict[str, Any], at: datetime) -> str:
+    """Return an instant as ISO 8601; of a domain whose times are dates, its date."""
+    return at.isoformat()[:10] if "dates" in domain else at.isoformat()
 
 
 def _score(facts: _Facts) -> None:
@@ -215,6 +226,9 @@ def _inputs(facts: _Facts, domain: dict[str, Any], timed: bool) -> None:
                     entity=entity,
                     stat="mean",
                 )
+    for column, text in domain.get("dates", ()):
+        day = datetime(2015, 1, 1, tzinfo=UTC) + timedelta(days=random.randrange(1000))
+        facts.add("input", column, text, _iso(domain, day), "instant")
     for column, text, values in domain["categories"]:
         facts.add("input", column, text, facts.foreign(random.choice(values)))
 
@@ -254,10 +268,10 @@ def _past(facts: _Facts, domain: dict[str, Any], at: datetime) -> None:
     for index in range(random.randrange(5)):
         then = at - timedelta(minutes=random.randrange(1, 30 * 1440))
         where = f" at {domain['entities'][-1][1]} {random.randrange(1, 999)}"
-        when = f"{then.day} {then:%B} {then.year} at {then:%H:%M} UTC"
+        when = f"{then.day} {then:%B} {then.year}" + f" at {then:%H:%M} UTC" * ("dates" not in domain)
         facts.add(
             *("past_event", str(index), f"the {row} of {when}{where}", random.gauss(0.2, 0.6), "log-odds"),
-            at=then.isoformat(),
+            at=_iso(domain, then),
             known=random.choice((outcome, f"no {outcome}", "")),
             sign_stability=random.choice((0.7, 0.95, 1.0)),
         )

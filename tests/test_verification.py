@@ -166,6 +166,16 @@ def test_a_number_holds_at_the_precision_at_which_it_is_written():
     assert judged(*TRUE[:2], FIGURE.replace("5.1 times", "5.12 times"), CHECK).passed
 
 
+def test_a_date_is_read_alone_and_an_instant_only_with_its_time():
+    at = next(fact for fact in ALERT.facts if fact.kind == "instant")
+    facts = tuple(replace(fact, value="2018-08-08") if fact is at else fact for fact in ALERT.facts)
+    dated, alone = replace(ALERT, facts=facts), OPENING.replace(" at 14:05 UTC", "")
+    assert judged(alone, *TRUE[1:], facts=dated).passed
+    assert not judged(OPENING.replace("14:05", "00:00"), *TRUE[1:], facts=dated).passed
+    assert not judged(alone.replace("8 August", "9 August"), *TRUE[1:], facts=dated).passed
+    assert not judged(alone, *TRUE[1:]).passed
+
+
 @pytest.mark.parametrize("left_out", [0, 1, 3])
 def test_what_the_length_demands_may_not_be_left_out(left_out):
     kept = [sentence for index, sentence in enumerate(TRUE) if index != left_out]

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from foretell.data.audit import AuditFinding
 from foretell.data.dataset import Dataset
 from foretell.data.split import Split
 from foretell.evidence.history import Past
-from foretell.evidence.scene import iso
+from foretell.evidence.scene import iso, stamps
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored
 from foretell.records import Case
@@ -26,6 +26,7 @@ from foretell.tasks.classify import BLOCK, Floats, periods, reliability, room
 EXAMPLES = 5
 POINTS = 200
 TIMELINE = 40
+SECOND_US = 1_000_000
 SEVERITY = {"ok": "ok", "warning": "warning", "fault": "error"}
 
 
@@ -71,7 +72,7 @@ def report_of(material: Material) -> report.RunReport:
             for f in material.findings
         ),
         leaderboard=_leaderboard(fitted, material.metrics),
-        curves=(_curve(fitted.name, labels, probabilities),),
+        curves=_curves(material, known, labels),
         workload=_workload(material, labels),
         reliability=tuple(
             report.ReliabilityBin(predicted=b.predicted, observed=b.observed, n=b.n, low=b.low, high=b.high)
@@ -92,7 +93,7 @@ def report_of(material: Material) -> report.RunReport:
 
 
 def _summary(material: Material, labels: NDArray[np.int8]) -> report.Summary:
-    fitted, spec = material.fitted, material.fitted.spec
+    spec = material.fitted.spec
     positive = material.dataset.target[material.alerts.rows] == 1
     entity = next((c.text for c in material.dataset.columns if c.name == spec.review.entity), "")
     return report.Summary(
@@ -101,9 +102,7 @@ def _summary(material: Material, labels: NDArray[np.int8]) -> report.Summary:
         alerts=len(material.alerts.rows),
         cases=len(material.cases),
         sentences=material.num_sentences,
-        threshold=float(np.median(material.alerts.thresholds))
-        if len(material.alerts.rows)
-        else fitted.threshold,
+        threshold=_threshold(material),
         abstained=sum(case.prediction.abstained for case in material.cases),
         capacity=float(spec.review.capacity),
         per="day" if material.dataset.column("time") is not None else "thousand rows",
@@ -114,6 +113,12 @@ def _summary(material: Material, labels: NDArray[np.int8]) -> report.Summary:
         cpu_seconds=material.cpu_seconds,
         by_cost=bool(spec.review.cost_miss) and len(material.cases) < _reviews(material),
     )
+
+
+def _threshold(material: Material) -> float:
+    """Return the probability from which a row typically became an alert."""
+    thresholds = material.alerts.thresholds
+    return float(np.median(thresholds)) if len(thresholds) else material.fitted.threshold
 
 
 def _reviews(material: Material) -> int:
@@ -154,7 +159,8 @@ def _parts(material: Material) -> tuple[report.Part, ...]:
         rows: NDArray[np.int64] = getattr(parts, name)
         if len(rows) == 0:
             continue
-        span = (iso(dataset.at_us[rows[0]]), iso(dataset.at_us[rows[-1]])) if timed else ("", "")
+        # The end is exclusive, to the second; the last row is inside.
+        span = (iso(dataset.at_us[rows[0]]), iso(dataset.at_us[rows[-1]] + SECOND_US)) if timed else ("", "")
         found.append(
             report.Part(
                 name=name,
@@ -191,17 +197,38 @@ def _leaderboard(fitted: Fitted, judged: Mapping[str, float]) -> tuple[report.Le
     return tuple(rows)
 
 
-def _curve(name: str, labels: NDArray[np.int8], probabilities: Floats) -> report.Curve:
-    precision, recall, _ = precision_recall_curve(labels, probabilities)
+def _curves(
+    material: Material, known: NDArray[np.int64], labels: NDArray[np.int8]
+) -> tuple[report.Curve, ...]:
+    """Return the curve of what is delivered, and behind it those of the families that it is made of."""
+    fitted, scored = material.fitted, material.scored
+    curve = _curve(fitted.name, labels, scored.probabilities[known], _threshold(material))
+    curves = [replace(curve, delivered=True)]
+    if len(fitted.families) > 1:
+        floors = [s.name for s in fitted.standings if s.floor and s.name in fitted.families]
+        features = scored.features[scored.rows[known]]
+        for name, family in fitted.families.items():
+            curves.append(replace(_curve(name, labels, family.logits(features)), floor=name in floors[-1:]))
+    return tuple(curves)
+
+
+def _curve(
+    name: str, labels: NDArray[np.int8], scores: Floats, threshold: float | None = None
+) -> report.Curve:
+    """Return precision against recall at evenly spread levels of recall, and exactly at the threshold."""
+    precision, recall, thresholds = precision_recall_curve(labels, scores)
     order = np.argsort(recall, kind="stable")
-    picked = order[
-        np.unique(np.searchsorted(recall[order], np.linspace(0, 1, POINTS)).clip(0, len(order) - 1))
-    ]
+    levels = np.searchsorted(recall[order], np.linspace(0, 1, POINTS)).clip(0, len(order) - 1)
+    picked = set(order[levels].tolist())
+    chosen = None if threshold is None else int(np.searchsorted(thresholds, threshold))
+    if chosen is not None:  # alone at its recall, so that the mark says the precision of this threshold
+        picked = {index for index in picked if recall[index] != recall[chosen]} | {chosen}
+    kept = [index for index in order.tolist() if index in picked]
     return report.Curve(
         name=name,
-        recall=tuple(recall[picked].tolist()),
-        precision=tuple(precision[picked].tolist()),
-        delivered=True,
+        recall=tuple(recall[kept].tolist()),
+        precision=tuple(precision[kept].tolist()),
+        chosen=None if chosen is None else float(recall[chosen]),
     )
 
 
@@ -272,17 +299,18 @@ def _timelines(
     if dataset.column("time") is None:
         return ()
     values = dataset.frame[numbers[0].name].to_numpy() if numbers else None
+    stamp = stamps(dataset.at_us)
     shares = {fact.name: fact.value for fact in case.evidence.of("past_event")}
     labels = {1: "positive", 0: "negative", -1: "unknown"}
 
     def event(index: int, *, past: bool) -> report.PastEvent:
-        known = bool(dataset.known_at_us[index] <= dataset.at_us[row]) and past
+        known = past and bool(dataset.known_at_us[index] <= dataset.at_us[row])
         share = shares.get(str(dataset.ids[index])) if past else None
         value = None if values is None or not np.isfinite(values[index]) else float(values[index])
         return report.PastEvent(
-            at=iso(dataset.at_us[index]),
+            at=stamp(dataset.at_us[index]),
             value=value,
-            label=labels[int(dataset.target[index])] if known else "unknown",
+            label=labels[int(dataset.target[index])] if past else "unknown",
             known=known,
             share=share if isinstance(share, float) else None,
         )

@@ -63,14 +63,15 @@ def percent(value: float) -> str:
 
 
 def instant(value: str) -> str:
-    """Write an ISO instant; without an offset it is read as UTC, whatever the machine's own zone.
+    """Write an ISO instant, or an ISO date; without an offset it is in UTC, whatever the machine's zone.
 
-    >>> instant("2018-08-08T14:05:00+00:00")
-    '8 August 2018 at 14:05 UTC'
+    >>> instant("2018-08-08T14:05:00+00:00"), instant("2018-08-08")
+    ('8 August 2018 at 14:05 UTC', '8 August 2018')
     """
     at = datetime.fromisoformat(value)
     at = at.astimezone(UTC) if at.tzinfo else at
-    return f"{at.day} {MONTHS[at.month - 1]} {at.year} at {at:%H:%M} UTC"
+    date = f"{at.day} {MONTHS[at.month - 1]} {at.year}"
+    return date if len(value) == len("2018-08-08") else f"{date} at {at:%H:%M} UTC"
 
 
 def day(value: str) -> str:

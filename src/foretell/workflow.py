@@ -23,7 +23,7 @@ from foretell.data.dataset import Dataset
 from foretell.data.reading import read as read_rows
 from foretell.data.split import Split, split
 from foretell.errors import CheckpointError, DataError, StoreError
-from foretell.evidence.scene import Scene, iso
+from foretell.evidence.scene import Scene, stamps
 from foretell.prediction import ladder
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.fitted import Fitted, Scored
@@ -194,9 +194,11 @@ def predictions_of(
     spec = fitted.spec
     timed = dataset.column("time") is not None
     place = {row: index for index, row in enumerate(scored.rows.tolist())}
-    frame = dataset.frame[alerts.rows]
+    stamp, frame = stamps(dataset.at_us), dataset.frame[alerts.rows]
     entities = {column.name: frame[column.name] for column in dataset.inputs("entity")}
-    inputs = [column.name for column in dataset.inputs() if column.kind != "entity"]
+    inputs = {
+        c.name: _values(dataset.frame[c.name], alerts.rows) for c in dataset.inputs() if c.kind != "entity"
+    }
     found = []
     for index, (row, threshold) in enumerate(
         zip(alerts.rows.tolist(), alerts.thresholds.tolist(), strict=True)
@@ -205,9 +207,9 @@ def predictions_of(
         found.append(
             Prediction(
                 id=str(dataset.ids[row]),
-                at=iso(dataset.at_us[row]) if timed else "",
+                at=stamp(dataset.at_us[row]) if timed else "",
                 entities={name: known[index] for name, known in entities.items() if known[index] is not None},
-                inputs={name: _value(frame[name][index]) for name in inputs},
+                inputs={name: values[index] for name, values in inputs.items()},
                 probability=probability,
                 logit=float(scored.logits[place[row]]),
                 threshold=threshold,
@@ -337,10 +339,12 @@ def _open_cases(folder: Path, cases: tuple[Case, ...], model: str, tell: Tell) -
         store.open_cases(cases)
 
 
-def _value(value: object) -> Value:
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    return float(value) if isinstance(value, float) else str(value)
+def _values(series: pl.Series, rows: NDArray[np.int64]) -> list[Value]:
+    """Return what a column holds in some rows; instants as ISO 8601."""
+    if series.dtype != pl.Datetime:
+        return series[rows].to_list()
+    stamp = stamps(series.drop_nulls().to_physical().to_numpy())
+    return [None if at is None else stamp(at) for at in series.to_physical()[rows].to_list()]
 
 
 def _split_told(parts: Split, findings: tuple[AuditFinding, ...]) -> str:

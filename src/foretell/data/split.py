@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from foretell import units
 from foretell.data.dataset import NEVER_US, Dataset
 from foretell.errors import DataError, SpecError
 
@@ -116,7 +117,7 @@ def _by_time(dataset: Dataset) -> Split:
         valid=np.flatnonzero(teach & (at >= valid_from)),
         test=np.flatnonzero(test),
         history=np.flatnonzero(~teach & ~test & (at < end)),
-        reason=f"by time: rows from {bounds['test_from']} on judge, as use brings newer rows{delay}",
+        reason=f"by time: rows from {_told(bounds['test_from'])} on judge, as use brings newer rows{delay}",
         bounds=bounds,
     )
 
@@ -141,6 +142,11 @@ def _bound(text: str, name: str, default: int) -> int:
 
 def _iso(us: int) -> str:
     return (EPOCH + timedelta(microseconds=int(us))).isoformat()
+
+
+def _told(bound: str) -> str:
+    """Write a bound for people; one at midnight as its date."""
+    return units.instant(bound.removesuffix("T00:00:00+00:00"))
 
 
 def _by_group(dataset: Dataset) -> Split:

@@ -5,11 +5,9 @@ from numpy.typing import NDArray
 
 from foretell import units
 from foretell.data.dataset import Column
-from foretell.evidence.scene import Scene, fact, iso
+from foretell.evidence.scene import DAY_US, Scene, fact
 from foretell.evidence.subject import quartiles
 from foretell.records import Fact, Value
-
-DAY_US = 86_400_000_000
 
 
 class Past:
@@ -37,18 +35,19 @@ def collect(scene: Scene) -> list[list[Fact]]:
     entities = dataset.inputs("entity")
     numbers = {column.name: dataset.frame[column.name].to_numpy() for column in dataset.inputs("number")}
     pasts = {column.name: Past(scene.scored.codes[column.name]) for column in entities}
+    days = max(scene.fitted.spec.explain.history_days)
     collected = []
-    for row in scene.rows.tolist():
+    for row, prediction in zip(scene.rows.tolist(), scene.predictions, strict=True):
         facts: list[Fact] = []
         for entity in entities:
             if dataset.frame[entity.name][row] is None:  # rows of unknown customers are not one customer's
                 continue
             past = pasts[entity.name].before(row)
-            facts += _counts(scene, entity, past, row)
+            facts += _counts(scene, entity, past, row, prediction.at)
             for name, values in numbers.items():
                 column = next(c for c in dataset.columns if c.name == name)
-                facts += _sizes(scene, entity, column, values, past, row)
-            facts += _outcomes(scene, entity, past, row)
+                facts += _sizes(scene, entity, column, values[_within(scene, past, row, days)], prediction.at)
+            facts += _outcomes(scene, entity, past, row, prediction.at)
         collected.append(facts)
     return collected
 
@@ -58,7 +57,7 @@ def _within(scene: Scene, past: NDArray[np.int64], row: int, days: int) -> NDArr
     return past[np.searchsorted(at_us[past], at_us[row] - days * DAY_US) :]
 
 
-def _counts(scene: Scene, entity: Column, past: NDArray[np.int64], row: int) -> list[Fact]:
+def _counts(scene: Scene, entity: Column, past: NDArray[np.int64], row: int, at: str) -> list[Fact]:
     rows_text = units.plural(scene.fitted.spec.data.row_text)
     return [
         fact(
@@ -67,24 +66,16 @@ def _counts(scene: Scene, entity: Column, past: NDArray[np.int64], row: int) -> 
             f"the {entity.text}'s {rows_text} in the {_days(days)} before",
             len(_within(scene, past, row, days)),
             "count",
-            f"rows before {iso(scene.dataset.at_us[row])}",
+            f"rows before {at}",
             {"window_days": days, "entity": entity.name, "stat": "count"},
         )
         for days in scene.fitted.spec.explain.history_days
     ]
 
 
-def _sizes(
-    scene: Scene,
-    entity: Column,
-    column: Column,
-    values: NDArray[np.float64],
-    past: NDArray[np.int64],
-    row: int,
-) -> list[Fact]:
+def _sizes(scene: Scene, entity: Column, column: Column, values: NDArray[np.float64], at: str) -> list[Fact]:
     days = max(scene.fitted.spec.explain.history_days)
-    sizes = values[_within(scene, past, row, days)]
-    sizes = sizes[np.isfinite(sizes)]
+    sizes = values[np.isfinite(values)]
     if len(sizes) < 2:
         return []
     low, high = quartiles(sizes)
@@ -97,13 +88,13 @@ def _sizes(
             f"the {entity.text}'s mean {column.text} over the {_days(days)} before",
             float(sizes.mean()),
             column.unit,
-            f"rows before {iso(scene.dataset.at_us[row])}",
+            f"rows before {at}",
             detail,
         )
     ]
 
 
-def _outcomes(scene: Scene, entity: Column, past: NDArray[np.int64], row: int) -> list[Fact]:
+def _outcomes(scene: Scene, entity: Column, past: NDArray[np.int64], row: int, at: str) -> list[Fact]:
     days = max(scene.fitted.spec.explain.history_days)
     recent = _within(scene, past, row, days)
     known = recent[scene.dataset.known_at_us[recent] <= scene.dataset.at_us[row]]
@@ -118,7 +109,7 @@ def _outcomes(scene: Scene, entity: Column, past: NDArray[np.int64], row: int) -
             f"the {entity.text}'s known cases of {outcome} in the {_days(days)} before",
             int((scene.dataset.target[known] == 1).sum()),
             "count",
-            f"outcomes known by {iso(scene.dataset.at_us[row])}",
+            f"outcomes known by {at}",
             {"window_days": days, "n": len(known), "entity": entity.name, "stat": "positives"},
         )
     ]

@@ -14,7 +14,7 @@ from foretell import units
 from foretell.data.dataset import Dataset
 from foretell.data.kinds import kind
 from foretell.evidence.history import Past
-from foretell.evidence.scene import Scene, fact, iso
+from foretell.evidence.scene import Scene, fact, stamps
 from foretell.models import stream
 from foretell.models.suspicion import additive
 from foretell.prediction.features import MICRO
@@ -70,6 +70,7 @@ class Rebuilt:
 
     def __init__(self, scene: Scene) -> None:
         dataset, features = scene.dataset, scene.fitted.featurizer
+        self.stamp = stamps(dataset.at_us)
         self.plan = features.plan
         self.features, self.suspicion = scene.scored.features, features.suspicion.arrays()
         numbers = [dataset.frame[name].to_numpy() for name in self.plan.numbers]
@@ -206,7 +207,7 @@ def _of_row(scene: Scene, rebuilt: Rebuilt, row: int, read: NDArray[np.float32],
 
 def _fact(scene: Scene, rebuilt: Rebuilt, row: int, e: int, past: int, share: float, stable: float) -> Fact:
     spec, dataset = scene.fitted.spec, scene.dataset
-    at = iso(dataset.at_us[past])
+    at = rebuilt.stamp(dataset.at_us[past])
     outcome = ""
     if rebuilt.known(np.array([past]), row)[0]:
         outcome = spec.task.positive_text if dataset.target[past] else f"no {spec.task.positive_text}"

@@ -1,6 +1,6 @@
 """The scene: what every collector of facts looks at. R: rows explained, F: features."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from foretell.data.dataset import Dataset
 from foretell.prediction.fitted import Fitted, Scored
 from foretell.records import Fact, Prediction, Value
+
+DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,15 @@ def fact(
 
 def _shorter(value: Value) -> Value:
     return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def stamps(at_us: NDArray[np.int64]) -> Callable[[int], str]:
+    """Return what writes a column's instants as ISO 8601: dates where all are midnights, else to the second.
+
+    >>> stamps(np.array([0, 86_400_000_000]))(0), stamps(np.array([0, 1_000_000]))(0)
+    ('1970-01-01', '1970-01-01T00:00:00+00:00')
+    """
+    return iso if (at_us % DAY_US).any() else lambda at: iso(at)[:10]
 
 
 def iso(at_us: int) -> str:

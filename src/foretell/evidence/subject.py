@@ -12,7 +12,7 @@ def collect(scene: Scene) -> list[list[Fact]]:
     outcome = scene.fitted.spec.task.positive_text
     time = scene.dataset.column("time")
     reference = scene.fitted.reference
-    units = {column.name: column for column in scene.dataset.columns}
+    columns = {column.name: column for column in scene.dataset.columns}
     collected = []
     for prediction in scene.predictions:
         facts = [
@@ -21,7 +21,7 @@ def collect(scene: Scene) -> list[list[Fact]]:
             fact("term", "id", data.row_text, prediction.id, "name", "data"),
         ]
         for column, name in prediction.entities.items():
-            facts.append(fact("entity", column, units[column].text, name, "name", "data"))
+            facts.append(fact("entity", column, columns[column].text, name, "name", "data"))
         if time is not None:
             facts.append(fact("instant", time.name, time.text, prediction.at, "instant", "data"))
         for column, value in prediction.inputs.items():
@@ -29,8 +29,9 @@ def collect(scene: Scene) -> list[list[Fact]]:
             if isinstance(value, float) and column in reference.quartiles:
                 low, high = reference.quartiles[column]
                 detail = {"low": low, "high": high, "n": reference.num_rows}
-            unit = units[column].unit if isinstance(value, float) else "name"
-            facts.append(fact("input", column, units[column].text, value, unit, "data", detail))
+            kind = columns[column].kind
+            unit = columns[column].unit if kind == "number" else "instant" if kind == "time" else "name"
+            facts.append(fact("input", column, columns[column].text, value, unit, "data", detail))
         collected.append(facts)
     return collected
 

@@ -1,7 +1,7 @@
 """The charts of a run: precision and recall, alerts per day, cost, reliability, importance, the split."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from markupsafe import Markup
 
@@ -82,7 +82,8 @@ def precision_recall(curves: Sequence[Curve], base: float | None, outcome: str) 
         if curve.chosen is not None:
             level = _at(curve.recall, curve.precision, curve.chosen)
             marks.append(element("circle", cx=x(curve.chosen), cy=y(level), r=5.5, class_="chosen"))
-    return drawing(f"Precision against recall of {len(curves)} models", HEIGHT, *marks)
+    names = ", ".join(curve.name for curve in curves)
+    return drawing(f"Precision against recall of {names}", HEIGHT, *marks)
 
 
 def _alerts_scale(alerts: Sequence[float]) -> Scale:
@@ -146,7 +147,7 @@ def cost(work: Workload, capacity: float, per: str) -> Markup:
     spot_x, spot_y = x(max(work.alerts[best], x.low)), y(work.cost[best])
     right = spot_x > LEFT + 0.75 * (RIGHT - LEFT)
     marks = [
-        vertical_axis(y, f"cost per {per}" + (f", {work.currency}" if work.currency else ""), short),
+        vertical_axis(y, f"cost per {per}", short),
         horizontal_axis(x, BOTTOM, alerts_name(per), short, TOP),
         _capacity(x, capacity, per),
         path(points, "curve delivered"),
@@ -210,8 +211,9 @@ def importance(factor: Factor, most: float) -> Markup:
 
 
 def seconds(at: str) -> float:
-    """Return an ISO instant as seconds since 1970."""
-    return datetime.fromisoformat(at).timestamp()
+    """Return an ISO instant, in UTC where it names no offset, as seconds since 1970."""
+    read = datetime.fromisoformat(at)
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
 
 
 def split(parts: Sequence[Part]) -> Markup:

@@ -48,7 +48,7 @@ class Column:
     name: str
     kind: str
     role: str
-    """input, target, time, id, entity, group or excluded."""
+    """input, target, time, id, group or excluded."""
     unit: str = ""
     reason: str = ""
     """Why it has this kind and role."""
@@ -90,7 +90,7 @@ class AuditFinding:
     check: str
     """What was looked for, in words."""
     severity: str
-    """ok, note, warning or error."""
+    """ok, warning or error."""
     message: str
 
 
@@ -106,8 +106,6 @@ class LeaderboardRow:
     ece: float | None = None
     fit_cpu_seconds: float | None = None
     rows_per_cpu_second: float | None = None
-    spread: float | None = None
-    """Standard deviation of the average precision over seeds."""
     weight: float | None = None
     """Share in the ensemble."""
     floor: bool = False
@@ -124,7 +122,7 @@ class Curve:
     delivered: bool = False
     floor: bool = False
     chosen: float | None = None
-    """Recall at the alert threshold, where the curve is marked."""
+    """Recall at the headline's threshold, where the delivered curve is marked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +134,6 @@ class Workload:
     recall: tuple[float, ...] = ()
     cost: tuple[float, ...] = ()
     """Cost per period of reviews and misses; empty when no costs are stated."""
-    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ _MONTHS = [
 ]
 _DAY = re.compile(rf"([1-9][0-9]?) ({'|'.join(_MONTHS)}) ([0-9]{{4}})")
 _CLOCK = re.compile(r" at ([0-9]{2}):([0-9]{2}) UTC")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CURRENCY = re.compile(r"([A-Z]{3}) ")
 _CURRENCIES = frozenset(
     ("EUR", "USD", "GBP", "CHF", "JPY", "SEK", "NOK", "DKK", "PLN", "CZK", "CAD", "AUD", "INR")
@@ -74,7 +75,11 @@ def _after(text: str, read: MISMATCH, suffix: str) -> MISMATCH:
 
 
 def instant(text: str, pos: int, value: str, *, clock: bool) -> MISMATCH:
-    """Read a date, with the time of day in UTC when `clock`, and compare it with an ISO instant."""
+    """Read a date, with the time of day in UTC when `clock`, and compare it with an ISO instant.
+
+    A value that is a date alone has no time of day, and none is read.
+    """
+    clock = clock and not _DATE.fullmatch(value)
     date = _DAY.match(text, pos)
     time = _CLOCK.match(text, date.end()) if date and clock else None
     if date is None or (clock and time is None):
