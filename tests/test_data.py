@@ -356,6 +356,20 @@ def test_a_database_that_cannot_be_read_is_refused(tmp_path):
     assert not (tmp_path / "no.db").exists()
 
 
+@pytest.mark.parametrize("count", [0, 1, 10, 12])
+def test_a_database_without_a_table_is_told_with_the_tables_it_has(tmp_path, count):
+    with sqlite3.connect(tmp_path / "rows.db") as database:
+        for number in range(count):
+            database.execute(f"create table t{number:02} (a, y)")
+    database.close()
+    with pytest.raises(DataError, match=r"`data\.table` does not say") as caught:
+        read(spec_of(f"sqlite:///{tmp_path / 'rows.db'}"))
+    named = [number for number in range(count) if f"t{number:02}" in caught.value.hint]
+    assert named == [*range(min(count, 10))]
+    assert ("2 more" in caught.value.hint) == (count == 12)
+    assert ("none is there" in caught.value.hint) == (count == 0)
+
+
 def test_sql_columns_of_mixed_types_are_read_as_text(tmp_path):
     with sqlite3.connect(tmp_path / "rows.db") as database:
         database.execute("create table t (mixed, big, y)")

@@ -51,7 +51,7 @@ def test_infinite_numbers_are_counted(source):
     [
         ("paymnt", "did you mean 'payment'"),
         ("select 1/0 as y", "division by zero"),
-        ("", "there is no table ''"),
+        ("", "`data.table` does not say what to read"),
     ],
 )
 def test_what_cannot_be_read_is_told(source, table, message):

@@ -14,6 +14,9 @@ from foretell.errors import DataError
 from foretell.lookup import nearest
 from foretell.spec import DataSpec
 
+SHOWN = 10
+"""Tables that a hint names; it counts the rest."""
+
 
 def read_sql(spec: DataSpec) -> tuple[pa.Table, str]:
     """Return the rows of `spec.table` at the URL `spec.source`, and the source in words.
@@ -60,10 +63,17 @@ def _rows(connection: sa.Connection, table: str, where: str) -> tuple[list[str],
         return list(result.keys()), list(result.fetchall())
     schema, _, name = table.rpartition(".")
     looked = sa.inspect(connection)
-    names = [*looked.get_table_names(schema or None), *looked.get_view_names(schema or None)]
+    names = sorted([*looked.get_table_names(schema or None), *looked.get_view_names(schema or None)])
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    listed = f"{', '.join(names[:SHOWN])}{more}" if names else "none is there"
+    if not table:
+        raise DataError(
+            f"{where} is a database, and `data.table` does not say what to read of it",
+            f"set `data.table` to a SELECT, or to one of its tables: {listed}",
+        )
     if name not in names:
         near = nearest(name, names)
-        hint = f"did you mean '{near}'?" if near else f"use one of: {', '.join(sorted(names)[:10]) or 'none'}"
+        hint = f"did you mean '{near}'?" if near else f"use one of its tables: {listed}"
         raise DataError(f"there is no table '{table}' in {where}", hint)
     source = sa.table(name, schema=schema or None)
     result = connection.execute(sa.select(sa.text("*")).select_from(source))
