@@ -1,7 +1,7 @@
 """The border refuses what is wrong, all at once and by name, and what it accepts loads back equal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from foretell.border.checking import RULES
 from foretell.border.reading import LARGEST
 from foretell.errors import SpecError
 from foretell.records import plain
-from foretell.spec import ColumnSpec, DataSpec, ModelSpec, ReviewSpec, Spec, TrainSpec
+from foretell.spec import ColumnSpec, DataSpec, ModelSpec, ReviewSpec, Spec, TaskSpec, TrainSpec
 
 TWO_LINES = "source: rows.csv\ntarget: fraud\n"
 WHOLE = Path(__file__).parent.parent / "docs" / "spec.md"
@@ -362,6 +362,7 @@ class Column:
     unit: str = ""
     text: str = ""
     reason: str = ""
+    facts: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -371,13 +372,14 @@ class Table:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(texts.filter(str.strip), min_size=4, max_size=6, unique=True), texts)
-def test_a_first_spec_states_each_column_with_its_reason(folder, names, reason):
+@given(st.lists(texts.filter(str.strip), min_size=4, max_size=6, unique=True), texts, texts)
+def test_a_first_spec_states_each_column_with_its_reason(folder, names, reason, positive):
     target, key, left, amount, *rest = names
+    facts = {"positive": positive, "positives": 3, "negatives": 9}
     table = Table(
         Spec(data=DataSpec(source="/rows.csv")),
         [
-            Column(target, "category", "target", reason=reason),
+            Column(target, "category", "target", reason=reason, facts=facts),
             Column(key, "category", "id"),
             Column(left, "text", "excluded", reason=reason),
             Column(amount, unit="EUR", text="amount paid", reason=reason),
@@ -389,3 +391,36 @@ def test_a_first_spec_states_each_column_with_its_reason(folder, names, reason):
     assert (spec.data.target, spec.data.id, spec.data.exclude) == (target, key, (left,))
     assert spec.columns[amount] == ColumnSpec(kind="number", unit="EUR", text="amount paid")
     assert set(spec.columns) == set(names)
+    assert (spec.task, spec.review) == (TaskSpec(positive=positive), ReviewSpec())
+
+
+def test_a_first_spec_keeps_all_that_was_stated(folder):
+    stated = (
+        "data.label_delay=2d", "data.row_text=visit", "task.positive='no: # not'", "task.positive_text=churn",
+        "split.by=random", "model.families=[]", "train.seed=3", "explain.history_days=[1, 9]",
+        "narrate.checks={age: 'Ask: \"why\" #1'}", "narrate.length=long", "review.capacity=7",
+        "review.entity=shop", "review.retire_known=true", "review.cost_miss=5",
+        "review.cost_review=1", "review.abstain=.1", "out=here",
+    )  # fmt: skip
+    spec = load_spec({"source": "/rows.csv", "target": "left"}, stated)
+    facts = {"positive": spec.task.positive, "positives": 3, "negatives": 9}
+    columns = [Column("left", "category", "target", facts=facts), Column("shop", "entity")]
+    again = load_spec(write(folder, initial_spec(Table(spec, columns))))
+    assert replace(again, columns={}) == spec
+
+
+def test_every_section_of_a_first_spec_is_commented(folder):
+    spec = load_spec({"source": "/rows.csv", "target": "left"})
+    facts = {"positive": "yes", "positives": 3, "negatives": 9}
+    columns = [
+        Column("left", "category", "target", reason="named as the target", facts=facts),
+        Column("at", "time", "time", reason="it holds instants"),
+        Column("shop", "entity", reason="its values return"),
+    ]
+    text = initial_spec(Table(spec, columns))
+    assert "positive: 'yes'  # the rarer of the target's two values: 3 of 12 rows" in text
+    assert "capacity: 0  # as many reviews a day as there usually are positives" in text
+    assert "# entity: shop  # uncomment" in text
+    assert load_spec(write(folder, text.replace("# entity: shop", "entity: shop"))).review.entity == "shop"
+    bare = [line for line in text.splitlines() if ": " in line and "#" not in line]
+    assert bare == ["  source: /rows.csv"]

@@ -204,6 +204,27 @@ def test_a_table_without_time_or_entities_walks_the_same_road(tmp_path: Path) ->
     assert CliRunner().invoke(main, ["log", "verify", "--run", str(tmp_path / "run")]).exit_code == 0
 
 
+def test_the_spec_that_init_writes_passes_check_and_runs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    age, plan = rng.exponential(20, 1000), rng.choice(["no: #1", "yes"], 1000)
+    churn = np.where(rng.random(1000) < 1 / (1 + np.exp(0.15 * age - (plan == "yes"))), "gone", "stays")
+    with sqlite3.connect(tmp_path / "rows.db") as connection:
+        connection.execute("CREATE TABLE people (age, plan, churn)")
+        rows = zip(age.tolist(), plan.tolist(), churn.tolist(), strict=True)
+        connection.executemany("INSERT INTO people VALUES (?, ?, ?)", rows)
+    connection.close()
+    spec, out = tmp_path / "first.yaml", f"out={tmp_path / 'run'}"
+    asked = [f"sqlite:///{tmp_path / 'rows.db'}", "--target", "churn", "--set", "data.table=people"]
+    made = CliRunner().invoke(main, ["init", *asked, "--out", str(spec), "--set", "model.families=[]"])
+    assert made.exit_code == 0, made.output
+    checked = CliRunner().invoke(main, ["check", str(spec)])
+    assert checked.exit_code == 0, checked.output
+    assert "positive: gone" in checked.output
+    walked = CliRunner().invoke(main, ["run", str(spec), "--set", out])
+    assert walked.exit_code == 0, walked.output
+    assert "cases opened from 1,000 rows" in walked.output
+
+
 def test_rows_come_from_a_database_as_from_a_file(done: Run, world: Path, tmp_path: Path) -> None:
     events = pl.read_parquet(world / "transactions.parquet")
     database = tmp_path / "payments.db"

@@ -91,12 +91,13 @@ def check(spec: str, target: str, overrides: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("data")
 @click.option("--target", required=True, help="Column to predict.")
+@set_option
 @click.option("--out", type=Path, help="File to write; stdout if not given.")
-def init(data: str, target: str, out: Path | None) -> None:
+def init(data: str, target: str, overrides: tuple[str, ...], out: Path | None) -> None:
     """Write a spec for DATA with each inferred value and its reason."""
     from foretell.border import initial_spec
 
-    text = initial_spec(foretell.read(loaded(data, target, ())))
+    text = initial_spec(foretell.read(loaded(data, target, overrides)))
     if out is None:
         click.echo(text, nl=False)
     elif out.exists():

@@ -1,6 +1,6 @@
 """A spec as YAML, its JSON Schema, its documentation, and a first spec for data that were just read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Protocol, get_args, get_type_hints
 
@@ -10,7 +10,7 @@ from foretell.border.checking import RULES
 from foretell.border.parsing import adapter
 from foretell.border.reading import SHORTHAND
 from foretell.records import plain
-from foretell.spec import Spec
+from foretell.spec import Spec, TaskSpec
 
 INTRODUCTION = """\
 # The spec
@@ -34,6 +34,7 @@ target: fraud
 
 Written from `foretell/spec.py` by `make docs`.
 """
+STATED = "stated in the spec"
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
 
 
@@ -56,6 +57,11 @@ class DescribedColumn(Protocol):
     @property
     def reason(self) -> str:
         """Why it has this kind and role."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Of a target: `positive`, and how many rows are `positives` and `negatives`."""
         ...
 
 
@@ -155,37 +161,90 @@ def _word(kind: Any) -> str:
     return f"list of {WORDS[inner[0]]}s" if inner[-1] is Ellipsis else f"names with {WORDS[inner[1]]}s"
 
 
-def _scalar(text: str) -> str:
-    listed = yaml.dump([text], Dumper=_Dumper, default_flow_style=True, allow_unicode=True, width=10**9)
+def _scalar(value: Any) -> str:
+    listed = yaml.dump([value], Dumper=_Dumper, default_flow_style=True, allow_unicode=True, width=10**9)
     return listed[1:-2]
 
 
 def initial_spec(dataset: Described) -> str:
     """Return a commented YAML spec of a dataset: each inferred value with its reason beside it."""
-    source = dataset.spec.data
+    spec, target = dataset.spec, next(column for column in dataset.columns if column.role == "target")
     lines = [
         "# A first spec. Each value was inferred for the reason beside it: correct what is wrong.",
         "data:",
+        _field("source", spec.data.source),
     ]
-    lines.append(f"  source: {_scalar(source.source)}")
-    if source.table:
-        lines.append(f"  table: {_scalar(source.table)}")
+    if spec.data.table:
+        lines.append(_field("table", spec.data.table))
     for role in ("target", "id", "time", "group"):
         for column in dataset.columns:
             if column.role == role:
-                lines.append(f"  {role}: {_scalar(column.name)}{_because(column)}")
+                lines.append(_field(role, column.name, column.reason))
+    lines += _stated(spec.data, "label_delay", "missing", "row_text")
     left = [column for column in dataset.columns if column.role == "excluded"]
     if left:
         lines.append("  exclude:")
-        lines += [f"    - {_scalar(column.name)}{_because(column)}" for column in left]
+        lines += [f"    - {_scalar(column.name)}{_because(column.reason)}" for column in left]
     lines.append("columns:")
     for column in dataset.columns:
         known = {"kind": column.kind, "unit": column.unit, "text": column.text}
         entry = ", ".join(f"{key}: {_scalar(value)}" for key, value in known.items() if value)
-        lines.append(f"  {_scalar(column.name)}: {{{entry}}}{_because(column)}")
-    return "\n".join(lines) + "\n"
+        lines.append(f"  {_scalar(column.name)}: {{{entry}}}{_because(column.reason)}")
+    lines += [*_task(spec.task, target.facts), *_review(dataset)]
+    for section in ("split", "model", "train", "explain", "narrate"):
+        if stated := _stated(getattr(spec, section)):
+            lines += [f"{section}:", *stated]
+    return "\n".join([*lines, *(line.strip() for line in _stated(spec, "out")), ""])
 
 
-def _because(column: DescribedColumn) -> str:
-    reason = " ".join("".join(c if c.isprintable() else " " for c in column.reason).split())
-    return f"  # {reason}" if reason else ""
+def _task(spec: TaskSpec, facts: Mapping[str, Any]) -> list[str]:
+    """Return the lines that say what is predicted: the positive value, and what it is called."""
+    positives, negatives = facts["positives"], facts["negatives"]
+    why = STATED if spec.positive else "the rarer of the target's two values"
+    stated = spec.positive_text != TaskSpec().positive_text
+    return [
+        "task:",
+        _field("name", spec.name, "the target has two values"),
+        _field("positive", facts["positive"], f"{why}: {positives:,} of {positives + negatives:,} rows"),
+        _field(
+            "positive_text", spec.positive_text, STATED if stated else "write what sentences should call it"
+        ),
+    ]
+
+
+def _review(dataset: Described) -> list[str]:
+    """Return the lines that say how much people can look at, and what a miss costs."""
+    spec, timed = dataset.spec.review, any(column.role == "time" for column in dataset.columns)
+    per = "a day" if timed else "per thousand rows"
+    usual = f"as many reviews {per} as there usually are positives; write how many people can do"
+    unknown = "not known; with both costs above 0, only what is worth a review is reviewed"
+    lines = ["review:", _field("capacity", spec.capacity, STATED if spec.capacity else usual)]
+    entities = [c.name for c in dataset.columns if (c.kind, c.role) == ("entity", "input")]
+    if spec.entity:
+        lines.append(_field("entity", spec.entity, STATED))
+    elif entities:  # to be taken in by hand: nothing in the data says what people review
+        once = f"uncomment to count alerts by this column, at most one {per} for each value"
+        lines.append(f"  # {_field('entity', entities[0], once).strip()}")
+    for name, cost in (("cost_review", spec.cost_review), ("cost_miss", spec.cost_miss)):
+        lines.append(_field(name, cost, STATED if cost else unknown))
+    return lines + _stated(spec, "retire_known", "retire_for", "abstain")
+
+
+def _field(name: str, value: Any, reason: str = "") -> str:
+    return f"  {name}: {_scalar(value)}{_because(reason)}"
+
+
+def _stated(section: Any, *names: str) -> list[str]:
+    """Return the lines of the fields that differ from their defaults, of these names or of all."""
+    found = []
+    for item in fields(section):
+        default = item.default if item.default is not MISSING else {}
+        value = getattr(section, item.name)
+        if (not names or item.name in names) and value != default:
+            found.append(_field(item.name, plain(value), STATED))
+    return found
+
+
+def _because(reason: str) -> str:
+    line = " ".join("".join(c if c.isprintable() else " " for c in reason).split())
+    return f"  # {line}" if line else ""
