@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.models.trees import Trees, from_booster, sum_rows
+from foretell.models.trees import Trees, from_booster
 from foretell.spec import Spec
 
 if TYPE_CHECKING:
@@ -136,18 +136,11 @@ class Boosting:
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return log-odds [B] of feature rows [B, F]."""
-        return self.trees.logits(features[:, self.columns])
+        return self.trees.logits(features, self.columns)
 
     def reader(self) -> Callable[[NDArray[np.float32]], float]:
-        """Return what gives the log-odds of one row of features [F], in buffers of its own."""
-        row, out, kernel = np.empty((1, len(self.columns)), np.float32), np.empty(1), self.trees.kernel()
-
-        def read(features: NDArray[np.float32]) -> float:
-            features.take(self.columns, out=row[0], mode="clip")
-            sum_rows(row, out, *kernel)
-            return out.item()
-
-        return read
+        """Return what gives the log-odds of one row of features [F]."""
+        return self.trees.reader(self.columns)
 
     def score(self, material: "Material", rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return log-odds of some rows of the material."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from foretell.models.boosting import FEW_POSITIVES, knots
 from foretell.models.family import Floats, Loop, Material, Rows
-from foretell.models.readout import ReadoutArrays, read_out_rows
+from foretell.models.readout import ReadoutArrays, read_out
 from foretell.spec import Spec
 
 NUM_KNOTS = 12
@@ -60,18 +60,12 @@ class EventStream:
 
     def logits(self, features: NDArray[np.float32]) -> Floats:
         """Return log-odds [B] of feature rows [B, F]."""
-        return self.readout.logits(features[:, self.columns])
+        return self.readout.logits(features, self.columns)
 
     def reader(self) -> Callable[[NDArray[np.float32]], float]:
-        """Return what gives the log-odds of one row of features [F], in buffers of its own."""
-        row, out, kernel = np.empty((1, len(self.columns)), np.float32), np.empty(1), self.readout.kernel()
-
-        def read(features: NDArray[np.float32]) -> float:
-            features.take(self.columns, out=row[0], mode="clip")
-            read_out_rows(row, out, *kernel)
-            return out.item()
-
-        return read
+        """Return what gives the log-odds of one row of features [F]."""
+        kernel = self.readout.kernel()
+        return lambda features: read_out(features, self.columns, *kernel)
 
     def score(self, material: Material, rows: Rows) -> Floats:
         """Return log-odds of some rows of the material."""

@@ -38,61 +38,81 @@ class ReadoutArrays:
         """Return the arrays in the order `read_out` takes them."""
         return tuple(self.arrays().values())
 
-    def logits(self, x_BF: NDArray[np.float32]) -> NDArray[np.float64]:
+    def logits(
+        self, x_BF: NDArray[np.float32], columns: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float64]:
         """Return log-odds [B], row by row with the function that serves one event: batch equals stream."""
         out = np.empty(len(x_BF))
-        read_out_rows(np.ascontiguousarray(x_BF), out, *self.kernel())
+        columns = np.arange(x_BF.shape[1]) if columns is None else columns
+        read_out_rows(np.ascontiguousarray(x_BF), columns, out, *self.kernel())
         return out
 
 
 @numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
-def _first_layer(x_F, knots, table, enter, out):
+def _first_layer(x_F, columns, knots, table, enter, out):
     """Sum interpolated rows of the table: F gathers of two rows instead of a product with all ramps."""
     num_knots, width = knots.shape[1], len(enter)
     for w in range(width):
         out[w] = enter[w]
-    for f in range(len(x_F)):
-        x, low, high = x_F[f], 0, num_knots - 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            if knots[f, middle] <= x:
-                low = middle
-            else:
-                high = middle
-        left, right = knots[f, low], knots[f, high]
+    for f in range(len(columns)):
+        x, passed = x_F[columns[f]], 0
+        for k in range(num_knots):
+            passed += knots[f, k] <= x
+        low = min(max(passed - 1, 0), num_knots - 2)
+        left, right = knots[f, low], knots[f, low + 1]
         share = np.float32(0.0)
         if right < np.inf:
             share = min(max((x - left) / (right - left), np.float32(0.0)), np.float32(1.0))
+        rest = np.float32(1.0) - share
         for w in range(width):
-            out[w] += table[f, low, w] + share * (table[f, high, w] - table[f, low, w])
+            out[w] += rest * table[f, low, w] + share * table[f, low + 1, w]
 
 
 @numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
-def read_out(x_F, first, hidden, knots, table, enter, scale, shift, middle, middle_bias, head, bias):
-    """Return the log-odds of the members' mean probability; `first` [W + 1] and `hidden` [W] are scratch."""
+def _member(first, scale_W, shift_W, middle, middle_bias, head_W, units, active, hidden):
+    """Return one member's log-odds without its bias; units that fire are listed, then added four at a time."""
+    width = len(scale_W)
+    count = 0
+    for i in range(width):
+        value = first[i] * scale_W[i] + shift_W[i]
+        units[count], active[count] = i, value
+        count += value > 0.0
+    for i in range(count, count + 3):
+        units[i], active[i] = 0, 0.0
+    for w in range(width):
+        hidden[w] = middle_bias[w]
+    for i in range(0, count, 4):
+        a, b, c, d = units[i], units[i + 1], units[i + 2], units[i + 3]
+        for w in range(width):
+            hidden[w] += (active[i] * middle[a, w] + active[i + 1] * middle[b, w]) + (
+                active[i + 2] * middle[c, w] + active[i + 3] * middle[d, w]
+            )
+    logit = np.float32(0.0)
+    for w in range(width):
+        logit += max(hidden[w], np.float32(0.0)) * head_W[w]
+    return logit
+
+
+@numba.njit(cache=True)
+def read_out(x_F, columns, knots, table, enter, scale, shift, middle, middle_bias, head, bias):
+    """Return the log-odds of the members' mean probability, of a row of which some columns are read."""
     members, width = scale.shape
-    _first_layer(x_F, knots, table, enter, first)
+    first, hidden = np.empty(width + 1, np.float32), np.empty(width, np.float32)
+    units, active = np.empty(width + 3, np.int64), np.empty(width + 3, np.float32)
+    _first_layer(x_F, columns, knots, table, enter, first)
     mean = 0.0
     for m in range(members):
-        for w in range(width):
-            hidden[w] = middle_bias[w]
-        for i in range(width):
-            active = first[i] * scale[m, i] + shift[m, i]
-            if active > 0.0:
-                for w in range(width):
-                    hidden[w] += active * middle[i, w]
         logit = bias[m] + first[width]
-        for w in range(width):
-            logit += max(hidden[w], np.float32(0.0)) * head[m, w]
+        logit += _member(first, scale[m], shift[m], middle, middle_bias, head[m], units, active, hidden)
         mean += 1.0 / (1.0 + math.exp(-min(max(logit, -40.0), 40.0)))
     mean = min(max(mean / members, 1e-9), 1.0 - 1e-9)
     return math.log(mean / (1.0 - mean))
 
 
 @numba.njit(cache=True)
-def read_out_rows(x_BF, out, knots, table, enter, scale, shift, middle, middle_bias, head, bias):
-    first, hidden = np.empty(len(enter), np.float32), np.empty(scale.shape[1], np.float32)
+def read_out_rows(x_BF, columns, out, knots, table, enter, scale, shift, middle, middle_bias, head, bias):
+    """Write the log-odds of each row."""
     for b in range(len(x_BF)):
         out[b] = read_out(
-            x_BF[b], first, hidden, knots, table, enter, scale, shift, middle, middle_bias, head, bias
+            x_BF[b], columns, knots, table, enter, scale, shift, middle, middle_bias, head, bias
         )

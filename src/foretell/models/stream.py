@@ -160,9 +160,13 @@ def read_state(state_D, numbers_N, scales, num_half_lives, out):
         out[at + 3] = state_D[base + ACCUSATIONS]
         out[at + 4] = state_D[base + ACCUSATIONS] / (labels + 0.5)
         out[at + 5] = state_D[base + POSITIVES] / (labels + 0.5)
-        at += PER_HALF_LIFE
-        weight = state_D[base + WEIGHT] + np.float32(0.1)
-        for n in range(num_numbers):
+        at += PER_HALF_LIFE + 2 * num_numbers
+    for n in range(num_numbers):
+        size = _size(numbers_N[n], scales[n])
+        at = HEAD_FEATURES + (1 + LAGS) * num_numbers + PER_HALF_LIFE + 2 * n
+        for h in range(num_half_lives):
+            base = first_channel + h * channels
+            weight = state_D[base + WEIGHT] + np.float32(0.1)
             c = base + CHANNELS + PER_NUMBER * n
             out[at] = 0.0
             out[at + 1] = 0.0
@@ -171,8 +175,8 @@ def read_state(state_D, numbers_N, scales, num_half_lives, out):
                 variance = max(state_D[c + 1] / weight - mean * mean, 0.0)
                 spread = math.sqrt(variance) + 0.1 * abs(mean) + 0.02
                 out[at] = (numbers_N[n] / scales[n] - mean) / spread
-                out[at + 1] = _size(numbers_N[n], scales[n]) - state_D[c + 2] / weight
-            at += 2
+                out[at + 1] = size - state_D[c + 2] / weight
+            at += PER_HALF_LIFE + 2 * num_numbers
 
 
 @numba.njit(cache=True)
@@ -200,22 +204,24 @@ def fold_event(state_D, numbers_N, scales, num_half_lives, suspicion):
     else:
         state_D[GAP] = state_D[LAST]
     state_D[LAST] = 0.0
-    for n in range(num_numbers):
-        state_D[HEAD + LAGS * n + 1] = state_D[HEAD + LAGS * n]
-        state_D[HEAD + LAGS * n] = _size(numbers_N[n], scales[n])
     weight = np.float32(1.0 - suspicion)
     for h in range(num_half_lives):
         base = first_channel + h * channels
         state_D[base + COUNT] += 1.0
         state_D[base + WEIGHT] += weight
         state_D[base + SUSPECTED] += np.float32(suspicion)
-        for n in range(num_numbers):
-            if not np.isnan(numbers_N[n]):
-                x = np.float32(numbers_N[n] / scales[n])
-                c = base + CHANNELS + PER_NUMBER * n
-                state_D[c] += weight * x
-                state_D[c + 1] += weight * x * x
-                state_D[c + 2] += weight * np.float32(_size(numbers_N[n], scales[n]))
+    for n in range(num_numbers):
+        size = _size(numbers_N[n], scales[n])
+        state_D[HEAD + LAGS * n + 1] = state_D[HEAD + LAGS * n]
+        state_D[HEAD + LAGS * n] = size
+        if np.isnan(numbers_N[n]):
+            continue
+        x = np.float32(numbers_N[n] / scales[n])
+        for h in range(num_half_lives):
+            c = first_channel + h * channels + CHANNELS + PER_NUMBER * n
+            state_D[c] += weight * x
+            state_D[c + 1] += weight * x * x
+            state_D[c + 2] += weight * np.float32(size)
 
 
 @numba.njit(cache=True)

@@ -1,11 +1,12 @@
 """Boosted trees as arrays: fitted by LightGBM, read out one row at a time without it. B rows, F features.
 
-One row costs some microseconds here and some hundred through the Python interface of LightGBM, and serving
+One row costs a few microseconds here and some hundred through the Python interface of LightGBM, and serving
 does not load that library. Batch and single rows run through the same function and agree bit for bit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numba
@@ -13,10 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEVER_MISSING, ZERO_IS_MISSING, NAN_IS_MISSING = 0, 1, 2
+MOST_LEAVES = 32
+ALL_LEAVES = np.uint32((1 << MOST_LEAVES) - 1)
+DE_BRUIJN = np.uint32(0x077CB531)
+"""Times a power of two its highest five bits name that power: Leiserson et al., Using de Bruijn sequences to
+index a 1 in a computer word (1998)."""
+BIT = np.zeros(MOST_LEAVES, np.int64)
+BIT[[(int(DE_BRUIJN) << bit & int(ALL_LEAVES)) >> 27 for bit in range(MOST_LEAVES)]] = np.arange(MOST_LEAVES)
 MISSING = {"None": NEVER_MISSING, "Zero": ZERO_IS_MISSING, "NaN": NAN_IS_MISSING}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Trees:
     """Nodes of all trees, in one row of arrays; a negative child ~k is leaf k."""
 
@@ -39,17 +47,75 @@ class Trees:
         """Return the arrays by name: what a checkpoint stores."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
-    def kernel(self) -> tuple[Any, ...]:
-        """Return what `sum_rows` takes after the rows: whether all splits are plain, children, the arrays."""
-        plain = bool((self.category < 0).all() and (self.missing == NEVER_MISSING).all())
-        child = np.stack([self.right, self.left], axis=1)
-        return plain, child, *(array for name, array in self.arrays().items() if name != "gain")
+    def kernel(self) -> tuple[NDArray[Any], ...]:
+        """Return the arrays that `sum_leaves` takes."""
+        return tuple(array for name, array in self.arrays().items() if name != "gain")
 
-    def logits(self, x_BF: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the summed leaves [B] of rows [B, F]."""
+    @cached_property
+    def masked(self) -> tuple[NDArray[Any], ...]:
+        """The splits as masks over leaves, sorted by feature and threshold: what `sum_masked` takes.
+
+        Returns:
+            starts [F + 1] (where each feature's splits begin), thresholds, trees and masks [splits], and the
+            log-odds [T, L] of each tree's leaves from left to right. Nothing where some split is not numeric
+            or can be missed, or a tree has too many leaves.
+
+        Source: Lucchese et al., QuickScorer: a fast algorithm to rank documents with additive ensembles of
+        regression trees (2015).
+        """
+        if (self.category >= 0).any() or (self.missing != NEVER_MISSING).any():
+            return ()
+        leaves: list[list[int]] = []
+        splits: list[tuple[int, float, int, int]] = []
+        for tree, root in enumerate(self.roots.tolist()):
+            leaves.append([])
+            self._walk(root, tree, leaves[-1], splits)
+        most = max(map(len, leaves), default=0)
+        if most > MOST_LEAVES:
+            return ()
+        splits.sort()
+        features, thresholds, trees, masks = zip(*splits, strict=True) if splits else ((),) * 4
+        values = np.zeros((len(leaves), most))
+        for tree, ids in enumerate(leaves):
+            values[tree, : len(ids)] = self.value[ids]
+        return (
+            np.searchsorted(features, np.arange(max(features, default=-1) + 2)),
+            np.array(thresholds, dtype=np.float64),
+            np.array(trees, dtype=np.int32),
+            np.array(masks, dtype=np.uint32),
+            values,
+        )
+
+    def _walk(
+        self, node: int, tree: int, leaves: list[int], splits: list[tuple[int, float, int, int]]
+    ) -> None:
+        """Append a subtree's leaves from left to right, and its splits with the leaves right of each."""
+        if node < 0:
+            leaves.append(~node)
+            return
+        first = len(leaves)
+        self._walk(int(self.left[node]), tree, leaves, splits)
+        cut = ((1 << (len(leaves) - first)) - 1) << first
+        splits.append((int(self.feature[node]), float(self.threshold[node]), tree, int(ALL_LEAVES) & ~cut))
+        self._walk(int(self.right[node]), tree, leaves, splits)
+
+    def logits(self, x_BF: NDArray[Any], columns: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+        """Return the summed leaves [B] of rows [B, F], or of some of their columns."""
         out = np.empty(len(x_BF))
-        sum_rows(np.ascontiguousarray(x_BF), out, *self.kernel())
+        x_BF = np.ascontiguousarray(x_BF)
+        columns = np.arange(x_BF.shape[1]) if columns is None else columns
+        if self.masked and not np.isnan(x_BF.sum()):
+            sum_masked_rows(x_BF, columns, out, *self.masked)
+        else:
+            sum_rows(x_BF, columns, out, *self.kernel())
         return out
+
+    def reader(self, columns: NDArray[np.int64]) -> Callable[[NDArray[np.float32]], float]:
+        """Return what sums the leaves of one row of finite features; bit for bit what `logits` gives."""
+        masked, kernel = self.masked, self.kernel()
+        if masked:
+            return lambda x_F: sum_masked(x_F, columns, *masked)
+        return lambda x_F: sum_leaves(x_F, columns, *kernel)
 
 
 def from_booster(booster: Any) -> Trees:
@@ -117,13 +183,13 @@ def _categories(node: Mapping[str, Any]) -> Sequence[int]:
 
 @numba.njit(cache=True)
 def sum_leaves(
-    x_F, roots, feature, threshold, left, right, default_left, missing, category, categories, value
+    x_F, columns, roots, feature, threshold, left, right, default_left, missing, category, categories, value
 ):
     """Return the log-odds of one row: the sum of the leaf it reaches in every tree."""
     total = 0.0
     for node in roots:
         while node >= 0:
-            x = x_F[feature[node]]
+            x = x_F[columns[feature[node]]]
             if category[node] >= 0:
                 known = x >= 0 and x < categories.shape[1]
                 goes_left = known and categories[category[node], int(x)]
@@ -138,51 +204,41 @@ def sum_leaves(
 
 
 @numba.njit(cache=True)
-def sum_plain_leaves(x_F, roots, feature, threshold, child, value):
-    """Return what `sum_leaves` returns, of rows that miss nothing and trees that are plain.
+def sum_rows(
+    x_BF, columns, out, roots, feature, threshold, left, right, default_left, missing, category, categories,
+    value,
+):  # fmt: skip
+    """Write the log-odds of each row."""
+    for b in range(len(x_BF)):
+        out[b] = sum_leaves(
+            x_BF[b], columns, roots, feature, threshold, left, right, default_left, missing, category,
+            categories, value,
+        )  # fmt: skip
 
-    Which way a row goes is unforeseeable: four trees are walked at a time and the child is looked up rather
-    than branched to, so that the processor never waits for a wrong guess.
+
+@numba.njit(cache=True)
+def sum_masked(x_F, columns, starts, thresholds, trees, masks, values):
+    """Return what `sum_leaves` returns, of a row that misses nothing.
+
+    Every split that sends the row to the right strikes out the leaves on its left; the first leaf that
+    remains is the row's. Nothing waits for a guess of which way a row goes.
     """
+    remaining = np.full(len(values), ALL_LEAVES)
+    for f in range(len(starts) - 1):
+        x = x_F[columns[f]]
+        for k in range(starts[f], starts[f + 1]):
+            if x <= thresholds[k]:
+                break
+            remaining[trees[k]] &= masks[k]
     total = 0.0
-    last = len(roots) - len(roots) % 4
-    for t in range(0, last, 4):
-        a, b, c, d = roots[t], roots[t + 1], roots[t + 2], roots[t + 3]
-        while a >= 0 or b >= 0 or c >= 0 or d >= 0:
-            if a >= 0:
-                a = child[a, int(x_F[feature[a]] <= threshold[a])]
-            if b >= 0:
-                b = child[b, int(x_F[feature[b]] <= threshold[b])]
-            if c >= 0:
-                c = child[c, int(x_F[feature[c]] <= threshold[c])]
-            if d >= 0:
-                d = child[d, int(x_F[feature[d]] <= threshold[d])]
-        total += value[~a]
-        total += value[~b]
-        total += value[~c]
-        total += value[~d]
-    for t in range(last, len(roots)):
-        a = roots[t]
-        while a >= 0:
-            a = child[a, int(x_F[feature[a]] <= threshold[a])]
-        total += value[~a]
+    for t in range(len(values)):
+        lowest = np.uint32(remaining[t] & (~remaining[t] + np.uint32(1)))
+        total += values[t, BIT[np.uint32(lowest * DE_BRUIJN) >> np.uint32(27)]]
     return total
 
 
 @numba.njit(cache=True)
-def sum_rows(
-    x_BF, out, plain, child, roots, feature, threshold, left, right, default_left, missing, category,
-    categories, value,
-):  # fmt: skip
-    """Write the log-odds of each row: the sum of the leaf it reaches in every tree."""
+def sum_masked_rows(x_BF, columns, out, starts, thresholds, trees, masks, values):
+    """Write the log-odds of each row."""
     for b in range(len(x_BF)):
-        misses = False
-        for x in x_BF[b]:
-            misses |= x != x
-        if plain and not misses:
-            out[b] = sum_plain_leaves(x_BF[b], roots, feature, threshold, child, value)
-        else:
-            out[b] = sum_leaves(
-                x_BF[b], roots, feature, threshold, left, right, default_left, missing, category, categories,
-                value,
-            )  # fmt: skip
+        out[b] = sum_masked(x_BF[b], columns, starts, thresholds, trees, masks, values)

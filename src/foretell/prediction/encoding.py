@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from foretell.data.cells import MISSING
 from foretell.data.dataset import Column
-from foretell.data.kinds import kind, time
+from foretell.data.kinds import kind
+from foretell.data.kinds.clock import clock
 from foretell.data.sources import readable
 from foretell.data.table import Schema
 from foretell.errors import DataError
@@ -210,19 +211,5 @@ def _time_reader(column: Column, state: Mapping[str, Any]) -> Read:
 
 def _clock(state: Mapping[str, Any]) -> Callable[[int, Features], None]:
     """Return what writes the features of microseconds since 1970, as `kinds.time.encode` makes them."""
-    first = [state["reference_us"] / time.DAY_US] if state else []
-    turns, sines, cosines = np.empty(2), np.empty(2), np.empty(2)
-
-    def write(us: int, out: Features) -> None:
-        days = float(us) / time.DAY_US
-        out[0] = hour = 24 * (days % 1)
-        out[1] = weekday = (days // 1 + 3) % 7
-        turns[0], turns[1] = 2 * np.pi * (hour / 24), 2 * np.pi * (weekday / 7)
-        # NumPy's own sine: the mathematical library's may differ in the last bit.
-        np.sin(turns, sines)
-        np.cos(turns, cosines)
-        out[2], out[3], out[4], out[5] = sines[0], cosines[0], sines[1], cosines[1]
-        if first:
-            out[6] = days - first[0]
-
-    return write
+    reference_us = state.get("reference_us", 0)
+    return lambda us, out: clock(us, reference_us, out)

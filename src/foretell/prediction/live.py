@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -197,17 +198,19 @@ class Live:
 def _calibrated(calibration: Calibration) -> Callable[[float], float]:
     """Return the calibration for one log-odds: the same arithmetic without arrays."""
     raw, calibrated = calibration.raw, calibration.calibrated
+    first, last = raw[0], raw[-1]
+    ends = pairwise(zip(raw, calibrated, strict=True))
+    slopes = [(high - low) / (right - left) for (left, low), (right, high) in ends]
 
     def probability(logit: float) -> float:
-        if logit <= raw[0]:
-            value = calibrated[0] + (logit - raw[0])
-        elif logit >= raw[-1]:
-            value = calibrated[-1] + (logit - raw[-1])
+        if logit <= first:
+            value = calibrated[0] + (logit - first)
+        elif logit >= last:
+            value = calibrated[-1] + (logit - last)
         else:
             low = bisect_right(raw, logit) - 1
-            slope = (calibrated[low + 1] - calibrated[low]) / (raw[low + 1] - raw[low])
-            value = slope * (logit - raw[low]) + calibrated[low]
-        held = min(max(value, -LARGEST_LOGIT), LARGEST_LOGIT)
-        return float(0.5 * (1.0 + np.tanh(0.5 * held)))
+            value = slopes[low] * (logit - raw[low]) + calibrated[low]
+        # NumPy's own tangent: the mathematical library's may differ in the last bit.
+        return 0.5 * (1.0 + float(np.tanh(0.5 * min(max(value, -LARGEST_LOGIT), LARGEST_LOGIT))))
 
     return probability
