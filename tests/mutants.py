@@ -51,6 +51,7 @@ DIRECTION = (
     ("above", "below"),
     ("speaks against", "speaks for"),
     ("Against", "For"),
+    ("Although the model", "Since the model"),
     ("up,", "down,"),
 )
 NEGATION = (
@@ -61,6 +62,9 @@ NEGATION = (
     (" puts ", " does not put "),
     (" considers ", " does not consider "),
     (" came up ", " did not come up "),
+    (" came to ", " did not come to "),
+    (" lay ", " did not lie "),
+    (" show ", " do not show "),
     (" is not ", " is "),
     ("No factor ", "A factor "),
 )
@@ -79,10 +83,11 @@ COMPARISON = (
     ("below the", "far below the"),
     ("less strongly", "more strongly"),
     ("lesser", "greater"),
-    ("is close to", "is far from"),
+    ("stayed close to", "stayed far from"),
+    ("came to", "came to more than"),
     (" times ", " times less than "),
     ("only ", "as many as "),
-    ("exceeds", "stays under"),
+    ("exceeded", "stayed under"),
     ("agrees", "disagrees"),
     ("more cautious", "less cautious"),
 )

@@ -1,11 +1,13 @@
 """Verification: what is true passes, what is changed is denied, and the reason names the fact."""
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from random import Random
 
@@ -100,7 +102,8 @@ REASON = (
     "but lowered by the hour of the day."
 )
 FIGURE = (
-    "The amount of EUR 231.50 is 5.1 times the customer's mean amount over the 30 days before (EUR 45.20)."
+    "At EUR 231.50, the amount came to 5.1 times the customer's mean amount over the 30 days before "
+    "(EUR 45.20)."
 )
 CHECK = "On the amount against this customer's past, the check asked for next is: “Call the card holder.”"
 NO_SENTENCE = "no sentence that the evidence supports says "
@@ -308,6 +311,17 @@ def test_every_claim_has_a_role_and_every_group_of_the_plans_exists():
     assert {role for claim in rules.claims for role in claim.role.split()} == {
         *("who", "what", "when", "where", "why", "how-sure", "against", "change", "check")
     }
+
+
+def test_no_sentence_asks_whether_a_columns_name_is_singular_or_plural():
+    text = files("foretell.verification").joinpath("claims.grammar").read_text(encoding="utf-8")
+    column = (
+        r"(?:\{[ijabdf]\.text\}(?: of \{\w\}|, \{\w\},| \(\{\w\}\))?|<(?:pressing|also_pressing|easing)>)"
+    )
+    after = re.findall(column + r" \[?(\w+)", text)
+    assert len(after) > 20
+    assert [word for word in after if re.fullmatch("are|was|were|have|(?!against)[a-z]+s", word)] == []
+    assert re.findall(r"Among what .*? (?:is|are) " + column + r"\.", text) == []
 
 
 @pytest.mark.parametrize(
