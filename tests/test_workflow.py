@@ -23,7 +23,7 @@ from foretell.data.reading import read as read_rows
 from foretell.data.split import split
 from foretell.data.worlds import payments
 from foretell.prediction.folder import open_fitted
-from foretell.workflow import Run, prediction_frame
+from foretell.workflow import Run
 
 SMALL = {"num_days": 100, "num_customers": 400, "num_terminals": 200, "seed": 3}
 
@@ -132,6 +132,23 @@ def test_a_model_folder_opens_to_the_same_scores(done: Run) -> None:
     assert opened.digest == done.fitted.digest
 
 
+def test_the_command_and_python_predict_alike_and_the_alerts_are_the_cases(done: Run, tmp_path: Path) -> None:
+    dataset = read_rows(done.fitted.spec)
+    told = foretell.predict(done.fitted, dataset)
+    assert told["id"].to_list() == [str(name) for name in dataset.ids[split(dataset).test]]
+    with sqlite3.connect(done.folder / "cases.db") as connection:
+        opened = {row[0] for row in connection.execute("SELECT id FROM cases")}
+    connection.close()
+    assert set(told.filter("alert")["id"]) == opened
+    assert foretell.predict(open_fitted(done.folder / "model")).equals(told)
+    command = ["predict", "--run", str(done.folder)]
+    assert CliRunner().invoke(main, [*command, "--out", str(tmp_path / "all.parquet")]).exit_code == 0
+    assert pl.read_parquet(tmp_path / "all.parquet").equals(told)
+    printed = CliRunner().invoke(main, command).stdout.splitlines()
+    assert printed[0] == "id,at,probability,alert"
+    assert len(printed) == len(told) + 1
+
+
 def test_a_reopened_model_reads_its_features_in_the_same_order(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     zone, age, plan = rng.choice(["b", "a"], 2000), rng.normal(size=2000), rng.choice(["x", "y", "z"], 2000)
@@ -154,12 +171,16 @@ def test_new_rows_go_on_where_the_stream_stood(done: Run, world: Path, tmp_path:
     events[cut:].write_parquet(second)
     overrides = (f"out={tmp_path / 'run'}", f"data.source={first}", "model.families=[]")
     fitted = foretell.fit(load_spec(world / "payments.yaml", overrides))
-    going_on = prediction_frame(fitted, str(second))["probability"].to_numpy()
+    answers = foretell.predict(fitted, second)
+    going_on = answers["probability"].to_numpy()
     whole = read_rows(
         replace(fitted.spec, data=replace(fitted.spec.data, source=str(world / "transactions.parquet")))
     )
     at_once = fitted.score(whole, np.arange(cut, len(events))).probabilities
     np.testing.assert_allclose(going_on, at_once, rtol=0, atol=1e-6)
+    assert answers["id"].to_list() == events["transaction_id"][cut:].cast(pl.String).to_list()
+    np.testing.assert_array_equal(answers["alert"], going_on >= fitted.threshold)
+    assert 0 < answers["alert"].sum() < 100
 
 
 def test_the_same_data_and_spec_give_the_same_model(done: Run, world: Path, tmp_path: Path) -> None:

@@ -144,11 +144,14 @@ def evaluate(folder: Path | None) -> None:
 @run_option
 @click.option("--out", type=Path, help="CSV or Parquet file to write; CSV to stdout if not given.")
 def predict(data: str, folder: Path | None, out: Path | None) -> None:
-    """Score DATA (the test rows of the run if not given)."""
-    from foretell.prediction.folder import open_fitted
-    from foretell.workflow import prediction_frame
+    """Score every row of DATA (of the test rows of the run if not given), and flag the alerts.
 
-    frame = prediction_frame(open_fitted(found(folder) / "model"), data)
+    New rows go on where the model's data ended, and are alerts when they reach its threshold. The alerts
+    among the test rows are the cases of the run.
+    """
+    from foretell.prediction.folder import open_fitted
+
+    frame = foretell.predict(open_fitted(found(folder) / "model"), data)
     if out is None:
         click.echo(frame.write_csv(), nl=False)
     elif out.suffix == ".parquet":

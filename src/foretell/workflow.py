@@ -84,11 +84,34 @@ def evaluate(fitted: Fitted, dataset: Dataset | None = None) -> Evaluation:
     return _judged(fitted, rows, fitted.score(rows, split(rows).test))
 
 
-def predict(fitted: Fitted, dataset: Dataset | None = None) -> tuple[Prediction, ...]:
-    """Return the test rows' alerts, the highest score of each period first."""
-    rows = dataset if dataset is not None else read(fitted.spec)
-    scored = fitted.score(rows, split(rows).test)
-    return predictions_of(fitted, rows, scored, alerts_of(fitted.spec, rows, scored))
+def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
+    """Score every row, and flag those that are worth a review.
+
+    Args:
+        fitted: a model, as `fit` returns it or `open_fitted` opens it.
+        rows: a file, glob or SQL URL of new rows, which go on where the stream stood when the model was
+            fitted, so that their entities' past is known. Else the test rows are scored: those of the
+            model's own data as `read` returned them, or, when nothing is given, of its data read again.
+
+    Returns:
+        One line a row: id, at (where rows have time), probability, alert. A test row is an alert when it is
+        in its period's queue, so that the alerts are the cases that `run` opens; a new row, when its
+        probability reaches the model's threshold, whatever rows it comes with.
+    """
+    if not isinstance(rows, Dataset) and rows:
+        spec = replace(fitted.spec, data=replace(fitted.spec.data, source=str(rows)))
+        dataset = read_rows(spec, columns=fitted.featurizer.schema.columns)
+        scored = fitted.score(dataset, np.arange(len(dataset)), after=fitted.snapshot)
+        alert = scored.probabilities >= fitted.threshold
+    else:
+        dataset = rows if isinstance(rows, Dataset) else read(fitted.spec)
+        scored = fitted.score(dataset, split(dataset).test)
+        alert = np.isin(scored.rows, alerts_of(fitted.spec, dataset, scored).rows)
+    columns: dict[str, object] = {"id": [str(name) for name in dataset.ids[scored.rows]]}
+    time_column = dataset.column("time")
+    if time_column is not None:
+        columns["at"] = dataset.frame[time_column.name][scored.rows]
+    return pl.DataFrame({**columns, "probability": scored.probabilities, "alert": alert})
 
 
 def explain(fitted: Fitted, dataset: Dataset, scored: Scored, alerts: Alerts) -> tuple[Evidence, ...]:
@@ -219,32 +242,6 @@ def predictions_of(
             )
         )
     return tuple(found)
-
-
-def prediction_frame(fitted: Fitted, source: str) -> pl.DataFrame:
-    """Score a file of new rows, or the test rows of the run's own data when `source` is empty.
-
-    New rows go on where the stream stood when the model was fitted, so their entities' past is known.
-
-    Returns:
-        Columns id, at (where rows have time), probability, alert.
-    """
-    if source:
-        spec = replace(fitted.spec, data=replace(fitted.spec.data, source=source))
-        dataset = read_rows(spec, columns=fitted.featurizer.schema.columns)
-        rows: NDArray[np.int64] = np.arange(len(dataset))
-        scored = fitted.score(dataset, rows, after=fitted.snapshot)
-    else:
-        dataset = read(fitted.spec)
-        rows = split(dataset).test
-        scored = fitted.score(dataset, rows)
-    columns: dict[str, object] = {"id": [str(name) for name in dataset.ids[rows]]}
-    time_column = dataset.column("time")
-    if time_column is not None:
-        columns["at"] = dataset.frame[time_column.name][rows]
-    columns["probability"] = scored.probabilities
-    columns["alert"] = scored.probabilities >= fitted.threshold
-    return pl.DataFrame(columns)
 
 
 def evidence_of(folder: Path, row_id: str) -> Evidence:
