@@ -70,7 +70,7 @@ def _first_layer(x_F, columns, knots, table, enter, out):
 
 @numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
 def _member(first, scale_W, shift_W, middle, middle_bias, head_W, units, active, hidden):
-    """Return one member's log-odds without its bias; units that fire are listed, then added four at a time."""
+    """Return one member's log-odds without its bias; the units that fire are listed, then added by fours."""
     width = len(scale_W)
     count = 0
     for i in range(width):

@@ -11,7 +11,7 @@ WIDTH = 6
 
 @numba.njit(cache=True)
 def clock(us, reference_us, out):
-    """Write hour, weekday (Monday is 0), the sines and cosines of both, and days where `out` has a seventh place.
+    """Write hour, weekday (Monday is 0), the sines and cosines of both, and days where `out` has room.
 
     Args:
         us: microseconds since 1970.
