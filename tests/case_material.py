@@ -11,10 +11,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from foretell.cases import Store, draft
+from foretell.cases.people import Person
+from foretell.cases.policy import Handling
+from foretell.cases.rules import Standing
 from foretell.records import Case, Claim, Decision, Evidence, Fact, Narrative, Prediction
 from foretell.units import name
 from foretell.verification import verify
@@ -77,6 +81,13 @@ def proposal(row: str, probability: float = 0.9, text: str = "", *, alert: bool 
 
 def decision(case: Case, verb: str, actor: str = "ann", **more: str) -> Decision:
     return Decision(verb=verb, actor=actor, content=case.content, **more)
+
+
+def around(name: str = "ann", **more: Any) -> Standing:
+    """What holds around a decision where nothing else is said."""
+    person = Person(name=name, roles=("reviewer", "approver"), teams=("*",))
+    now = datetime(2024, 1, 1, tzinfo=UTC)
+    return Standing(**{"person": person, "handling": Handling(rule=""), "now": now, **more})
 
 
 def ticking() -> Callable[[], datetime]:

@@ -187,7 +187,11 @@ def test_an_altered_list_of_cases_is_found_and_named(url, store):
     scripted(store)
     behind(url, "UPDATE cases SET status = 'open' WHERE id = 'r1'")
     assert "case r1 was altered in the list of cases" in told(store)
-    behind(url, "INSERT INTO cases VALUES ('r9', 9, 9, 'open')", "DELETE FROM cases WHERE id = 'r3'")
+    behind(
+        url,
+        "INSERT INTO cases (id, opened, last, status) VALUES ('r9', 9, 9, 'open')",
+        "DELETE FROM cases WHERE id = 'r3'",
+    )
     assert "case r9 was inserted into the list" in told(store)
     assert "case r3 was dropped from the list" in told(store)
 

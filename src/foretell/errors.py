@@ -7,7 +7,8 @@ ForetellError
 ├── CheckpointError   a model folder that is incomplete, altered, or unknown
 ├── VerdictError      a narrative that the evidence does not support
 ├── StoreError        a case store that cannot be written or does not verify
-└── DecisionError     a decision that the rules do not admit
+├── DecisionError     a decision that the rules do not admit
+└── AccessError       a person who is not known, or may not do it
 """
 
 
@@ -56,3 +57,7 @@ class StoreError(ForetellError):
 
 class DecisionError(ForetellError):
     exit_code = 8
+
+
+class AccessError(ForetellError):
+    exit_code = 9

@@ -166,7 +166,8 @@ class Event:
     at: str
     actor: str
     kind: str
-    """opened, approved, edited, rejected, escalated, commented, erased."""
+    """Of a case: opened, approved, endorsed, edited, accepted, rejected, escalated, released, judged, snoozed,
+    asked, commented, erased. Of the desk: person, key, proposed, confirmed, withdrawn."""
     case: str
     body: Mapping[str, Any]
     previous: str
@@ -183,7 +184,7 @@ class Case:
     narrative: Narrative
     verdict: Verdict
     status: str
-    """open, approved, rejected or escalated."""
+    """open, approved, rejected, escalated or released."""
     opened_at: str
     content: str
     """Digest of prediction, evidence and narrative: what a decision is bound to."""
@@ -195,13 +196,16 @@ class Decision:
     """What a person does with a case."""
 
     verb: str
-    """approve, edit, reject, escalate or comment."""
+    """approve, edit, reject, escalate, accept, judge, snooze, ask or comment."""
     actor: str
     content: str
     """Digest of the content the person saw; the decision is refused when it has changed."""
     reason: str = ""
     text: str = ""
     """The edited narrative; only for `edit`."""
+    detail: Mapping[str, str] = field(default_factory=dict)
+    """What a verb asks for besides: code (reject), unsupported = keep (edit), judgement (judge), until (snooze),
+    person (ask)."""
 
 
 _ATOMS = frozenset((type(None), str, bool, int))

@@ -16,32 +16,26 @@ from typing import Any, NamedTuple
 from foretell.errors import StoreError
 from foretell.records import Event
 
+NO_CLOCK = "~"
+"""Stands for when a case is due that is never due; sorts after every instant."""
 GENESIS = "0" * 64
 """What the first event names as the digest before it."""
 
 CHECK = "check the log: foretell log verify"
 """The one thing to do when what is stored cannot be."""
 
+_WORK = ("endorsed", "edited", "accepted", "judged", "snoozed", "asked", "commented")
+_ENDS = {"approved": "approved", "rejected": "rejected", "erased": "erased"}
+_DESK = dict.fromkeys(("person", "key", "proposed", "confirmed", "withdrawn"), "desk")
 STATUS_AFTER: Mapping[str, Mapping[str, str]] = {
-    "": {"opened": "open"},
-    "open": {
-        "approved": "approved",
-        "edited": "open",
-        "rejected": "rejected",
-        "escalated": "escalated",
-        "commented": "open",
-        "erased": "erased",
-    },
-    "escalated": {
-        "approved": "approved",
-        "edited": "escalated",
-        "rejected": "rejected",
-        "commented": "escalated",
-        "erased": "erased",
-    },
+    "": {"opened": "open", **_DESK},
+    "open": {**dict.fromkeys(_WORK, "open"), **_ENDS, "escalated": "escalated", "released": "released"},
+    "escalated": {**dict.fromkeys(_WORK, "escalated"), **_ENDS},
     "approved": {"edited": "open", "commented": "approved", "erased": "erased"},
     "rejected": {"commented": "rejected", "erased": "erased"},
+    "released": {"commented": "released", "escalated": "escalated", "erased": "erased"},
     "erased": {},
+    "desk": _DESK,
 }
 """Status of a case -> event it admits -> status after it. Editing an approved case voids the approval."""
 
@@ -121,13 +115,19 @@ class Draft:
     body: str
     """Canonical JSON text."""
     follows: int
-    """The case's last event as its author saw it; 0 for a case that is not there yet."""
+    """The case's last event as its author saw it; 0: there is no case yet, -1: the same call brings it."""
     status: str
     """Status of the case after the event."""
     pieces: tuple[tuple[str, str, str, str], ...] = ()
     """New content: (salted digest, kind, salt, canonical JSON text)."""
     erases: tuple[str, ...] = field(default=())
     """Salted digests of the content that goes."""
+    listing: Mapping[str, Any] = field(default_factory=dict)
+    """Columns of the list of cases that the event sets, besides its status."""
+    terms: tuple[str, ...] = ()
+    """Words by which the case is to be found."""
+    due_hours: float = 0.0
+    """Hours after its opening at which the case is due; 0: no clock."""
 
 
 def sealed(row: EventRow, seq: int | None = None) -> str:

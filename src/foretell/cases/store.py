@@ -1,8 +1,10 @@
 """The case store: opens what a verdict admits, records what people decide, and proves its log."""
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -10,12 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from foretell.cases import reader
-from foretell.cases.case import fold, narrative_from, standing, step
-from foretell.cases.database import connect, told, url_of
+from foretell.cases.case import fold, step
+from foretell.cases.database import connect, told, url_of, writing
+from foretell.cases.drafting import decided, desk_draft, opened, opening_texts
 from foretell.cases.inspection import LogReport, inspect
-from foretell.cases.ledger import Ledger, parts
+from foretell.cases.ledger import Also, Guard, Ledger, nothing_against, nothing_besides, parts
 from foretell.cases.log import (
-    STATUS_AFTER,
     CaseRow,
     ContentRow,
     Draft,
@@ -25,11 +27,13 @@ from foretell.cases.log import (
     named,
     salted,
 )
-from foretell.cases.rules import KIND_OF, is_name, nobody, refusal
+from foretell.cases.names import nobody
+from foretell.cases.policy import Policy
+from foretell.cases.rules import kind_of, refusal
+from foretell.cases.standing import policy_in_force, standing_of
 from foretell.cases.tables import cases, contents, events, heads
-from foretell.errors import StoreError, VerdictError
-from foretell.records import Case, Decision, Event, Evidence, Narrative, Verdict, canonical
-from foretell.verification.verdict import lines, verify
+from foretell.errors import AccessError, DecisionError, ForetellError, StoreError
+from foretell.records import Case, Decision, Event, canonical
 
 PAGE = 1000
 """Events read in one transaction when a whole log is walked through."""
@@ -43,7 +47,7 @@ _WHOLE = (
 _STREAM = {"yield_per": PAGE}
 _LOG = sa.select(events).order_by(events.c.seq).execution_options(**_STREAM)
 _PIECES = sa.select(contents).order_by(contents.c.seq).execution_options(**_STREAM)
-_LIST = sa.select(cases).execution_options(**_STREAM)
+_LIST = sa.select(cases.c.id, cases.c.opened, cases.c.last, cases.c.status).execution_options(**_STREAM)
 
 
 class Store:
@@ -70,7 +74,7 @@ class Store:
         self._url = url_of(url)
         self._engine = connect(self._url, create=create)
         self._ledger = Ledger(self._engine, self._url, clock)
-        self._salt = salt
+        self._salt, self._clock = salt, clock
 
     def __enter__(self) -> Self:
         return self
@@ -101,40 +105,94 @@ class Store:
                 raise StoreError(
                     f"case '{case.id}' comes twice, with different content", "give each row its own id"
                 )
-        checked = {case.id: _texts(case) for case in wanted.values()}
+        checked = {case.id: opening_texts(case) for case in wanted.values()}
         while True:
             there = self._opened(list(wanted))
             for case_id, event in there.items():
                 self._compare(event, checked[case_id])
-            new = [
-                self._draft(case_id, "opened", actor, texts)
-                for case_id, texts in checked.items()
-                if case_id not in there
+            new = [case for case in wanted.values() if case.id not in there]
+            policy = self.policy()
+            openings = [
+                draft
+                for case in new
+                for draft in opened(
+                    case, checked[case.id], policy.handling(case.prediction), actor, self._salt
+                )
             ]
-            if not new or self._ledger.append(new) is not None:
+            if not openings or self._ledger.append(openings) is not None:
                 return len(new)
 
-    def decide(self, case_id: str, decision: Decision) -> Case:
+    def decide(self, case_id: str, decision: Decision, person: str | None = None) -> Case:
         """Record what a person decides, and return the case after it, once it is durable.
+
+        Args:
+            person: the account that decides, where people sign in; `decision.actor` is its name then.
 
         Raises:
             DecisionError: when the rules do not admit it, among them: the content has changed since.
+            AccessError: when the person may not do it, or nobody signed in where people have accounts.
             VerdictError: when an edited text does not pass; its findings are in the message.
             StoreError: when there is no such case, it was erased, or the store cannot be written.
         """
+        if person is not None and decision.actor != person:
+            raise AccessError(
+                f"{person} cannot decide as '{decision.actor}'", "everybody decides under their own name"
+            )
         while True:
             case = self.case(case_id)
-            if (error := refusal(case, decision)) is not None:
+            with told(self._url), self._engine.connect() as connection:
+                around = standing_of(connection, case, decision, person, self._clock())
+            if (error := refusal(case, decision, around)) is not None:
                 raise error
-            texts = {"reason": _text(case_id, decision.reason)} if decision.reason else {}
-            if decision.verb == "edit":
-                narrative = narrative_from(decision.text, writer=decision.actor, length=case.narrative.length)
-                texts["narrative"] = _text(case_id, narrative)
-                texts["verdict"] = _text(case_id, _passing(case_id, narrative, case.evidence))
-            draft = self._draft(case_id, KIND_OF[decision.verb], decision.actor, texts, case)
-            appended = self._ledger.append([draft])
+            draft = decided(case, decision, around, self._salt)
+            # Roles, policy and claims may change until the transaction is alone in writing: asked again then.
+            guard = partial(self._still, case, decision, person, draft.kind)
+            appended = self._ledger.append([draft], guard)
             if appended is not None:  # else somebody was faster: look again
                 return step(case, appended[0], {name: body for name, _, _, body in draft.pieces})
+
+    def _still(
+        self, case: Case, decision: Decision, person: str | None, kind: str, connection: Connection
+    ) -> ForetellError | None:
+        """Return why a decision is not admitted any more."""
+        try:
+            around = standing_of(connection, case, decision, person, self._clock())
+        except AccessError as error:
+            return error
+        if (error := refusal(case, decision, around)) is not None:
+            return error
+        if kind_of(case, decision, around) == kind:
+            return None
+        return DecisionError(
+            f"the rules for case '{case.id}' changed while it was decided", "decide it again"
+        )
+
+    def record(
+        self,
+        subject: str,
+        kind: str,
+        actor: str,
+        texts: Mapping[str, str],
+        *,
+        more: Mapping[str, object] | None = None,
+        guard: Guard = nothing_against,
+        also: Also = nothing_besides,
+    ) -> Event:
+        """Add an event about the desk itself (people, policy); return it once it is durable.
+
+        Args:
+            subject: `names.PEOPLE` or `names.POLICY`.
+            texts: what the event brings, outside the chain: kind -> canonical JSON text.
+            more: what its body says besides, in the chain.
+            guard, also: as for `Ledger.append`.
+        """
+        while True:
+            with self.reading() as connection:
+                last = connection.scalar(sa.select(cases.c.last).where(cases.c.id == subject)) or 0
+            draft = desk_draft(subject, kind, actor, texts, more or {}, last, self._salt)
+            appended = self._ledger.append([draft], guard, also)
+            if appended is not None:
+                return appended[0]
 
     def erase(self, case_id: str, actor: str) -> None:
         """Erase all content of a case for good. Its events stay, and the log verifies as before.
@@ -162,32 +220,13 @@ class Store:
                 follows=past[-1].seq,
                 status="erased",
                 erases=names,
+                listing={"headline": "", "asked": ""},
             )
             if self._ledger.append([draft]) is not None:
                 break
         if self._url.drivername == "sqlite":
             with told(self._url), self._engine.connect() as connection:
                 connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _draft(
-        self, case_id: str, kind: str, actor: str, texts: Mapping[str, str], before: Case | None = None
-    ) -> Draft:
-        pieces = []
-        for piece, text in sorted(texts.items()):
-            salt = self._salt()
-            pieces.append((salted(piece, salt, text), piece, salt, text))
-        body: dict[str, object] = {"contents": {piece: name for name, piece, _, _ in pieces}}
-        if before is not None:
-            body["on"] = standing(before.events)
-        return Draft(
-            case=case_id,
-            kind=kind,
-            actor=actor,
-            body=canonical(body).decode(),
-            follows=0 if before is None else before.events[-1].seq,
-            status=STATUS_AFTER["" if before is None else before.status][kind],
-            pieces=tuple(pieces),
-        )
 
     def _opened(self, ids: Sequence[str]) -> dict[str, EventRow]:
         """Return the opening event of each case that is there."""
@@ -240,7 +279,7 @@ class Store:
             StoreError: when `after` names no case.
         """
         query = sa.select(cases.c.id).order_by(cases.c.opened).limit(limit)
-        query = query.where(cases.c.status == status if status else cases.c.status != "erased")
+        query = query.where(cases.c.status == status if status else cases.c.status.not_in(("erased", "desk")))
         with told(self._url), self._engine.connect() as connection:
             if after is not None:
                 opened = connection.scalar(sa.select(cases.c.opened).where(cases.c.id == after))
@@ -270,6 +309,27 @@ class Store:
             if len(page) < PAGE:
                 return
             seq = page[-1].seq
+
+    def policy(self) -> Policy:
+        """Return the policy in force."""
+        with self.reading() as connection:
+            return policy_in_force(connection)
+
+    def now(self) -> datetime:
+        """Return the instant by the store's clock."""
+        return self._clock()
+
+    @contextmanager
+    def reading(self) -> Generator[Connection, None, None]:
+        """Open a connection that sees the store as it stands at one instant."""
+        with told(self._url), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def alone(self) -> Generator[Connection, None, None]:
+        """Open a transaction that is alone in writing; for what the log need not tell."""
+        with self._ledger.lock, told(self._url), writing(self._engine).begin() as connection:
+            yield connection
 
     def head(self) -> Head:
         """Return where the log ends; kept elsewhere, it proves later that nothing before it was touched."""
@@ -315,62 +375,6 @@ def _folded(connection: Connection, ids: Sequence[str]) -> list[Case]:
         if name is not None:
             pieces[name] = body
     return [fold([*past.values()], pieces) for past in told_by.values()]
-
-
-def _texts(case: Case) -> dict[str, str]:
-    """Return the canonical texts of a case that may be opened."""
-    if not is_name(case.id):
-        raise StoreError(f"'{case.id}' cannot name a case", "give rows ids of 1 to 200 printable characters")
-    if case.evidence.id != case.id or case.prediction.id != case.id:
-        raise VerdictError(
-            f"case '{case.id}' brings evidence about '{case.evidence.id}' and a prediction about "
-            f"'{case.prediction.id}'",
-            "open a case with what belongs to its row",
-        )
-    if not case.verdict.passed:
-        raise failed(case.id, case.narrative, case.verdict)
-    verdict = _passing(case.id, case.narrative, case.evidence)
-    records = {
-        "prediction": case.prediction,
-        "evidence": case.evidence,
-        "narrative": case.narrative,
-        "verdict": verdict,
-    }
-    return {kind: _text(case.id, record) for kind, record in records.items()}
-
-
-def _text(case_id: str, record: object) -> str:
-    try:
-        return canonical(record).decode()
-    except ValueError as error:
-        raise _unwritable(case_id, error) from error
-
-
-def _passing(case_id: str, narrative: Narrative, evidence: Evidence) -> Verdict:
-    try:
-        verdict = verify(narrative, evidence)
-    except ValueError as error:
-        raise _unwritable(case_id, error) from error
-    if not verdict.passed:
-        raise failed(case_id, narrative, verdict)
-    return verdict
-
-
-def failed(case_id: str, narrative: Narrative, verdict: Verdict) -> VerdictError:
-    """Return the error that names each fault with the words it is about."""
-    faults = (
-        line
-        for line, finding in zip(lines(narrative, verdict), verdict.findings, strict=True)
-        if finding.fault
-    )
-    return VerdictError(
-        "\n".join([f"the narrative of case '{case_id}' does not pass:", *faults]),
-        "say only what the evidence supports",
-    )
-
-
-def _unwritable(case_id: str, error: ValueError) -> StoreError:
-    return StoreError(f"case '{case_id}' cannot be written: {error}", "repair the values of its row")
 
 
 def no_case(case_id: str) -> StoreError:

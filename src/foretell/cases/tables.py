@@ -1,8 +1,19 @@
 """The store's tables. Their history is in `migrations/`; `SCHEMA` names the newest step of it."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 VERSION_TABLE = "foretell_version"
 # In SQLite only INTEGER PRIMARY KEY is the row's own number, which costs no second index.
 SEQ = BigInteger().with_variant(Integer(), "sqlite")
@@ -22,7 +33,23 @@ cases = Table(
     Column("opened", SEQ, nullable=False, unique=True),
     Column("last", SEQ, nullable=False),
     Column("status", Text, nullable=False),
+    # What the queue filters, sorts and shows: told by the log and its content as well, kept at hand here.
+    Column("team", Text, nullable=False, server_default=""),
+    Column("headline", Text, nullable=False, server_default=""),
+    Column("probability", Float, nullable=False, server_default="0"),
+    Column("alert", Integer, nullable=False, server_default="0"),
+    Column("happened_at", Text, nullable=False, server_default=""),
+    Column("opened_at", Text, nullable=False, server_default=""),
+    Column("due_at", Text, nullable=False, server_default="~"),
+    Column("wakes_at", Text, nullable=False, server_default=""),
+    Column("asked", Text, nullable=False, server_default=""),
+    Column("approvals", Integer, nullable=False, server_default="0"),
+    Column("flagged", Integer, nullable=False, server_default="0"),
+    Column("rule", Text, nullable=False, server_default=""),
     Index("cases_by_status", "status", "opened"),
+    Index("cases_by_age", "team", "status", "opened"),
+    Index("cases_by_score", "team", "status", "probability", "opened"),
+    Index("cases_by_due", "team", "status", "due_at", "opened"),
 )
 events = Table(
     "events",
@@ -36,6 +63,7 @@ events = Table(
     Column("previous", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Index("events_by_case", "case_id", "seq"),
+    Index("events_by_actor", "actor", "at"),
 )
 contents = Table(
     "contents",
@@ -46,4 +74,61 @@ contents = Table(
     Column("salt", Text, nullable=False),
     Column("body", Text, nullable=False),
     Index("contents_by_event", "seq"),
+)
+# Words by which a case is found: its id and the names of its entities. Erased with the case.
+terms = Table(
+    "terms",
+    metadata,
+    Column("term", Text, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True),
+    Index("terms_by_case", "case_id"),
+)
+# Work in progress, which the log need not tell: who holds a case until when, and whose views are saved.
+leases = Table(
+    "leases",
+    metadata,
+    Column("case_id", Text, ForeignKey("cases.id"), primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", Text, nullable=False),
+    Index("leases_by_holder", "holder"),
+)
+views = Table(
+    "views",
+    metadata,
+    Column("person", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("query", Text, nullable=False),
+)
+# People as the log tells of them, and their secrets, of which it does not.
+people = Table(
+    "people",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("roles", Text, nullable=False),
+    Column("teams", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("active", Integer, nullable=False),
+    Column("password", Text, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("locked_until", Text, nullable=False),
+)
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("person", Text, ForeignKey("people.name"), nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("made_at", Text, nullable=False),
+    Column("until", Text, nullable=False),
+    Index("keys_by_person", "person"),
+)
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("person", Text, ForeignKey("people.name"), nullable=False),
+    Column("made_at", Text, nullable=False),
+    Column("seen_at", Text, nullable=False),
+    Column("until", Text, nullable=False),
+    Index("sessions_by_person", "person"),
 )

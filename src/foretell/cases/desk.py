@@ -1,0 +1,218 @@
+"""The desk: what a person who is known by an account can do with a store. Every method asks who does it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from foretell.cases import queue
+from foretell.cases.log import NO_CLOCK
+from foretell.cases.people import Person, permitted
+from foretell.cases.policy import Handling
+from foretell.cases.queue import Page, Query
+from foretell.cases.rules import Standing, flagged
+from foretell.cases.standing import known_person, policy_in_force, stamp, standing_of
+from foretell.cases.store import Store, no_case
+from foretell.cases.tables import cases, leases, views
+from foretell.errors import DecisionError
+from foretell.records import Case, Decision
+
+MOST_VIEWS = 50
+"""Views that one person may save."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A case as one person may see it now."""
+
+    case: Case
+    team: str
+    handling: Handling
+    holder: str
+    """Who has claimed it; empty: nobody."""
+    until: str
+    """Until when it is claimed."""
+    due_at: str
+    wakes_at: str
+    asked: str
+    approvals: int
+    flagged: bool
+    """Its text says what the evidence does not support, and nobody accepted that."""
+    hidden: bool
+    """The person is to judge before the score and its reasons are shown."""
+
+
+class Desk:
+    """A store as the people with accounts see it. Safe to use from many threads."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    # Looking
+
+    def queue(self, name: str, query: Query) -> Page:
+        """Return one page of the cases that a person sees.
+
+        Raises:
+            AccessError: when the person is not known, or may not look.
+            DecisionError: when the query has no meaning.
+        """
+        with self.store.reading() as connection:
+            person = self._person(connection, name, "read")
+            found = queue.page(connection, person, query, self._now())
+            policy = policy_in_force(connection)
+            if not policy.blind_share or not person.may("approve"):
+                return found
+            return queue.hidden(
+                connection, found, name, lambda case_id: policy.sampled("blind", case_id, policy.blind_share)
+            )
+
+    def count(self, name: str, query: Query) -> int:
+        """Return how many cases a query finds; counting stops at `queue.COUNTED`."""
+        with self.store.reading() as connection:
+            person = self._person(connection, name, "read")
+            return queue.count(connection, person, query, self._now())
+
+    def case(self, name: str, case_id: str) -> Shown:
+        """Return a case as a person may see it.
+
+        Raises:
+            AccessError: when the person is not known, or may not look.
+            StoreError: when there is no such case among those they see, or it was erased.
+        """
+        with self.store.reading() as connection:
+            person = self._person(connection, name, "read")
+            listed = connection.execute(sa.select(cases).where(cases.c.id == case_id)).one_or_none()
+            if listed is None or listed.status == "desk" or not person.sees(listed.team):
+                raise no_case(case_id)
+            lease = connection.execute(sa.select(leases).where(leases.c.case_id == case_id)).one_or_none()
+            policy = policy_in_force(connection)
+        case = self.store.case(case_id)
+        handling, now = policy.handling(case.prediction), self._now()
+        held = lease is not None and lease.until > now
+        judged = any(event.kind == "judged" and event.actor == name for event in case.events)
+        undecided = case.status in ("open", "escalated") and person.may("approve")
+        return Shown(
+            case=case,
+            team=listed.team,
+            handling=handling,
+            holder=lease.holder if held else "",
+            until=lease.until if held else "",
+            due_at=listed.due_at if listed.due_at != NO_CLOCK else "",
+            wakes_at=listed.wakes_at if listed.wakes_at > now else "",
+            asked=listed.asked,
+            approvals=listed.approvals,
+            flagged=flagged(case),
+            hidden=handling.blind and undecided and not judged,
+        )
+
+    def standing(self, name: str, decision: Decision, case: Case) -> Standing:
+        """Return what would hold around a decision of a person if it were taken now."""
+        with self.store.reading() as connection:
+            return standing_of(connection, case, decision, name, self.store.now())
+
+    # Working
+
+    def decide(self, name: str, case_id: str, decision: Decision) -> Case:
+        """Record what a person decides under their own name; see `Store.decide`.
+
+        Who has decided a case holds it no longer.
+        """
+        self.case(name, case_id)  # who may not see a case is not told of it
+        case = self.store.decide(case_id, decision, person=name)
+        if decision.verb in ("approve", "reject", "escalate", "snooze"):
+            self.release(name, case_id)
+        return case
+
+    def claim(self, name: str, case_id: str) -> str:
+        """Take a case, or stay with it; return until when it is the person's.
+
+        Raises:
+            DecisionError: when somebody else holds it, or it is decided.
+            AccessError, StoreError: when the person may not, or sees no such case.
+        """
+        with self.store.alone() as connection:
+            person = self._person(connection, name, "claim")
+            listed = connection.execute(sa.select(cases).where(cases.c.id == case_id)).one_or_none()
+            if listed is None or listed.status == "desk" or not person.sees(listed.team):
+                raise no_case(case_id)
+            if listed.status not in ("open", "escalated"):
+                raise DecisionError(f"case '{case_id}' is {listed.status}", "take another case")
+            return self._lease(connection, name, case_id)
+
+    def next_case(self, name: str, query: Query) -> str:
+        """Claim the first case of a query that nobody holds; return its id, empty when there is none.
+
+        Raises:
+            AccessError, DecisionError: as for `queue` and `claim`.
+        """
+        now = self._now()
+        with self.store.alone() as connection:
+            person = self._person(connection, name, "claim")
+            going = replace(query, after="", limit=queue.MOST_LINES)
+            while True:
+                found = queue.page(connection, person, going, now)
+                for line in found.lines:
+                    if line.status in ("open", "escalated") and line.holder in ("", name):
+                        self._lease(connection, name, line.id)
+                        return line.id
+                if not found.next:
+                    return ""
+                going = replace(going, after=found.next)
+
+    def release(self, name: str, case_id: str) -> None:
+        """Give a case back; nothing happens when the person does not hold it."""
+        with self.store.alone() as connection:
+            gone = sa.delete(leases).where(leases.c.case_id == case_id, leases.c.holder == name)
+            connection.execute(gone)
+
+    def _lease(self, connection: Connection, name: str, case_id: str) -> str:
+        now = self.store.now()
+        minutes = policy_in_force(connection).lease_minutes
+        held = connection.execute(sa.select(leases).where(leases.c.case_id == case_id)).one_or_none()
+        if held is not None and held.until > stamp(now) and held.holder != name:
+            raise DecisionError(f"case '{case_id}' is claimed by {held.holder}", "take another case")
+        row = {"case_id": case_id, "holder": name, "until": stamp(now + timedelta(minutes=minutes))}
+        connection.execute(sa.delete(leases).where(leases.c.case_id == case_id))
+        connection.execute(sa.insert(leases), [row])
+        return row["until"]
+
+    # Saved views
+
+    def views(self, name: str) -> Mapping[str, str]:
+        """Return the views a person saved: name -> query as it stands in an address."""
+        with self.store.reading() as connection:
+            self._person(connection, name, "read")
+            rows = connection.execute(sa.select(views).where(views.c.person == name).order_by(views.c.name))
+            return {row.name: row.query for row in rows}
+
+    def save_view(self, name: str, view: str, query: str) -> None:
+        """Save a view under a name, or forget it when the query is empty.
+
+        Raises:
+            DecisionError: when the name or the query cannot stand, or there are too many.
+        """
+        if not view.strip() or len(view) > 80 or not view.isprintable() or len(query) > 2000:
+            raise DecisionError(f"'{view[:80]}' cannot name a view", "use 1 to 80 printable characters")
+        with self.store.alone() as connection:
+            self._person(connection, name, "read")
+            mine = views.c.person == name
+            connection.execute(sa.delete(views).where(mine, views.c.name == view))
+            if not query:
+                return
+            there = connection.scalar(sa.select(sa.func.count()).select_from(views).where(mine)) or 0
+            if there >= MOST_VIEWS:
+                raise DecisionError(f"there are {there} saved views already", "forget one first")
+            connection.execute(sa.insert(views), [{"person": name, "name": view, "query": query}])
+
+    def _now(self) -> str:
+        return stamp(self.store.now())
+
+    @staticmethod
+    def _person(connection: Connection, name: str, what: str) -> Person:
+        person = known_person(connection, name)
+        if (error := permitted(person, what)) is not None:
+            raise error
+        return person

@@ -1,0 +1,209 @@
+"""What is to be written: a case as it is opened, a decision as it is taken, as events with their content."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from foretell.cases.case import narrative_from, standing
+from foretell.cases.ledger import AFTER_ANOTHER
+from foretell.cases.log import STATUS_AFTER, Draft, salted
+from foretell.cases.names import DESK_PREFIX, is_name
+from foretell.cases.policy import Handling
+from foretell.cases.rules import Standing, approvers, kind_of
+from foretell.cases.standing import stamp
+from foretell.errors import StoreError, VerdictError
+from foretell.records import Case, Decision, Evidence, Narrative, Verdict, canonical
+from foretell.verification.verdict import lines, verify
+
+SOFTWARE = "foretell"
+"""How the log calls the software itself."""
+
+
+def opening_texts(case: Case) -> dict[str, str]:
+    """Return the canonical texts of a case that may be opened.
+
+    Raises:
+        StoreError, VerdictError: when it may not.
+    """
+    if not is_name(case.id) or case.id.casefold().startswith(DESK_PREFIX):
+        raise StoreError(
+            f"'{case.id}' cannot name a case",
+            f"give rows ids of 1 to 200 printable characters that do not begin with '{DESK_PREFIX}'",
+        )
+    if case.evidence.id != case.id or case.prediction.id != case.id:
+        raise VerdictError(
+            f"case '{case.id}' brings evidence about '{case.evidence.id}' and a prediction about "
+            f"'{case.prediction.id}'",
+            "open a case with what belongs to its row",
+        )
+    if not case.verdict.passed:
+        raise failed(case.id, case.narrative, case.verdict)
+    verdict = _passing(case.id, case.narrative, case.evidence)
+    records = {
+        "prediction": case.prediction,
+        "evidence": case.evidence,
+        "narrative": case.narrative,
+        "verdict": verdict,
+    }
+    return {kind: _text(case.id, record) for kind, record in records.items()}
+
+
+def opened(
+    case: Case,
+    texts: Mapping[str, str],
+    handling: Handling,
+    actor: str,
+    salt: Callable[[], str],
+) -> list[Draft]:
+    """Return the events that open a case, and release it where the policy says so."""
+    prediction = case.prediction
+    listing = {
+        "team": handling.team,
+        "headline": headline(case.narrative),
+        "probability": prediction.probability,
+        "alert": int(prediction.alert),
+        "happened_at": prediction.at,
+        "rule": handling.rule,
+    }
+    # Folded by case, so that names are found however they are written.
+    words = {case.id.casefold(), *(name.casefold() for name in prediction.entities.values())}
+    first = drafted(case.id, "opened", actor, texts, salt, listing=listing, terms=tuple(sorted(words - {""})))
+    first = replace(first, due_hours=handling.due_hours)
+    if not handling.released:
+        return [first]
+    name = next(name for name, kind, _, _ in first.pieces if kind == "narrative")
+    body = {"contents": {}, "on": name, "rule": handling.rule}
+    return [
+        first,
+        Draft(
+            case=case.id,
+            kind="released",
+            actor=SOFTWARE,
+            body=canonical(body).decode(),
+            follows=AFTER_ANOTHER,
+            status="released",
+        ),
+    ]
+
+
+def decided(case: Case, decision: Decision, around: Standing, salt: Callable[[], str]) -> Draft:
+    """Return the event that an admitted decision becomes.
+
+    Raises:
+        VerdictError: when an edited text does not pass, unless it is to be kept and flagged.
+    """
+    texts = {"reason": _text(case.id, decision.reason)} if decision.reason else {}
+    kind = kind_of(case, decision, around)
+    listing: dict[str, object] = {}
+    if decision.detail:
+        texts["detail"] = _text(case.id, dict(decision.detail))
+    if kind == "edited":
+        narrative = narrative_from(decision.text, writer=decision.actor, length=case.narrative.length)
+        keep = decision.detail.get("unsupported") == "keep"
+        verdict = (_judged if keep else _passing)(case.id, narrative, case.evidence)
+        texts["narrative"] = _text(case.id, narrative)
+        texts["verdict"] = _text(case.id, verdict)
+        flag = int(not verdict.passed)
+        listing = {"headline": headline(narrative), "approvals": 0, "flagged": flag}
+    elif kind == "endorsed":
+        listing = {"approvals": len(approvers(case, around)) + 1}
+    elif kind == "accepted":
+        listing = {"flagged": 0}
+    elif kind == "snoozed":
+        listing = {"wakes_at": stamp(datetime.fromisoformat(decision.detail["until"]).astimezone(UTC))}
+    elif kind == "asked":
+        listing = {"asked": decision.detail["person"]}
+    elif kind in ("approved", "rejected", "escalated"):
+        listing = {"wakes_at": "", "asked": ""}
+    return drafted(case.id, kind, decision.actor, texts, salt, case, listing=listing)
+
+
+def drafted(
+    case_id: str,
+    kind: str,
+    actor: str,
+    texts: Mapping[str, str],
+    salt: Callable[[], str],
+    before: Case | None = None,
+    *,
+    listing: Mapping[str, object] | None = None,
+    terms: tuple[str, ...] = (),
+) -> Draft:
+    """Return an event that names its texts by salted digests."""
+    pieces = []
+    for piece, text in sorted(texts.items()):
+        secret = salt()
+        pieces.append((salted(piece, secret, text), piece, secret, text))
+    body: dict[str, object] = {"contents": {piece: name for name, piece, _, _ in pieces}}
+    if before is not None:
+        body["on"] = standing(before.events)
+    return Draft(
+        case=case_id,
+        kind=kind,
+        actor=actor,
+        body=canonical(body).decode(),
+        follows=0 if before is None else before.events[-1].seq,
+        status=STATUS_AFTER["" if before is None else before.status][kind],
+        pieces=tuple(pieces),
+        listing=listing or {},
+        terms=terms,
+    )
+
+
+def desk_draft(
+    subject: str,
+    kind: str,
+    actor: str,
+    texts: Mapping[str, str],
+    more: Mapping[str, object],
+    last: int,
+    salt: Callable[[], str],
+) -> Draft:
+    """Return an event about the desk itself."""
+    first = drafted(subject, kind, actor, texts, salt)
+    body = {**json.loads(first.body), **more}
+    return replace(first, body=canonical(body).decode(), follows=last)
+
+
+def headline(narrative: Narrative) -> str:
+    """Return what the queue shows of a case: its first sentence."""
+    return narrative.claims[0].text if narrative.claims else ""
+
+
+def failed(case_id: str, narrative: Narrative, verdict: Verdict) -> VerdictError:
+    """Return the error that names each fault with the words it is about."""
+    faults = (
+        line
+        for line, finding in zip(lines(narrative, verdict), verdict.findings, strict=True)
+        if finding.fault
+    )
+    return VerdictError(
+        "\n".join([f"the narrative of case '{case_id}' does not pass:", *faults]),
+        "say only what the evidence supports",
+    )
+
+
+def _text(case_id: str, record: object) -> str:
+    try:
+        return canonical(record).decode()
+    except ValueError as error:
+        raise _unwritable(case_id, error) from error
+
+
+def _judged(case_id: str, narrative: Narrative, evidence: Evidence) -> Verdict:
+    try:
+        return verify(narrative, evidence)
+    except ValueError as error:
+        raise _unwritable(case_id, error) from error
+
+
+def _passing(case_id: str, narrative: Narrative, evidence: Evidence) -> Verdict:
+    verdict = _judged(case_id, narrative, evidence)
+    if not verdict.passed:
+        raise failed(case_id, narrative, verdict)
+    return verdict
+
+
+def _unwritable(case_id: str, error: ValueError) -> StoreError:
+    return StoreError(f"case '{case_id}' cannot be written: {error}", "repair the values of its row")
