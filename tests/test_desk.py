@@ -1,68 +1,17 @@
 """The desk: who may come in and do what, four eyes under any name, claims, queue, policy by two people."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
-from case_material import decision, numbered, proposal, texts
-from foretell.cases.accounts import Accounts
-from foretell.cases.desk import Desk
-from foretell.cases.governance import Governance
+from case_material import decision, proposal, texts
+from desk_material import PASSWORD, House
 from foretell.cases.people import Person
 from foretell.cases.queue import Query
-from foretell.cases.store import Store
 from foretell.errors import AccessError, DecisionError, SpecError, StoreError
 
 pytest_plugins = ("case_fixtures",)
-PASSWORD = "a sentence is a good password"
-
-
-class Clock:
-    """A clock that is moved by hand; every reading is a millisecond later."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        self.at += timedelta(milliseconds=1)
-        return self.at
-
-    def move(self, **by: float) -> None:
-        self.at += timedelta(**by)
-
-
-class House:
-    """A store with two administrators, two reviewers, an approver, a viewer, and a program of bob's."""
-
-    def __init__(self, url: str) -> None:
-        self.clock = Clock()
-        self.store = Store(url, clock=self.clock, salt=numbered())
-        self.accounts, self.desk = Accounts(self.store), Desk(self.store)
-        self.governance = Governance(self.store)
-        self.accounts.found("root", PASSWORD)
-        for name, roles, owner in (
-            ("ada", ("administrator",), ""),
-            ("bob", ("reviewer",), ""),
-            ("cleo", ("reviewer",), ""),
-            ("dan", ("approver",), ""),
-            ("vic", ("viewer",), ""),
-            ("bobs-script", ("reviewer", "approver"), "bob"),
-        ):
-            person = Person(name=name, roles=roles, owner=owner)
-            self.accounts.save("root", person, "" if owner else PASSWORD)
-
-    def policy(self, data: dict) -> None:
-        self.governance.confirm("ada", self.governance.propose("root", data))
-
-    def open(self, *rows: str, probability: float = 0.9) -> None:
-        self.store.open_cases([proposal(row, probability) for row in rows])
-
-    def decide(self, name: str, row: str, verb: str, **more):
-        case = self.store.case(row)
-        detail = {"code": "false_alarm"} if verb == "reject" else {}
-        asked = decision(case, verb, name, **{"detail": detail, **more})
-        return self.desk.decide(name, row, asked)
 
 
 @pytest.fixture

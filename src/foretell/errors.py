@@ -7,6 +7,7 @@ ForetellError
 ├── CheckpointError   a model folder that is incomplete, altered, or unknown
 ├── VerdictError      a narrative that the evidence does not support
 ├── StoreError        a case store that cannot be written or does not verify
+│   └── NotFoundError  a case that is not there, or that is not for this person to see
 ├── DecisionError     a decision that the rules do not admit
 └── AccessError       a person who is not known, or may not do it
 """
@@ -53,6 +54,10 @@ class VerdictError(ForetellError):
 
 class StoreError(ForetellError):
     exit_code = 7
+
+
+class NotFoundError(StoreError):
+    """Says no more of a case that somebody may not see than of one that never was."""
 
 
 class DecisionError(ForetellError):

@@ -166,8 +166,8 @@ class Event:
     at: str
     actor: str
     kind: str
-    """Of a case: opened, approved, endorsed, edited, accepted, rejected, escalated, released, judged, snoozed,
-    asked, commented, erased. Of the desk: person, key, proposed, confirmed, withdrawn."""
+    """Of a case: opened, approved, endorsed, edited, accepted, rejected, escalated, released, judged,
+    snoozed, asked, commented, erased. Of the desk: person, key, proposed, confirmed, withdrawn."""
     case: str
     body: Mapping[str, Any]
     previous: str
@@ -204,8 +204,8 @@ class Decision:
     text: str = ""
     """The edited narrative; only for `edit`."""
     detail: Mapping[str, str] = field(default_factory=dict)
-    """What a verb asks for besides: code (reject), unsupported = keep (edit), judgement (judge), until (snooze),
-    person (ask)."""
+    """What a verb asks for besides: code (reject), unsupported = keep (edit), judgement (judge), until
+    (snooze), person (ask)."""
 
 
 _ATOMS = frozenset((type(None), str, bool, int))

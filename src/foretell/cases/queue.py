@@ -69,8 +69,8 @@ class Line:
     status: str
     team: str
     headline: str
+    """First sentence of the text; empty, and the probability None, while one is to judge for oneself."""
     probability: float | None
-    """None while the policy asks for the person's own judgement first."""
     alert: bool
     happened_at: str
     opened_at: str
@@ -235,7 +235,9 @@ def hidden(
         events.c.case_id.in_(asked), events.c.actor == name, events.c.kind == what
     )
     unseen = {*asked} - {*connection.scalars(done)}
-    lines = (replace(line, probability=None) if line.id in unseen else line for line in found.lines)
+    lines = (
+        replace(line, probability=None, headline="") if line.id in unseen else line for line in found.lines
+    )
     return replace(found, lines=tuple(lines))
 
 

@@ -8,7 +8,7 @@ from foretell.cases.log import STATUS_AFTER
 from foretell.cases.names import nobody
 from foretell.cases.people import Person, permitted
 from foretell.cases.policy import REASONS, Handling
-from foretell.errors import DecisionError, ForetellError
+from foretell.errors import DecisionError, ForetellError, NotFoundError
 from foretell.lookup import unknown
 from foretell.records import Case, Decision, Event
 
@@ -74,7 +74,7 @@ def known(case: Case, decision: Decision, standing: Standing) -> ForetellError |
     if (error := nobody(decision.actor) or permitted(standing.person, decision.verb)) is not None:
         return error
     if not standing.person.sees(standing.team):
-        return DecisionError(f"there is no case '{case.id}'", "list the cases: foretell cases")
+        return NotFoundError(f"there is no case '{case.id}'", "list the cases: foretell cases")
     return None
 
 

@@ -32,7 +32,7 @@ from foretell.cases.policy import Policy
 from foretell.cases.rules import kind_of, refusal
 from foretell.cases.standing import policy_in_force, standing_of
 from foretell.cases.tables import cases, contents, events, heads
-from foretell.errors import AccessError, DecisionError, ForetellError, StoreError
+from foretell.errors import AccessError, DecisionError, ForetellError, NotFoundError, StoreError
 from foretell.records import Case, Decision, Event, canonical
 
 PAGE = 1000
@@ -377,5 +377,5 @@ def _folded(connection: Connection, ids: Sequence[str]) -> list[Case]:
     return [fold([*past.values()], pieces) for past in told_by.values()]
 
 
-def no_case(case_id: str) -> StoreError:
-    return StoreError(f"there is no case '{case_id}'", "list the cases: foretell cases")
+def no_case(case_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no case '{case_id}'", "list the cases: foretell cases")

@@ -1,0 +1,309 @@
+"""The HTTP API: one function per route, each a thin hand to the desk, the accounts or the governance."""
+
+from dataclasses import fields
+from typing import Annotated, Any, Literal
+
+from fastapi import Query as Parameter
+from fastapi import Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from foretell.cases.case import narrative_from
+from foretell.cases.desk import Shown
+from foretell.cases.people import Person
+from foretell.cases.policy import as_data
+from foretell.cases.queue import COUNTED, MOST_LINES, Query
+from foretell.records import Case, Decision, canonical, plain
+from foretell.serving.security import COOKIE, TheHouse, Who, same_site
+from foretell.verification.verdict import verify
+
+HIDDEN_KINDS = frozenset({"score", "threshold", "reliability", "attribution", "past_event", "counterfactual"})
+"""Facts that tell the score, or why it is what it is."""
+
+CaseId = Annotated[str, Parameter(alias="id", max_length=200, description="The case's id.")]
+Text = Annotated[str, Field(max_length=20_000)]
+Short = Annotated[str, Field(max_length=200)]
+
+
+class Json(Response):
+    """Canonical JSON: the same record always has the same bytes."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return canonical(content)
+
+
+class Body(BaseModel):
+    """What a request brings; fields that are not known are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class SignIn(Body):
+    name: Short
+    password: Annotated[str, Field(max_length=1000)]
+
+
+class NewPassword(Body):
+    old: Annotated[str, Field(max_length=1000)]
+    new: Annotated[str, Field(max_length=1000)]
+
+
+class Decided(Body):
+    verb: Short
+    content: Short = Field(description="Digest of the content that was seen.")
+    reason: Text = ""
+    text: Text = ""
+    detail: dict[Short, Short] = Field(default_factory=dict, max_length=8)
+
+
+class Draft(Body):
+    text: Text
+
+
+class View(Body):
+    name: Short
+    query: Annotated[str, Field(max_length=2000)] = ""
+
+
+class Account(Body):
+    name: Short
+    roles: list[Short] = Field(default_factory=lambda: ["viewer"], max_length=8)
+    teams: list[Short] = Field(default_factory=list, max_length=100)
+    owner: Short = ""
+    active: bool = True
+    password: Annotated[str, Field(max_length=1000)] = ""
+
+
+class NewKey(Body):
+    person: Short
+    days: int = 90
+
+
+class Proposed(Body):
+    policy: dict[str, Any]
+    reason: Text = ""
+
+
+def health(house: TheHouse) -> dict[str, str]:
+    """Tell that the store can be read."""
+    house.store.head()
+    return {"status": "ok"}
+
+
+def sign_in(house: TheHouse, request: Request, body: SignIn) -> Response:
+    """Begin a session; its token comes as a cookie that scripts cannot read."""
+    same_site(request)
+    return with_session(Json({"name": body.name}), request, house.accounts.sign_in(body.name, body.password))
+
+
+def with_session(response: Response, request: Request, token: str) -> Response:
+    """Give a session's token to the browser."""
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, token, path="/", httponly=True, secure=secure, samesite="strict")
+    return response
+
+
+def sign_out(house: TheHouse, request: Request) -> Response:
+    """End the session."""
+    house.accounts.sign_out(request.cookies.get(COOKIE, ""))
+    response = Json({})
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+    return response
+
+
+def me(who: Who) -> Person:
+    """Return who is signed in."""
+    return _json(who)
+
+
+def set_password(house: TheHouse, who: Who, body: NewPassword) -> Any:
+    """Change one's own password; every session of the account ends."""
+    house.accounts.set_password(who.name, body.old, body.new)
+    return _json({})
+
+
+def cases(
+    house: TheHouse,
+    who: Who,
+    status: str = "open",
+    sort: str = "oldest",
+    team: str = "",
+    mine: bool = False,
+    asked: bool = False,
+    flagged: bool = False,
+    snoozed: bool = False,
+    text: str = "",
+    after: str = "",
+    limit: Annotated[int, Parameter(ge=1, le=MOST_LINES)] = 50,
+) -> Any:
+    """Return one page of the queue; `next`, given back as `after`, asks for the next one."""
+    query = Query(
+        status=status, sort=sort, team=team, mine=mine, asked=asked, flagged=flagged, snoozed=snoozed,
+        text=text, after=after, limit=limit,
+    )  # fmt: skip
+    found = house.desk.queue(who.name, query)
+    count = house.desk.count(who.name, query)
+    return _json({"lines": found.lines, "next": found.next, "count": count, "counted_up_to": COUNTED})
+
+
+def case(house: TheHouse, who: Who, case_id: CaseId) -> Any:
+    """Return a case with its text, evidence, verdict and history."""
+    return _json(seen(house.desk.case(who.name, case_id)))
+
+
+def seen(shown: Shown) -> dict[str, Any]:
+    """Return what a person may see of a case: without score and reasons while they are to judge first."""
+    told = {item.name: getattr(shown, item.name) for item in fields(shown) if item.name != "case"}
+    return {**told, "case": blinded(shown.case) if shown.hidden else shown.case}
+
+
+def blinded(case: Case) -> dict[str, Any]:
+    """Return a case without its score, and without what was said because of it."""
+    kept = [fact for fact in case.evidence.facts if fact.kind not in HIDDEN_KINDS]
+    prediction = plain(case.prediction)
+    for name in ("probability", "logit", "threshold", "alert", "abstained"):
+        del prediction[name]
+    return {
+        "id": case.id,
+        "status": case.status,
+        "opened_at": case.opened_at,
+        "content": case.content,
+        "prediction": prediction,
+        "evidence": {"id": case.evidence.id, "facts": kept},
+        "events": case.events,
+    }
+
+
+def decide(house: TheHouse, who: Who, case_id: CaseId, body: Decided) -> Any:
+    """Approve, edit, reject, escalate, accept, judge, snooze, ask or comment; durable when answered."""
+    decision = Decision(
+        verb=body.verb,
+        actor=who.name,
+        content=body.content,
+        reason=body.reason,
+        text=body.text,
+        detail=body.detail,
+    )
+    decided = house.desk.decide(who.name, case_id, decision)
+    return _json({"id": decided.id, "status": decided.status, "content": decided.content})
+
+
+def check(house: TheHouse, who: Who, case_id: CaseId, body: Draft) -> Any:
+    """Return what the verifier says of a text as it is being written; nothing is stored."""
+    shown = house.desk.case(who.name, case_id)
+    narrative = narrative_from(body.text, writer=who.name, length=shown.case.narrative.length)
+    return _json({"text": narrative.text, "verdict": verify(narrative, shown.case.evidence)})
+
+
+def claim(house: TheHouse, who: Who, case_id: CaseId) -> Any:
+    """Take a case, or stay with it."""
+    return _json({"id": case_id, "until": house.desk.claim(who.name, case_id)})
+
+
+def release(house: TheHouse, who: Who, case_id: CaseId) -> Any:
+    """Give a case back."""
+    house.desk.release(who.name, case_id)
+    return _json({})
+
+
+def next_case(house: TheHouse, who: Who, status: Literal["open", "escalated"] = "open", sort: str = "oldest",
+              team: str = "") -> Any:  # fmt: skip
+    """Claim the first case that nobody holds; the id is empty when there is none."""
+    return _json({"id": house.desk.next_case(who.name, Query(status=status, sort=sort, team=team))})
+
+
+def erase(house: TheHouse, who: Who, case_id: CaseId) -> Any:
+    """Erase what is known of a case for good; the log stays whole."""
+    house.desk.case(who.name, case_id)
+    house.store.erase(case_id, who.name)
+    return _json({})
+
+
+def views(house: TheHouse, who: Who) -> Any:
+    """Return one's saved views."""
+    return _json(house.desk.views(who.name))
+
+
+def save_view(house: TheHouse, who: Who, body: View) -> Any:
+    """Save a view, or forget it when its query is empty."""
+    house.desk.save_view(who.name, body.name, body.query)
+    return _json({})
+
+
+def people(house: TheHouse, who: Who) -> Any:
+    """Return everybody who has an account."""
+    return _json(house.accounts.people(who.name))
+
+
+def save_person(house: TheHouse, who: Who, body: Account) -> Any:
+    """Make an account, or change one."""
+    person = Person(
+        name=body.name,
+        roles=tuple(body.roles),
+        teams=tuple(body.teams),
+        owner=body.owner,
+        active=body.active,
+    )
+    house.accounts.save(who.name, person, body.password)
+    return _json({})
+
+
+def keys(house: TheHouse, who: Who) -> Any:
+    """Return one's keys, without their secrets."""
+    return _json(house.accounts.keys(who.name))
+
+
+def make_key(house: TheHouse, who: Who, body: NewKey) -> Any:
+    """Make a key; its secret is shown this once."""
+    return _json({"secret": house.accounts.make_key(who.name, body.person, body.days)})
+
+
+def revoke_key(house: TheHouse, who: Who, key: Annotated[str, Parameter(max_length=200)]) -> Any:
+    """End a key."""
+    house.accounts.revoke_key(who.name, key)
+    return _json({})
+
+
+def policy(house: TheHouse) -> Any:
+    """Return the policy in force."""
+    return _json(as_data(house.store.policy()))
+
+
+def proposals(house: TheHouse) -> Any:
+    """Return all policies that were proposed, the newest first."""
+    return _json(house.governance.proposals())
+
+
+def propose(house: TheHouse, who: Who, body: Proposed) -> Any:
+    """Propose a policy."""
+    return _json({"proposal": house.governance.propose(who.name, body.policy, body.reason)})
+
+
+def confirm(house: TheHouse, who: Who, proposal: int) -> Any:
+    """Put a policy into force that another administrator proposed."""
+    house.governance.confirm(who.name, proposal)
+    return _json({})
+
+
+def withdraw(house: TheHouse, who: Who, proposal: int) -> Any:
+    """Take a proposal back."""
+    house.governance.withdraw(who.name, proposal)
+    return _json({})
+
+
+def head(house: TheHouse) -> Any:
+    """Return where the log ends; noted elsewhere, it proves later that nothing before was touched."""
+    found = house.store.head()
+    return _json({"seq": found.seq, "digest": found.digest, "head": str(found)})
+
+
+def check_log(
+    house: TheHouse, head: Annotated[str, Parameter(pattern=r"^(\d{1,18}:[0-9a-f]{64})?$")] = ""
+) -> Any:
+    """Check the whole log, and that it holds a head that was noted earlier."""
+    return _json(house.store.verify_log(head))
+
+
+def _json(record: Any) -> Any:
+    return Json(record)

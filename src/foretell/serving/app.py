@@ -1,0 +1,86 @@
+"""The application: one store behind the table of routes, and every error as a clear answer."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+import foretell
+from foretell.cases.store import Store
+from foretell.errors import (
+    AccessError,
+    DecisionError,
+    ForetellError,
+    NotFoundError,
+    SpecError,
+    StoreError,
+    VerdictError,
+)
+from foretell.serving import routes
+from foretell.serving.api import Json
+from foretell.serving.house import House
+from foretell.serving.security import Guard, UnknownPersonError
+
+STATUS_OF: tuple[tuple[type[ForetellError], int], ...] = (
+    (UnknownPersonError, 401),
+    (AccessError, 403),
+    (NotFoundError, 404),
+    (DecisionError, 409),
+    (VerdictError, 422),
+    (SpecError, 422),
+    (StoreError, 503),
+)
+"""The first row that fits an error says its HTTP status."""
+
+
+def create(store: Store) -> FastAPI:
+    """Return the application over an open store."""
+    app = FastAPI(
+        title="Foretell desk",
+        version=foretell.__version__,
+        summary="Cases, decisions and the log that proves them.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # its pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.house = House.of(store)
+    app.add_middleware(Guard)
+    app.add_exception_handler(ForetellError, refused)
+    app.add_exception_handler(RequestValidationError, unreadable)
+    app.add_exception_handler(HTTPException, plain_fault)
+    app.add_exception_handler(RecursionError, too_deep)
+    routes.add(app)
+    return app
+
+
+def status_of(error: ForetellError) -> int:
+    """Return the HTTP status of an error."""
+    return next((status for kind, status in STATUS_OF if isinstance(error, kind)), 400)
+
+
+async def refused(request: Request, error: Any) -> Response:
+    """Say what happened and what to do."""
+    return fault(status_of(error), error.message, error.hint)
+
+
+async def unreadable(request: Request, error: Any) -> Response:
+    """Say which parts of a request cannot be read."""
+    found = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:20]]
+    return fault(422, "the request cannot be read: " + "; ".join(found), "see /api/openapi.json")
+
+
+async def plain_fault(request: Request, error: Any) -> Response:
+    """Say what the routing itself refuses."""
+    return fault(error.status_code, str(error.detail), "see /api/openapi.json")
+
+
+async def too_deep(request: Request, error: Any) -> Response:
+    """Say that a body is nested too deeply to be read."""
+    return fault(400, "the request is nested too deeply", "send plain objects")
+
+
+def fault(status: int, message: str, hint: str) -> Response:
+    """Return an error as JSON."""
+    clean = [text.encode(errors="backslashreplace").decode() for text in (message, hint)]
+    return Json({"error": {"message": clean[0], "hint": clean[1]}}, status_code=status)

@@ -1,0 +1,22 @@
+"""What the routes work with: one store and all that stands on it."""
+
+from dataclasses import dataclass
+
+from foretell.cases.accounts import Accounts
+from foretell.cases.desk import Desk
+from foretell.cases.governance import Governance
+from foretell.cases.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """One store, its accounts, its desk and its policy."""
+
+    store: Store
+    accounts: Accounts
+    desk: Desk
+    governance: Governance
+
+    @classmethod
+    def of(cls, store: Store) -> "House":
+        return cls(store, Accounts(store), Desk(store), Governance(store))

@@ -1,0 +1,67 @@
+"""The table of routes: each with the permission it needs. A route that is not in it is not served."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Depends, FastAPI
+from fastapi.responses import HTMLResponse
+
+from foretell.serving import api
+from foretell.serving.security import ANYONE, SIGNED_IN, needs
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    method: str
+    path: str
+    permission: str
+    """A row of `people.PERMISSIONS`, or `ANYONE`, or `SIGNED_IN`."""
+    endpoint: Callable[..., Any]
+    page: bool = False
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/health", ANYONE, api.health),
+    Route("POST", "/api/session", ANYONE, api.sign_in),
+    Route("DELETE", "/api/session", SIGNED_IN, api.sign_out),
+    Route("GET", "/api/me", SIGNED_IN, api.me),
+    Route("PUT", "/api/me/password", SIGNED_IN, api.set_password),
+    Route("GET", "/api/cases", "read", api.cases),
+    Route("GET", "/api/case", "read", api.case),
+    Route("POST", "/api/case/decisions", "comment", api.decide),
+    Route("POST", "/api/case/check", "edit", api.check),
+    Route("POST", "/api/case/claim", "claim", api.claim),
+    Route("DELETE", "/api/case/claim", "claim", api.release),
+    Route("POST", "/api/next", "claim", api.next_case),
+    Route("DELETE", "/api/case/content", "erase", api.erase),
+    Route("GET", "/api/views", "read", api.views),
+    Route("PUT", "/api/views", "read", api.save_view),
+    Route("GET", "/api/people", "people", api.people),
+    Route("PUT", "/api/people", "people", api.save_person),
+    Route("GET", "/api/keys", SIGNED_IN, api.keys),
+    Route("POST", "/api/keys", SIGNED_IN, api.make_key),
+    Route("DELETE", "/api/keys", SIGNED_IN, api.revoke_key),
+    Route("GET", "/api/policy", "read", api.policy),
+    Route("GET", "/api/proposals", "read", api.proposals),
+    Route("POST", "/api/proposals", "policy", api.propose),
+    Route("POST", "/api/proposals/confirm", "policy", api.confirm),
+    Route("POST", "/api/proposals/withdraw", "policy", api.withdraw),
+    Route("GET", "/api/log/head", "read", api.head),
+    Route("GET", "/api/log/check", "export", api.check_log),
+)
+
+
+def add(app: FastAPI) -> None:
+    """Serve the table's routes, each behind its permission."""
+    for route in ROUTES:
+        guards = [] if route.permission == ANYONE else [Depends(needs(route.permission))]
+        app.add_api_route(
+            route.path,
+            route.endpoint,
+            methods=[route.method],
+            dependencies=guards,
+            include_in_schema=not route.page,
+            response_class=HTMLResponse if route.page else api.Json,
+            tags=[route.permission],
+        )
