@@ -1,12 +1,11 @@
 """The command line, one command a verb; heavy modules are imported inside the commands.
 
 Data go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 fault, 2 usage or spec, 3 data, 4 fit,
-5 model folder, 6 verdict, 7 store, 8 decision, 130 interrupted.
+5 model folder, 6 verdict, 7 store, 8 decision, 9 access, 130 interrupted.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import foretell
+from foretell import cli_desk
 from foretell.errors import DataError, ForetellError, SpecError, StoreError
+from foretell.shell import called, database, found, run_option, say, store
 
 if TYPE_CHECKING:
-    from foretell.cases import Store
     from foretell.spec import Spec
 
 
@@ -56,9 +56,6 @@ target_option = click.option(
 )
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override: train.seed=3"
-)
-run_option = click.option(
-    "--run", "folder", type=Path, help="Folder of a run; the newest one under runs/ if not given."
 )
 
 
@@ -286,25 +283,8 @@ def decide(
     click.echo(f"case {case.id} is {case.status}")
 
 
-@main.group()
-def log() -> None:
-    """The tamper-evident log."""
-
-
-@log.command("verify")
-@run_option
-@click.option("--head", default="", help="A head noted earlier, seq:digest, that the log must still contain.")
-def log_verify(folder: Path | None, head: str) -> None:
-    """Find any altered, dropped, inserted or reordered event."""
-    from foretell.cases.reader import lines, verify_log
-
-    report = verify_log(str(database(folder)), head)
-    for line in lines(report):
-        click.echo(line, err=not report.passed)
-    if not report.passed:
-        raise StoreError(
-            f"the log of {database(folder)} was tampered with or damaged", "compare it with a backup"
-        )
+main.add_command(cli_desk.desk)
+main.add_command(cli_desk.log)
 
 
 @main.command()
@@ -313,11 +293,6 @@ def schema() -> None:
     from foretell.border import json_schema
 
     _print_json(json_schema())
-
-
-def say(message: str) -> None:
-    """Write one line of progress to stderr."""
-    click.echo(message, err=True)
 
 
 def loaded(spec: str, target: str, overrides: tuple[str, ...]) -> Spec:
@@ -337,41 +312,6 @@ def finish(spec: Spec) -> None:
     from foretell.terminal import summary
 
     click.echo(summary(foretell.run(spec, tell=say), called()))
-
-
-def called() -> str:
-    """Return how this program can be called again: by name where the shell finds it, else by its path."""
-    path, on_path = Path(sys.argv[0]), shutil.which("foretell")
-    if path.name != "foretell" or (on_path and path.samefile(on_path)):
-        return "foretell"
-    return sys.argv[0]
-
-
-def found(folder: Path | None) -> Path:
-    """Return the given run's folder, or the newest one under runs/."""
-    if folder is not None:
-        return folder
-    runs = sorted(Path("runs").glob("*/model/manifest.json"), key=lambda path: path.stat().st_mtime)
-    if not runs:
-        raise StoreError("there is no run under runs/", "run `foretell run SPEC` first, or give --run FOLDER")
-    return runs[-1].parent.parent
-
-
-def database(folder: Path | None) -> Path:
-    """Return the run's case store."""
-    return found(folder) / "cases.db"
-
-
-def store(folder: Path | None) -> Store:
-    """Open the run's case store."""
-    from foretell.cases import Store as CaseStore
-
-    path = database(folder)
-    if not path.exists():
-        raise StoreError(
-            f"there is no case store at {path}", "run `foretell run SPEC` first, or give --run FOLDER"
-        )
-    return CaseStore(f"sqlite:///{path}", create=False)
 
 
 def _print_json(value: Any) -> None:

@@ -78,5 +78,7 @@ def summary(done: Run, program: str) -> str:
         "",
         f"report  {done.folder / 'report.html'}",
         f"cases   {program} cases --run {done.folder}",
+        *([f"one     {first}"] if first else []),
+        f"decide  {program} desk --run {done.folder}",
     ]
-    return "\n".join([*lines, *([f"one     {first}"] if first else [])])
+    return "\n".join(lines)

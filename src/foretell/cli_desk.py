@@ -1,0 +1,105 @@
+"""The commands of a desk: serve it, check its log, sign its log's head."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from foretell.errors import AccessError, SpecError, StoreError
+from foretell.shell import database, run_option, say, store
+
+if TYPE_CHECKING:
+    from foretell.cases import Store
+    from foretell.cases.accounts import Accounts
+
+PASSWORD_VARIABLE = "FORETELL_PASSWORD"
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+@click.command()
+@run_option
+@click.option("--store", "url", default="", help="URL of a store, in place of a run's.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to answer at.")
+@click.option(
+    "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0: any free one."
+)
+@click.option("--cert", type=Path, help="Certificate chain (PEM); the desk speaks https then.")
+@click.option("--cert-key", type=Path, help="The certificate's key (PEM), where the chain does not hold it.")
+@click.option(
+    "--founder",
+    default="",
+    help=f"First administrator, where nobody has an account; password: ${PASSWORD_VARIABLE}.",
+)
+def desk(
+    folder: Path | None,
+    url: str,
+    host: str,
+    port: int,
+    cert: Path | None,
+    cert_key: Path | None,
+    founder: str,
+) -> None:
+    """Open the desk: people sign in, work through the queue, and decide, in a browser.
+
+    The first time it asks for the name and the password of the first administrator. Ctrl-C closes it.
+    """
+    if folder is not None and url:
+        raise SpecError("--run and --store both name a store", "give one of them")
+    from foretell.cases.accounts import Accounts
+    from foretell.serving.server import bound, serve
+
+    if not host.startswith(LOOPBACK) and cert is None:
+        say(f"warning: {host} can be reached by others, and http hides nothing: give --cert, or use a proxy")
+    with opened(folder, url) as cases, bound(host, port) as listening:
+        admit(Accounts(cases), founder)
+        serve(cases, listening, cert, cert_key, tell=say)
+
+
+def opened(folder: Path | None, url: str) -> Store:
+    """Return the store that a URL names, or a run's."""
+    from foretell.cases import Store as CaseStore
+
+    return CaseStore(url, create=False) if url else store(folder)
+
+
+def admit(accounts: Accounts, founder: str) -> None:
+    """Make the first account where there is none."""
+    if not accounts.empty():
+        return
+    given = os.environ.get(PASSWORD_VARIABLE, "") if founder else ""
+    try:
+        if not founder:
+            say("nobody has an account at this desk yet: say who administers it")
+        name = founder or click.prompt("name", err=True)
+        password = given or click.prompt("password", hide_input=True, confirmation_prompt=True, err=True)
+    except click.Abort as error:
+        raise AccessError(
+            "nobody has an account at this desk yet, and none was made",
+            f"give --founder NAME, with the password in ${PASSWORD_VARIABLE}",
+        ) from error
+    accounts.found(name, password)
+    say(f"{name} administers this desk")
+
+
+@click.group()
+def log() -> None:
+    """The tamper-evident log."""
+
+
+@log.command("verify")
+@run_option
+@click.option("--head", default="", help="A head noted earlier, seq:digest, that the log must still contain.")
+def log_verify(folder: Path | None, head: str) -> None:
+    """Find any altered, dropped, inserted or reordered event."""
+    from foretell.cases.reader import lines, verify_log
+
+    report = verify_log(str(database(folder)), head)
+    for line in lines(report):
+        click.echo(line, err=not report.passed)
+    if not report.passed:
+        raise StoreError(
+            f"the log of {database(folder)} was tampered with or damaged", "compare it with a backup"
+        )

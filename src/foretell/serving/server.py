@@ -1,0 +1,99 @@
+"""Serves a desk: one process, one port, until it is interrupted."""
+
+import errno
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from ssl import SSLError
+
+from foretell.cases.store import Store
+from foretell.errors import ForetellError
+
+PATIENCE_SECONDS = 5
+"""How long requests that are being answered may take once the desk is closing."""
+
+
+@contextmanager
+def bound(host: str, port: int) -> Generator[socket.socket, None, None]:
+    """Take a port; it is free again at the end.
+
+    Raises:
+        ForetellError: when it is taken, or there is no such address here.
+    """
+    place = f"port {port} of {host}"
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as listening:
+            if os.name == "posix":  # elsewhere it would let two programs share the port
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            yield listening
+    except socket.gaierror as error:
+        raise ForetellError(f"there is no address '{host}'", "give --host 127.0.0.1") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ForetellError(f"{place} is in use", "give another --port, or 0 for any free one") from error
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise ForetellError(f"{place} is not for this user", "give a --port above 1023") from error
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise ForetellError(f"{host} is no address of this machine", "give --host 127.0.0.1") from error
+        raise
+
+
+def serve(
+    store: Store,
+    listening: socket.socket,
+    cert: Path | None = None,
+    cert_key: Path | None = None,
+    *,
+    tell: Callable[[str], None],
+) -> None:
+    """Answer requests until the process is interrupted (Ctrl-C) or asked to end (SIGTERM).
+
+    Args:
+        listening: as from `bound`.
+        cert: certificate chain for https; http when None.
+        cert_key: its key, where the chain does not hold it.
+        tell: is told where to open the desk.
+
+    Raises:
+        ForetellError: when the certificate cannot be used.
+    """
+    import uvicorn
+
+    from foretell.serving.app import create
+
+    config = uvicorn.Config(
+        create(store),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=PATIENCE_SECONDS,
+        ssl_certfile=cert,
+        ssl_keyfile=cert_key,
+    )
+    try:
+        config.load()
+    except (OSError, SSLError) as error:
+        raise ForetellError(f"the certificate {cert} cannot be used: {error}", "name PEM files") from error
+    listening.listen(config.backlog)
+    tell(f"the desk is open at {address(listening, secure=cert is not None)} (Ctrl-C closes it)")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to end are one
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    except KeyboardInterrupt:
+        tell("the desk is closed")
+
+
+def address(listening: socket.socket, *, secure: bool) -> str:
+    """Return where a browser finds the desk."""
+    host, port = listening.getsockname()[:2]
+    shown = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    return f"{'https' if secure else 'http'}://{f'[{shown}]' if ':' in shown else shown}:{port}/"
