@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fastapi import Request
 from fastapi.testclient import TestClient
 
 from case_material import decision, numbered, proposal
@@ -12,6 +13,7 @@ from foretell.cases.governance import Governance
 from foretell.cases.people import Person
 from foretell.cases.store import Store
 from foretell.serving.app import create
+from foretell.serving.security import COOKIE, form_token
 
 PASSWORD = "a sentence is a good password"
 STAFF = (
@@ -70,3 +72,9 @@ class House:
             answer = client.post("/api/session", json={"name": name, "password": PASSWORD})
             assert answer.status_code == 200, answer.text
         return client
+
+
+def form(client: TestClient, **fields: str) -> dict[str, str]:
+    """Return the fields of a form as a page of the client's session would send them."""
+    cookie = f"{COOKIE}={client.cookies.get(COOKIE, '')}".encode()
+    return {"token": form_token(Request({"type": "http", "headers": [(b"cookie", cookie)]})), **fields}

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 import foretell
 from foretell.cases.store import Store
@@ -20,6 +21,7 @@ from foretell.errors import (
 from foretell.serving import routes
 from foretell.serving.api import Json
 from foretell.serving.house import House
+from foretell.serving.pages import fault_page, wants_page
 from foretell.serving.security import Guard, UnknownPersonError
 
 STATUS_OF: tuple[tuple[type[ForetellError], int], ...] = (
@@ -45,6 +47,8 @@ def create(store: Store) -> FastAPI:
         redoc_url=None,
     )
     app.state.house = House.of(store)
+    # What is packed may tell its length only to who can have it asked for: the cookie stays on this site.
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(Guard)
     app.add_exception_handler(ForetellError, refused)
     app.add_exception_handler(RequestValidationError, unreadable)
@@ -61,23 +65,33 @@ def status_of(error: ForetellError) -> int:
 
 async def refused(request: Request, error: Any) -> Response:
     """Say what happened and what to do."""
-    return fault(status_of(error), error.message, error.hint)
+    return await told(request, status_of(error), error.message, error.hint, error)
 
 
 async def unreadable(request: Request, error: Any) -> Response:
     """Say which parts of a request cannot be read."""
     found = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()[:20]]
-    return fault(422, "the request cannot be read: " + "; ".join(found), "see /api/openapi.json")
+    message = "the request cannot be read: " + "; ".join(found)
+    return await told(request, 422, message, "see /api/openapi.json")
 
 
 async def plain_fault(request: Request, error: Any) -> Response:
     """Say what the routing itself refuses."""
-    return fault(error.status_code, str(error.detail), "see /api/openapi.json")
+    return await told(request, error.status_code, str(error.detail), "see /api/openapi.json")
 
 
 async def too_deep(request: Request, error: Any) -> Response:
     """Say that a body is nested too deeply to be read."""
     return fault(400, "the request is nested too deeply", "send plain objects")
+
+
+async def told(
+    request: Request, status: int, message: str, hint: str, error: Exception | None = None
+) -> Response:
+    """Return an error as a page to who looks at pages, else as JSON."""
+    if not wants_page(request):
+        return fault(status, message, hint)
+    return await fault_page(request, status, message, "" if "openapi" in hint else hint, error)
 
 
 def fault(status: int, message: str, hint: str) -> Response:

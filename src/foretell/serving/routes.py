@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 
-from foretell.serving import api
+from foretell.serving import api, assets, pages
 from foretell.serving.security import ANYONE, SIGNED_IN, needs
 
 
@@ -49,6 +49,10 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/proposals/withdraw", "policy", api.withdraw),
     Route("GET", "/api/log/head", "read", api.head),
     Route("GET", "/api/log/check", "export", api.check_log),
+    Route("GET", "/static/{name}", ANYONE, assets.static, page=True),
+    Route("GET", "/sign-in", ANYONE, pages.sign_in_page, page=True),
+    Route("POST", "/sign-in", ANYONE, pages.sign_in, page=True),
+    Route("POST", "/sign-out", SIGNED_IN, pages.sign_out, page=True),
 )
 
 

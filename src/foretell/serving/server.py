@@ -26,8 +26,9 @@ def bound(host: str, port: int) -> Generator[socket.socket, None, None]:
     """
     place = f"port {port} of {host}"
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as listening:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # Without the protocol asyncio does not know it as TCP, and answers wait 40 ms for an acknowledgement.
+        with socket.socket(family, kind, protocol) as listening:
             if os.name == "posix":  # elsewhere it would let two programs share the port
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)

@@ -1,0 +1,159 @@
+"""What all pages share: the frame around them, forms, errors as pages, and the way in and out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any
+from urllib.parse import quote, urlsplit
+
+from fastapi import Depends, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import ChoiceLoader, Environment, PackageLoader
+from starlette.concurrency import run_in_threadpool
+
+from foretell.cases.people import Person
+from foretell.errors import AccessError
+from foretell.report.page import UNSEEN, environment
+from foretell.serving.api import with_session
+from foretell.serving.assets import address
+from foretell.serving.security import (
+    COOKIE,
+    UNSAFE,
+    TheHouse,
+    UnknownPersonError,
+    check_form,
+    form_token,
+    house_of,
+    same_site,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A row of the navigation."""
+
+    path: str
+    text: str
+    permission: str
+
+
+PLACES: tuple[Place, ...] = (Place("/", "Queue", "read"),)
+"""Where the bar at the top leads; each is shown to those who may go there."""
+
+
+@cache
+def templates() -> Environment:
+    """Return the templates of the desk; those of the report are at hand in them."""
+    made = environment().overlay(
+        loader=ChoiceLoader([PackageLoader("foretell.serving"), PackageLoader("foretell.report")])
+    )
+    made.globals = {**made.globals, "asset": address, "places": PLACES}
+    return made
+
+
+def render(
+    request: Request, template: str, person: Person | None = None, *, status: int = 200, **values: Any
+) -> HTMLResponse:
+    """Return a page; each template has the person, the form's token and the path at hand."""
+    page = templates().get_template(template)
+    around = {"person": person, "token": form_token(request), "path": request.url.path}
+    # What would turn or hide the words around it is shown as a mark, wherever it comes from.
+    return HTMLResponse(UNSEEN.sub("\ufffd", page.render(**around, **values)), status_code=status)
+
+
+def go(path: str) -> Response:
+    """Send the browser on after a form, so that loading again does not send it again."""
+    return RedirectResponse(path, status_code=303)
+
+
+async def form_of(request: Request) -> Mapping[str, str]:
+    """Return the fields of a form; of a field that comes more than once, the last."""
+    form = await request.form(max_files=0, max_fields=200, max_part_size=256 * 1024)
+    return {name: value for name, value in form.multi_items() if isinstance(value, str)}
+
+
+async def checked_form(request: Request) -> Mapping[str, str]:
+    """Return the fields of a form that was drawn for this session.
+
+    Raises:
+        AccessError: when it was not.
+    """
+    fields = await form_of(request)
+    check_form(request, fields.get("token", ""))
+    return fields
+
+
+Typed = Annotated[Mapping[str, str], Depends(form_of)]
+Form = Annotated[Mapping[str, str], Depends(checked_form)]
+"""The fields of a form, checked to be this session's."""
+
+
+def local(path: str) -> str:
+    """Return a path on this host, or the queue's where it leads elsewhere.
+
+    >>> local("/case?id=7"), local("//elsewhere.example/"), local("https://elsewhere.example")
+    ('/case?id=7', '/', '/')
+    """
+    try:
+        parts = urlsplit(path)
+    except ValueError:
+        return "/"
+    # Browsers read a backslash as a slash, and leave out tabs and line ends.
+    odd = "\\" in path or not path.isprintable() or path.startswith("//")
+    return "/" if odd or parts.scheme or parts.netloc or not path.startswith("/") else path
+
+
+# The way in and out
+
+
+def sign_in_page(request: Request, next: str = "/") -> Response:
+    """Ask for name and password."""
+    return render(request, "sign_in.html", next=local(next), error=None, name="")
+
+
+def sign_in(request: Request, house: TheHouse, form: Typed) -> Response:
+    """Begin a session, then go where the person wanted to go."""
+    same_site(request)
+    name, target = form.get("name", ""), local(form.get("next", "/"))
+    try:
+        token = house.accounts.sign_in(name, form.get("password", ""))
+    except AccessError as error:
+        return render(request, "sign_in.html", status=403, next=target, error=error, name=name)
+    return with_session(go(target), request, token)
+
+
+def sign_out(request: Request, house: TheHouse, form: Form) -> Response:
+    """End the session."""
+    house.accounts.sign_out(request.cookies.get(COOKIE, ""))
+    response = go("/sign-in")
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+    return response
+
+
+# Errors
+
+
+def wants_page(request: Request) -> bool:
+    """Tell whether a person looks at the answer, rather than a program."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+
+
+async def fault_page(
+    request: Request, status: int, message: str, hint: str, error: Exception | None = None
+) -> Response:
+    """Show an error as a page; who is not signed in is asked to be."""
+    if isinstance(error, UnknownPersonError) and request.method not in UNSAFE:
+        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return go("/sign-in" if back == "/" else f"/sign-in?next={quote(back, safe='')}")
+    kept = {}
+    if isinstance(error, UnknownPersonError):
+        hint = "sign in again, open the page again, and paste what you had written"
+        fields = await form_of(request)
+        kept = {name: fields[name] for name in ("text", "reason") if fields.get(name)}
+    try:
+        person = await run_in_threadpool(house_of(request).accounts.session, request.cookies.get(COOKIE, ""))
+    except AccessError:
+        person = None
+    return render(
+        request, "fault.html", person, status=status, code=status, message=message, hint=hint, kept=kept
+    )

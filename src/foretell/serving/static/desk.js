@@ -1,0 +1,2 @@
+// The desk's one script: help for the keyboard. Every page works without it.
+"use strict";
