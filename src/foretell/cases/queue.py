@@ -1,24 +1,26 @@
 """The queue: which cases a person sees, filtered, sorted, searched, page by page; any page costs the same.
 
-A page goes on from the last line of the page before (keyset), never from a count of lines. Per team one index
-is read in the order of the page, and the few lines of all teams are merged, so that a page of a million cases
-costs what a page of a hundred does.
+A page goes on from the last line of the page before (keyset), never from a count of lines. Per team and
+status one index is read in the order of the page, and the few lines of all are merged; what only few cases
+can answer (a search, one's own claims) is read by their ids. So a page of a million cases costs what a page
+of a hundred does.
 """
 
 import base64
 import heapq
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, product
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from foretell.cases.ledger import parts
 from foretell.cases.log import NO_CLOCK
 from foretell.cases.people import Person
-from foretell.cases.tables import cases, events, leases, terms
+from foretell.cases.tables import ASKED, FLAGGED, cases, events, leases, terms
 from foretell.errors import DecisionError
 from foretell.lookup import unknown
 
@@ -31,8 +33,8 @@ SORTS: Mapping[str, tuple[tuple[str, bool], ...]] = {
 }
 """Name of an order -> (column, descending); ends in `opened`, which no two cases share."""
 MOST_LINES = 200
-MOST_FOUND = 1000
-"""Cases that one search looks at."""
+MOST_FOUND = 500
+"""Cases that one search, or one list of what is flagged or asked, looks at."""
 COUNTED = 1000
 """Where counting stops: beyond it nobody needs the number, and counting would cost what the queue holds."""
 
@@ -115,13 +117,19 @@ def page(connection: Connection, person: Person, query: Query, now: str) -> Page
     Raises:
         DecisionError: when the query has no meaning.
     """
-    checked(query)
-    keys = SORTS[query.sort]
-    base = _filtered(connection, person, query, now)
-    parts = [connection.execute(part.limit(query.limit + 1)).all() for part in _ordered(base, person, query)]
-    # The keys of one order all go the same way, so that one comparison of tuples is enough.
-    merged = heapq.merge(*parts, key=_key(keys), reverse=keys[0][1])
-    found = list(islice(merged, query.limit + 1))
+    keys = SORTS[checked(query).sort]
+    down = keys[0][1]  # the keys of one order all go the same way, so that one comparison of tuples is enough
+    by = _key(keys)
+    few = _few(connection, person, query, now)
+    if few is None:
+        each = [
+            connection.execute(part.limit(query.limit + 1)).all() for part in _ordered(person, query, now)
+        ]
+        found = list(islice(heapq.merge(*each, key=by, reverse=down), query.limit + 1))
+    else:
+        place = _place(query)
+        rest = [row for row in few if not place or (by(row) < place if down else by(row) > place)]
+        found = sorted(rest, key=by, reverse=down)[: query.limit + 1]
     shown = found[: query.limit]
     more = len(found) > query.limit
     return Page(
@@ -132,9 +140,11 @@ def page(connection: Connection, person: Person, query: Query, now: str) -> Page
 
 def count(connection: Connection, person: Person, query: Query, now: str) -> int:
     """Return how many cases a query finds; counting stops at `COUNTED`."""
-    base = _filtered(connection, person, checked(query), now)
+    few = _few(connection, person, checked(query), now)
+    if few is not None:
+        return min(len(few), COUNTED)
     total = 0
-    for part in _by_team(base, person, query):
+    for part in _parts(person, query, now):
         rows = part.with_only_columns(sa.literal(1)).limit(COUNTED - total).subquery()
         total += connection.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
         if total >= COUNTED:
@@ -142,51 +152,65 @@ def count(connection: Connection, person: Person, query: Query, now: str) -> int
     return total
 
 
-def _filtered(connection: Connection, person: Person, query: Query, now: str) -> sa.Select:
-    base = sa.select(cases).where(cases.c.id.not_like("foretell:%"))
-    if query.status != "all":
-        base = base.where(cases.c.status == query.status)
-    else:
-        base = base.where(cases.c.status.in_(STATUSES))
-    if not query.snoozed and query.status in ("open", "escalated"):
-        base = base.where(cases.c.wakes_at <= now)
-    if query.flagged:
-        base = base.where(cases.c.flagged == 1)
-    if query.asked:
-        base = base.where(cases.c.asked == person.name)
+def _few(connection: Connection, person: Person, query: Query, now: str) -> list[Any] | None:
+    """Return all cases of a query that can only find few, read by their ids; None for any other query."""
+    chosen = []
+    if query.text.strip():
+        start = query.text.strip().casefold()
+        words = (terms.c.term >= start, terms.c.term < start + "\U0010ffff")
+        order = (terms.c.term, terms.c.case_id)
+        chosen.append(sa.select(terms.c.case_id).where(*words).order_by(*order))
     if query.mine:
-        held = sa.select(leases.c.case_id).where(leases.c.holder == person.name, leases.c.until > now)
-        base = base.where(cases.c.id.in_(held))
-    if query.text:
-        base = base.where(cases.c.id.in_(_found(connection, query.text)))
-    return base
-
-
-def _found(connection: Connection, text: str) -> Sequence[str]:
-    """Return the cases that have a word with this beginning."""
-    start = text.strip().casefold()
+        held = (leases.c.holder == person.name, leases.c.until > now)
+        chosen.append(sa.select(leases.c.case_id).where(*held))
+    if query.asked:
+        chosen.append(sa.select(cases.c.id).where(ASKED, cases.c.asked == person.name))
+    if query.flagged:
+        chosen.append(sa.select(cases.c.id).where(FLAGGED))
+    if not chosen:
+        return None
+    sets = [{*connection.scalars(ids.limit(MOST_FOUND))} for ids in chosen]
+    wanted = sorted(set.intersection(*sets))
+    # By ids alone: with more conditions a database may walk through all cases of a status instead.
     found = (
-        sa.select(terms.c.case_id)
-        .where(terms.c.term >= start, terms.c.term < start + "\U0010ffff")
-        .order_by(terms.c.term, terms.c.case_id)
-        .limit(MOST_FOUND)
+        row
+        for some in parts(wanted)
+        for row in connection.execute(sa.select(cases).where(cases.c.id.in_(some)))
     )
-    return connection.scalars(found).all()
+    return [
+        row
+        for row in found
+        if row.status in _statuses(query)
+        and (_with_sleepers(query) or row.wakes_at <= now)
+        and person.sees(row.team)
+        and query.team in ("", row.team)
+    ]
 
 
-def _by_team(base: sa.Select, person: Person, query: Query) -> Iterable[sa.Select]:
+def _statuses(query: Query) -> tuple[str, ...]:
+    return STATUSES if query.status == "all" else (query.status,)
+
+
+def _with_sleepers(query: Query) -> bool:
+    return query.snoozed or query.status not in ("open", "escalated")
+
+
+def _parts(person: Person, query: Query, now: str) -> Iterator[sa.Select]:
+    """Yield the query once per team and status, so that one index holds each part in order."""
+    teams: list[str | None] = [None] if "*" in person.teams else ["", *person.teams]
     if query.team:
-        return [base.where(cases.c.team == query.team)] if person.sees(query.team) else []
-    if "*" in person.teams:
-        return [base]
-    return [base.where(cases.c.team == team) for team in ("", *person.teams)]
+        teams = [query.team] if person.sees(query.team) else []
+    for team, status in product(teams, _statuses(query)):
+        part = sa.select(cases).where(cases.c.status == status)
+        part = part if _with_sleepers(query) else part.where(cases.c.wakes_at <= now)
+        yield part if team is None else part.where(cases.c.team == team)
 
 
-def _ordered(base: sa.Select, person: Person, query: Query) -> Iterable[sa.Select]:
+def _ordered(person: Person, query: Query, now: str) -> Iterator[sa.Select]:
     keys, place = SORTS[query.sort], _place(query)
     columns = [cases.c[name] for name, _ in keys]
     order = [column.desc() if down else column for column, (_, down) in zip(columns, keys, strict=True)]
-    for part in _by_team(base, person, query):
+    for part in _parts(person, query, now):
         going = part
         if place:
             row, last = sa.tuple_(*columns), sa.tuple_(*map(sa.literal, place))

@@ -11,12 +11,16 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
 SCHEMA = "0002"
 VERSION_TABLE = "foretell_version"
 # In SQLite only INTEGER PRIMARY KEY is the row's own number, which costs no second index.
 SEQ = BigInteger().with_variant(Integer(), "sqlite")
+
+# Written out, since a database uses a partial index only where the query says the same.
+FLAGGED, ASKED = text("flagged = 1"), text("asked <> ''")
 
 metadata = MetaData()
 heads = Table(
@@ -50,6 +54,10 @@ cases = Table(
     Index("cases_by_age", "team", "status", "opened"),
     Index("cases_by_score", "team", "status", "probability", "opened"),
     Index("cases_by_due", "team", "status", "due_at", "opened"),
+    Index("cases_of_all_by_score", "status", "probability", "opened"),
+    Index("cases_of_all_by_due", "status", "due_at", "opened"),
+    Index("cases_flagged", "opened", sqlite_where=FLAGGED, postgresql_where=FLAGGED),
+    Index("cases_asked", "asked", sqlite_where=ASKED, postgresql_where=ASKED),
 )
 events = Table(
     "events",

@@ -23,6 +23,11 @@ def upgrade() -> None:
     op.create_index("cases_by_age", "cases", ["team", "status", "opened"])
     op.create_index("cases_by_score", "cases", ["team", "status", "probability", "opened"])
     op.create_index("cases_by_due", "cases", ["team", "status", "due_at", "opened"])
+    op.create_index("cases_of_all_by_score", "cases", ["status", "probability", "opened"])
+    op.create_index("cases_of_all_by_due", "cases", ["status", "due_at", "opened"])
+    for name, column, only in (("flagged", "opened", "flagged = 1"), ("asked", "asked", "asked <> ''")):
+        where = sa.text(only)
+        op.create_index(f"cases_{name}", "cases", [column], sqlite_where=where, postgresql_where=where)
     op.create_index("events_by_actor", "events", ["actor", "at"])
     op.create_table(
         "terms",
