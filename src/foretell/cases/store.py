@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from foretell.cases import reader
 from foretell.cases.case import fold, step
 from foretell.cases.database import connect, told, url_of, writing
-from foretell.cases.drafting import decided, desk_draft, opened, opening_texts
+from foretell.cases.entries import decided, desk_draft, opened, opening_texts
 from foretell.cases.inspection import LogReport, inspect
 from foretell.cases.ledger import Also, Guard, Ledger, nothing_against, nothing_besides, parts
 from foretell.cases.log import (
@@ -29,9 +29,10 @@ from foretell.cases.log import (
 )
 from foretell.cases.names import nobody
 from foretell.cases.policy import Policy
+from foretell.cases.roster import KeyRow, PersonRow
 from foretell.cases.rules import kind_of, refusal
 from foretell.cases.standing import policy_in_force, standing_of
-from foretell.cases.tables import cases, contents, events, heads
+from foretell.cases.tables import cases, contents, events, heads, keys, people
 from foretell.errors import AccessError, DecisionError, ForetellError, NotFoundError, StoreError
 from foretell.records import Case, Decision, Event, canonical
 
@@ -48,6 +49,8 @@ _STREAM = {"yield_per": PAGE}
 _LOG = sa.select(events).order_by(events.c.seq).execution_options(**_STREAM)
 _PIECES = sa.select(contents).order_by(contents.c.seq).execution_options(**_STREAM)
 _LIST = sa.select(cases.c.id, cases.c.opened, cases.c.last, cases.c.status).execution_options(**_STREAM)
+_PEOPLE = sa.select(people.c.name, people.c.roles, people.c.teams, people.c.owner, people.c.active)
+_KEYS = sa.select(keys.c.id, keys.c.person, keys.c.until)
 
 
 class Store:
@@ -361,6 +364,8 @@ class Store:
                     (CaseRow(*row) for row in listed),
                     kept,
                     outer,
+                    people=[PersonRow(*row) for row in connection.execute(_PEOPLE)],
+                    keys=[KeyRow(*row) for row in connection.execute(_KEYS)],
                 )
 
 
