@@ -1,8 +1,10 @@
 """The desk: what a person who is known by an account can do with a store. Every method asks who does it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -15,12 +17,26 @@ from foretell.cases.queue import Page, Query
 from foretell.cases.rules import Standing, flagged
 from foretell.cases.standing import known_person, policy_in_force, stamp, standing_of
 from foretell.cases.store import Store, no_case
-from foretell.cases.tables import cases, leases, views
+from foretell.cases.tables import cases, contents, events, leases, views
 from foretell.errors import DecisionError
-from foretell.records import Case, Decision
+from foretell.records import Case, Decision, Narrative, Prediction, restore
 
 MOST_VIEWS = 50
 """Views that one person may save."""
+_SAID = ("reason", "detail", "narrative")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What somebody did with a case, in their words."""
+
+    at: str
+    actor: str
+    kind: str
+    reason: str = ""
+    detail: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    """The narrative that an edit brought."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +58,8 @@ class Shown:
     """Its text says what the evidence does not support, and nobody accepted that."""
     hidden: bool
     """The person is to judge before the score and its reasons are shown."""
+    told: tuple[Told, ...]
+    """Who did what with it; without what they said while the person is to judge first."""
 
 
 class Desk:
@@ -75,6 +93,20 @@ class Desk:
             person = self._person(connection, name, "read")
             return queue.count(connection, person, query, self._now())
 
+    def needed(self, ids: Sequence[str]) -> Mapping[str, int]:
+        """Return how many people must approve each case, by the policy in force."""
+        query = (
+            sa.select(cases.c.id, contents.c.body)
+            .join(contents, sa.and_(contents.c.seq == cases.c.opened, contents.c.kind == "prediction"))
+            .where(cases.c.id.in_(ids))
+        )
+        with self.store.reading() as connection:
+            policy = policy_in_force(connection)
+            return {
+                row.id: policy.handling(restore(Prediction, json.loads(row.body))).approvals
+                for row in connection.execute(query)
+            }
+
     def case(self, name: str, case_id: str) -> Shown:
         """Return a case as a person may see it.
 
@@ -89,11 +121,13 @@ class Desk:
                 raise no_case(case_id)
             lease = connection.execute(sa.select(leases).where(leases.c.case_id == case_id)).one_or_none()
             policy = policy_in_force(connection)
+            said = _said(connection, case_id)
         case = self.store.case(case_id)
         handling, now = policy.handling(case.prediction), self._now()
         held = lease is not None and lease.until > now
         judged = any(event.kind == "judged" and event.actor == name for event in case.events)
         undecided = case.status in ("open", "escalated") and person.may("approve")
+        hidden = handling.blind and undecided and not judged
         return Shown(
             case=case,
             team=listed.team,
@@ -105,7 +139,16 @@ class Desk:
             asked=listed.asked,
             approvals=listed.approvals,
             flagged=flagged(case),
-            hidden=handling.blind and undecided and not judged,
+            hidden=hidden,
+            told=tuple(
+                Told(
+                    at=event.at,
+                    actor=event.actor,
+                    kind=event.kind,
+                    **({} if hidden else said.get(event.seq, {})),
+                )
+                for event in case.events
+            ),
         )
 
     def standing(self, name: str, decision: Decision, case: Case) -> Standing:
@@ -145,6 +188,8 @@ class Desk:
     def next_case(self, name: str, query: Query) -> str:
         """Claim the first case of a query that nobody holds; return its id, empty when there is none.
 
+        A text that the person wrote or approved already is left to others.
+
         Raises:
             AccessError, DecisionError: as for `queue` and `claim`.
         """
@@ -154,8 +199,10 @@ class Desk:
             going = replace(query, after="", limit=queue.MOST_LINES)
             while True:
                 found = queue.page(connection, person, going, now)
+                passed = _passed_on(connection, name, [line.id for line in found.lines])
                 for line in found.lines:
-                    if line.status in ("open", "escalated") and line.holder in ("", name):
+                    free = line.status in ("open", "escalated") and line.holder in ("", name)
+                    if free and line.id not in passed:
                         self._lease(connection, name, line.id)
                         return line.id
                 if not found.next:
@@ -216,3 +263,36 @@ class Desk:
         if (error := permitted(person, what)) is not None:
             raise error
         return person
+
+
+def _said(connection: Connection, case_id: str) -> Mapping[int, Mapping[str, Any]]:
+    """Return what people said with each event of a case: its number -> fields of `Told`."""
+    query = (
+        sa.select(events.c.seq, events.c.kind.label("event"), contents.c.kind, contents.c.body)
+        .outerjoin(contents, sa.and_(contents.c.seq == events.c.seq, contents.c.kind.in_(_SAID)))
+        .where(events.c.case_id == case_id)
+    )
+    found: dict[int, dict[str, Any]] = {}
+    for row in connection.execute(query):
+        said = found.setdefault(row.seq, {})
+        if row.kind in ("reason", "detail"):
+            said[row.kind] = json.loads(row.body)
+        elif row.kind == "narrative" and row.event == "edited":
+            said["text"] = restore(Narrative, json.loads(row.body)).text
+    return found
+
+
+def _passed_on(connection: Connection, name: str, ids: Sequence[str]) -> frozenset[str]:
+    """Return the cases whose text a person wrote, or has approved as it stands."""
+    query = (
+        sa.select(events.c.case_id, events.c.actor, events.c.kind)
+        .where(events.c.case_id.in_(ids), events.c.kind.in_(("edited", "endorsed")))
+        .order_by(events.c.seq)
+    )
+    wrote, approved = set(), set()
+    for row in connection.execute(query):
+        if row.kind == "edited":
+            approved.discard(row.case_id)
+        if row.actor == name:
+            (wrote if row.kind == "edited" else approved).add(row.case_id)
+    return frozenset(wrote | approved)

@@ -12,6 +12,7 @@ from foretell.cases.desk import Shown
 from foretell.cases.people import Person
 from foretell.cases.policy import as_data
 from foretell.cases.queue import COUNTED, MOST_LINES, Query
+from foretell.errors import DecisionError
 from foretell.records import Case, Decision, canonical, plain
 from foretell.serving.security import COOKIE, TheHouse, Who, same_site
 from foretell.verification.verdict import verify
@@ -192,6 +193,8 @@ def decide(house: TheHouse, who: Who, case_id: CaseId, body: Decided) -> Any:
 def check(house: TheHouse, who: Who, case_id: CaseId, body: Draft) -> Any:
     """Return what the verifier says of a text as it is being written; nothing is stored."""
     shown = house.desk.case(who.name, case_id)
+    if shown.hidden:  # what the verifier expects would tell the score
+        raise DecisionError("the case asks for your own judgement first", "judge it, then edit")
     narrative = narrative_from(body.text, writer=who.name, length=shown.case.narrative.length)
     return _json({"text": narrative.text, "verdict": verify(narrative, shown.case.evidence)})
 

@@ -1,4 +1,4 @@
-"""The style sheet, the script and the icon: each under a name with its digest, so that browsers may keep it."""
+"""The style sheet, script and icon, each under a name with its digest, so that browsers may keep it."""
 
 import gzip
 import hashlib

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from starlette.concurrency import run_in_threadpool
@@ -106,9 +106,9 @@ def local(path: str) -> str:
 # The way in and out
 
 
-def sign_in_page(request: Request, next: str = "/") -> Response:
+def sign_in_page(request: Request, target: Annotated[str, Query(alias="next")] = "/") -> Response:
     """Ask for name and password."""
-    return render(request, "sign_in.html", next=local(next), error=None, name="")
+    return render(request, "sign_in.html", next=local(target), error=None, name="")
 
 
 def sign_in(request: Request, house: TheHouse, form: Typed) -> Response:
