@@ -9,31 +9,13 @@ from starlette.middleware.gzip import GZipMiddleware
 
 import foretell
 from foretell.cases.store import Store
-from foretell.errors import (
-    AccessError,
-    DecisionError,
-    ForetellError,
-    NotFoundError,
-    SpecError,
-    StoreError,
-    VerdictError,
-)
+from foretell.errors import ForetellError
 from foretell.serving import routes
 from foretell.serving.api import Json
+from foretell.serving.faults import status_of
 from foretell.serving.house import House
 from foretell.serving.pages import fault_page, wants_page
-from foretell.serving.security import Guard, UnknownPersonError
-
-STATUS_OF: tuple[tuple[type[ForetellError], int], ...] = (
-    (UnknownPersonError, 401),
-    (AccessError, 403),
-    (NotFoundError, 404),
-    (DecisionError, 409),
-    (VerdictError, 422),
-    (SpecError, 422),
-    (StoreError, 503),
-)
-"""The first row that fits an error says its HTTP status."""
+from foretell.serving.security import Guard
 
 
 def create(store: Store) -> FastAPI:
@@ -56,11 +38,6 @@ def create(store: Store) -> FastAPI:
     app.add_exception_handler(RecursionError, too_deep)
     routes.add(app)
     return app
-
-
-def status_of(error: ForetellError) -> int:
-    """Return the HTTP status of an error."""
-    return next((status for kind, status in STATUS_OF if isinstance(error, kind)), 400)
 
 
 async def refused(request: Request, error: Any) -> Response:

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 
-from foretell.serving import api, assets, pages
+from foretell.serving import api, assets, case_page, pages, queue_page
 from foretell.serving.security import ANYONE, SIGNED_IN, needs
 
 
@@ -53,6 +53,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/sign-in", ANYONE, pages.sign_in_page, page=True),
     Route("POST", "/sign-in", ANYONE, pages.sign_in, page=True),
     Route("POST", "/sign-out", SIGNED_IN, pages.sign_out, page=True),
+    Route("GET", "/", "read", queue_page.show, page=True),
+    Route("GET", "/case", "read", case_page.show, page=True),
+    Route("POST", "/case", "comment", case_page.act, page=True),
+    Route("POST", "/next", "claim", queue_page.next_case, page=True),
+    Route("POST", "/views", "read", queue_page.keep_view, page=True),
 )
 
 
