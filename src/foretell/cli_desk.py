@@ -14,14 +14,16 @@ from foretell.shell import database, run_option, say, store
 if TYPE_CHECKING:
     from foretell.cases import Store
     from foretell.cases.accounts import Accounts
+    from foretell.cases.inspection import LogReport
 
 PASSWORD_VARIABLE = "FORETELL_PASSWORD"
 LOOPBACK = ("127.", "::1", "localhost")
+store_option = click.option("--store", "url", default="", help="URL of a store, in place of a run's.")
 
 
 @click.command()
 @run_option
-@click.option("--store", "url", default="", help="URL of a store, in place of a run's.")
+@store_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to answer at.")
 @click.option(
     "--port", default=8765, show_default=True, type=click.IntRange(0, 65535), help="0: any free one."
@@ -91,15 +93,65 @@ def log() -> None:
 
 @log.command("verify")
 @run_option
+@store_option
 @click.option("--head", default="", help="A head noted earlier, seq:digest, that the log must still contain.")
-def log_verify(folder: Path | None, head: str) -> None:
+@click.option("--head-file", type=Path, help="File of a signed head that the log must still contain.")
+@click.option("--key", default="", help="The public key that must have signed it.")
+def log_verify(folder: Path | None, url: str, head: str, head_file: Path | None, key: str) -> None:
     """Find any altered, dropped, inserted or reordered event."""
-    from foretell.cases.reader import lines, verify_log
+    from foretell.cases.reader import lines
 
-    report = verify_log(str(database(folder)), head)
+    if head_file is None:
+        report = checked(folder, url, head)
+    else:
+        from foretell.cases.signing import same_log, signed_head_of
+
+        try:
+            signed = signed_head_of(head_file.read_text(encoding="utf-8", errors="replace"), key)
+        except OSError as error:
+            raise StoreError(f"{head_file} cannot be read: {error}", "give the file of a signed head") from error
+        report = checked(folder, url, str(signed.head))
+        same_log(report, signed)
+        say(f"signed {signed.at} with key {signed.key}")
     for line in lines(report):
         click.echo(line, err=not report.passed)
     if not report.passed:
-        raise StoreError(
-            f"the log of {database(folder)} was tampered with or damaged", "compare it with a backup"
-        )
+        place = url or database(folder)
+        raise StoreError(f"the log of {place} was tampered with or damaged", "compare it with a backup")
+
+
+@log.command("sign")
+@run_option
+@store_option
+@click.option("--key-file", type=Path, help="Private key (PEM), made if it is not there; beside the store else.")
+def log_sign(folder: Path | None, url: str, key_file: Path | None) -> None:
+    """Check the log, and print its head with a signature, to be kept elsewhere.
+
+    `log verify --head-file` checks later that nothing before it was touched. Tell the public key to those who
+    shall check it; who can read the private key can sign in its place.
+    """
+    from datetime import UTC, datetime
+
+    from foretell.cases.signing import sign
+
+    if key_file is None:
+        if url and not url.startswith("sqlite:///"):
+            raise SpecError("a database has no place for the key", "give --key-file")
+        path = Path(url.removeprefix("sqlite:///")) if url else database(folder)
+        key_file = path.with_name(f"{path.name}.key")
+    report = checked(folder, url)
+    made = not key_file.exists()
+    head = sign(report, datetime.now(UTC), key_file)
+    if made:
+        say(f"made the key {key_file}; its public part is {head.key}")
+    click.echo(str(head))
+
+
+def checked(folder: Path | None, url: str, head: str = "") -> LogReport:
+    """Return what the check of a log finds; a file is read with the standard library alone."""
+    if url and not url.startswith("sqlite:///"):
+        with opened(folder, url) as cases:
+            return cases.verify_log(head)
+    from foretell.cases.reader import verify_log
+
+    return verify_log(url.removeprefix("sqlite:///") or str(database(folder)), head)

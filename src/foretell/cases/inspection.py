@@ -21,6 +21,7 @@ from foretell.cases.log import (
     salted,
     sealed,
 )
+from foretell.cases.roster import KeyRow, PersonRow, Roster
 
 ALTERED = "altered"
 DROPPED = "dropped"
@@ -37,7 +38,7 @@ class Fault:
     """One thing that is wrong with a log."""
 
     seq: int
-    """The event it is about; 0 when it is about the list of cases."""
+    """The event it is about; 0 when it is about the list of cases, or a table of people or keys."""
     kind: str
     """altered, dropped, inserted or reordered."""
     text: str
@@ -48,6 +49,8 @@ class LogReport:
     """What the check of a log found."""
 
     events: int
+    first: str
+    """Digest of the first event: no two logs have the same."""
     head: Head
     """The last event that stands in the log."""
     erased: int
@@ -66,6 +69,8 @@ def inspect(
     head: Head,
     outer: Head | None = None,
     *,
+    people: Iterable[PersonRow] = (),
+    keys: Iterable[KeyRow] = (),
     only: str = "",
 ) -> LogReport:
     """Check a whole log in one pass; memory grows with the number of cases, not of events.
@@ -76,12 +81,14 @@ def inspect(
         cases: the list of cases.
         head: the head that the store keeps.
         outer: a head that was kept outside of the store.
+        people: the table of people.
+        keys: the table of keys.
         only: check the content and the list for this case alone, and bring no other; the chain is checked
             whole, since an event that was taken out of it may have been this case's.
     """
     links = _Links(head if outer is None else Head(*outer), head)
     pieces = _Pieces(contents)
-    story = _Story()
+    story, roster = _Story(), Roster()
     for row in events:
         body = links.add(row)
         if only and row.case_id != only:
@@ -89,15 +96,18 @@ def inspect(
         if body is None:
             pieces.skip(row)
         else:
-            pieces.add(row, body)
+            roster.add(row, pieces.add(row, body))
             story.add(row, body)
     faults = links.close()
     # Content that is missing or astray, or another status, may only be the shadow of a broken chain.
     faults += [fault for fault in pieces.close() if not faults or fault.kind == ALTERED]
     if not faults:
         faults += story.close(cases)
+        if not only:
+            faults += [Fault(seq=seq, kind=kind, text=text) for seq, kind, text in roster.close(people, keys)]
     return LogReport(
         events=links.count,
+        first=links.first,
         head=Head(links.last.seq, links.last.digest),
         erased=pieces.num_erased,
         faults=tuple(sorted(faults, key=lambda fault: fault.seq)),
@@ -117,7 +127,7 @@ class _Links:
     """The chain itself: seals, links, gaps and heads."""
 
     def __init__(self, outer: Head, head: Head) -> None:
-        self.count = 0
+        self.count, self.first = 0, ""
         self.last = EventRow(0, "", "", "", "", "", "", GENESIS)
         self._outer, self._head = outer, head
         self._faults: list[Fault] = []
@@ -131,12 +141,14 @@ class _Links:
             self._fault(row.seq, INSERTED, f"event {row.seq} was inserted: a log begins with event 1")
             return None
         last, self.last = self.last, row
+        if row.seq == 1:
+            self.first = row.digest
         if row.seq > last.seq + 1:
             self._gaps.append(range(last.seq + 1, row.seq))
         try:
             intact = sealed(row) == row.digest
             body = _body(row) if intact else None
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             body = None
         if body is None:
             self._suspects.append(row)
@@ -226,8 +238,10 @@ class _Pieces:
         self._absent: dict[str, tuple[int, str]] = {}
         self._present: dict[str, set[int]] = {}
 
-    def add(self, row: EventRow, body: dict[str, Any]) -> None:
+    def add(self, row: EventRow, body: dict[str, Any]) -> dict[str, str]:
+        """Take the next event's content; return what of it is as the event names it."""
         pieces = {piece.digest: piece for piece in self._until(row.seq)}
+        found: dict[str, str] = {}
         for kind, name in named(body).items():
             piece = pieces.pop(name, None)
             if piece is None:
@@ -238,7 +252,9 @@ class _Pieces:
                 intact = piece.kind == kind and salted(kind, piece.salt, piece.body) == name
             except (TypeError, ValueError):
                 intact = False
-            if not intact:
+            if intact:
+                found[kind] = piece.body
+            else:
                 self._fault(
                     row.seq, ALTERED, f"the {kind} of event {row.seq} (case {row.case_id}) was altered"
                 )
@@ -255,6 +271,7 @@ class _Pieces:
                     INSERTED,
                     f"content of case {row.case_id} is there though event {row.seq} erased it",
                 )
+        return found
 
     def skip(self, row: EventRow) -> None:
         """Pass over the content of an event that cannot be trusted to name it."""
@@ -262,7 +279,8 @@ class _Pieces:
             pass
 
     def _until(self, seq: int) -> Iterator[ContentRow]:
-        while self._ahead is not None and self._ahead.seq <= seq:
+        # SQLite keeps what is no number in a column of numbers, before them (nothing) or after them (texts).
+        while self._ahead is not None and (self._ahead.seq is None or _reached(self._ahead.seq, seq)):
             if self._ahead.seq == seq:
                 yield self._ahead
             else:
@@ -271,7 +289,7 @@ class _Pieces:
 
     def _stray(self, piece: ContentRow) -> None:
         text = f"content {piece.digest} belongs to event {piece.seq}, which cannot be read"
-        self._fault(piece.seq, INSERTED, text)
+        self._fault(piece.seq if type(piece.seq) is int else 0, INSERTED, text)
 
     def close(self) -> list[Fault]:
         for piece in chain(() if self._ahead is None else (self._ahead,), self._contents):
@@ -282,6 +300,10 @@ class _Pieces:
 
     def _fault(self, seq: int, kind: str, text: str) -> None:
         self._faults.append(Fault(seq=seq, kind=kind, text=text))
+
+
+def _reached(place: Any, seq: int) -> bool:
+    return isinstance(place, int | float) and place <= seq
 
 
 class _Story:

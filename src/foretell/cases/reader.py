@@ -15,6 +15,7 @@ from foretell.cases.case import fold
 from foretell.cases.inspection import LogReport, inspect
 from foretell.cases.log import CaseRow, ContentRow, EventRow, Head, head_of
 from foretell.cases.printing import legible
+from foretell.cases.roster import KeyRow, PersonRow
 from foretell.errors import ForetellError, StoreError
 from foretell.records import Case
 
@@ -25,6 +26,9 @@ EVENTS = "SELECT seq, at, actor, kind, case_id, body, previous, digest FROM even
 CONTENTS = "SELECT contents.digest, contents.seq, contents.kind, contents.salt, contents.body FROM contents"
 OF_CASE = " JOIN events ON contents.seq = events.seq WHERE events.case_id = ?"
 LISTED = "SELECT id, opened, last, status FROM cases"
+PEOPLE = "SELECT name, roles, teams, owner, active FROM people"
+KEYS = "SELECT id, person, until FROM keys"
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
 @contextmanager
@@ -86,6 +90,9 @@ def verify_log(path: str, head: str = "", only: str = "") -> LogReport:
         stored = connection.execute("SELECT seq, digest FROM heads").fetchone()
         if stored is None:
             raise StoreError(f"the head of the log in {path} was dropped", "restore the store from a backup")
+        if [*map(type, stored)] != [int, str]:
+            raise StoreError(f"the head of the log in {path} was altered", "restore the store from a backup")
+        tables = {name for (name,) in connection.execute(TABLES)}  # a store that had no desk yet lacks some
         of_case, listed, values = ("", "", ()) if not only else (OF_CASE, " WHERE id = ?", (only,))
         return inspect(
             map(EventRow._make, connection.execute(f"{EVENTS} ORDER BY seq")),
@@ -93,6 +100,8 @@ def verify_log(path: str, head: str = "", only: str = "") -> LogReport:
             map(CaseRow._make, connection.execute(f"{LISTED}{listed}", values)),
             Head(*stored),
             outer,
+            people=map(PersonRow._make, connection.execute(PEOPLE) if "people" in tables else ()),
+            keys=map(KeyRow._make, connection.execute(KEYS) if "keys" in tables else ()),
             only=only,
         )
 

@@ -1,0 +1,114 @@
+"""Who may come in, as the log tells it, against the tables of people and keys; standard library only.
+
+Passwords and sessions are no part of the log: a password set behind the store's back is not found here.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from foretell.cases.log import EventRow
+from foretell.cases.names import PEOPLE
+
+_SAID = {"roles": "the roles", "teams": "the teams", "owner": "the owner", "active": "the state"}
+
+
+class PersonRow(NamedTuple):
+    """A line of the table of people: `roles` and `teams` are JSON lists, `active` is 1 or 0."""
+
+    name: str
+    roles: str
+    teams: str
+    owner: str
+    active: int
+
+
+class KeyRow(NamedTuple):
+    """A line of the table of keys."""
+
+    id: str
+    person: str
+    until: str
+
+
+class Roster:
+    """What the events make of people and keys."""
+
+    def __init__(self) -> None:
+        self._people: dict[str, dict[str, Any]] = {}
+        self._keys: dict[str, tuple[str, str]] = {}
+        self._odd: list[int] = []
+
+    def add(self, row: EventRow, pieces: Mapping[str, str]) -> None:
+        """Take an event with its content, which its seal covers.
+
+        Args:
+            pieces: kind -> canonical JSON text.
+        """
+        if row.case_id != PEOPLE or row.kind not in pieces:
+            return
+        try:
+            self._told(row.kind, json.loads(pieces[row.kind]))
+        except (KeyError, TypeError, ValueError, RecursionError):
+            self._odd.append(row.seq)
+
+    def _told(self, kind: str, said: Any) -> None:
+        if kind == "person":
+            self._people[said["name"]] = {field: said[field] for field in _SAID}
+            if not said["active"]:
+                self._keys = {name: key for name, key in self._keys.items() if key[0] != said["name"]}
+        elif said["what"] == "made":
+            self._keys[said["id"]] = (said["person"], said["until"])
+        else:
+            self._keys.pop(said["id"], None)
+
+    def close(self, people: Iterable[PersonRow], keys: Iterable[KeyRow]) -> Iterator[tuple[int, str, str]]:
+        """Yield what stands otherwise in the tables: the event (0: none), what was done, and to what."""
+        for seq in self._odd:
+            yield seq, "inserted", f"event {seq} was inserted: no desk tells so of people or keys"
+        for person in people:
+            told = self._people.pop(person.name, None)
+            if told is None:
+                yield 0, "inserted", f"{person.name} was inserted into the table of people: no event tells of it"
+                continue
+            for field, words in _SAID.items():
+                stands = _stands(person, field)
+                if stands != told[field]:
+                    verb = "were" if field in ("roles", "teams") else "was"
+                    yield (
+                        0,
+                        "altered",
+                        f"{words} of {person.name} {verb} altered in the table of people: "
+                        f"{_shown(stands)}, in the log {_shown(told[field])}",
+                    )
+        for name in self._people:
+            yield 0, "dropped", f"{name} was dropped from the table of people"
+        for key in keys:
+            told = self._keys.pop(key.id, None)
+            if told is None:
+                yield 0, "inserted", f"key {key.id} of {key.person} was inserted: no event made it"
+            elif (key.person, key.until) != told:
+                text = f"key {key.id} was altered: {key.person} until {key.until}, in the log {' until '.join(told)}"
+                yield 0, "altered", text
+        for name, (person, _) in self._keys.items():
+            yield 0, "dropped", f"key {name} of {person} was dropped"
+
+
+def _stands(person: PersonRow, field: str) -> Any:
+    value = getattr(person, field)
+    if field == "active":
+        return bool(value) if value in (0, 1) else value
+    if field == "owner":
+        return value
+    try:
+        return json.loads(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "open" if value else "closed"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value) or "none"
+    return repr(value) if value != "" else "none"

@@ -1,0 +1,88 @@
+"""The log of a desk: what is done to its people and keys behind the store's back is found and named."""
+
+import pytest
+
+from case_material import behind, proposal, quoted, rows, told
+from desk_material import House
+from foretell.cases.people import Person
+
+pytest_plugins = ("case_fixtures",)
+
+
+@pytest.fixture
+def house(url):
+    house = House(url)
+    house.accounts.make_key("bob", "bobs-script", 30)
+    house.accounts.revoke_key("bob", house.accounts.keys("bob")[0].id)
+    house.accounts.make_key("cleo", "cleo", 30)
+    house.accounts.make_key("dan", "dan", 30)
+    house.accounts.save("root", Person(name="dan", roles=("approver",), active=False))
+    house.open("r1")
+    assert told(house.store) == ""
+    yield house
+    house.store.close()
+
+
+IN_TABLE = "altered in the table of people"
+ALTERED = [
+    ("roles", '["approver"]', f"the roles of bob were {IN_TABLE}: approver, in the log reviewer"),
+    ("roles", "no json", f"the roles of bob were {IN_TABLE}: 'no json', in the log reviewer"),
+    ("teams", '["*"]', f"the teams of bob were {IN_TABLE}: *, in the log none"),
+    ("owner", "cleo", f"the owner of bob was {IN_TABLE}: 'cleo', in the log none"),
+    ("active", "0", f"the state of bob was {IN_TABLE}: closed, in the log open"),
+    ("name", "bert", "bert was inserted into the table of people: no event tells of it"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("column", "value", "fault"), ALTERED)
+def test_an_altered_line_of_the_table_of_people_is_found_and_named(house, url, column, value, fault):
+    behind(url, f"UPDATE people SET {column} = {quoted(value)} WHERE name = 'bob'")
+    assert fault in told(house.store)
+
+
+def test_a_closed_account_that_was_opened_again_is_found(house, url):
+    behind(url, "UPDATE people SET active = 1 WHERE name = 'dan'")
+    assert "the state of dan was altered in the table of people: open, in the log closed" in told(house.store)
+
+
+def test_people_who_came_or_went_behind_the_stores_back_are_found(house, url):
+    behind(
+        url,
+        "INSERT INTO people (name, roles, teams, owner, active, password, failures, locked_until) "
+        "VALUES ('eve', '[\"administrator\"]', '[]', '', 1, '', 0, '')",
+        "DELETE FROM people WHERE name = 'vic'",
+    )
+    faults = told(house.store)
+    assert "inserted eve was inserted into the table of people: no event tells of it" in faults
+    assert "dropped vic was dropped from the table of people" in faults
+
+
+def test_a_key_that_no_event_made_is_found(house, url):
+    [(key, until)] = rows(url, "SELECT id, until FROM keys")
+    behind(
+        url,
+        f"INSERT INTO keys (id, person, digest, made_at, until) VALUES ('k', 'bob', 'd', '2026', {quoted(until)})",
+    )
+    assert told(house.store) == "inserted key k of bob was inserted: no event made it"
+    behind(url, "DELETE FROM keys WHERE id = 'k'", "UPDATE keys SET person = 'bob'")
+    assert f"altered key {key} was altered: bob until {until}, in the log cleo until {until}" in told(
+        house.store
+    )
+    behind(url, "UPDATE keys SET person = 'cleo', until = '2999'")
+    assert f"key {key} was altered: cleo until 2999" in told(house.store)
+    behind(url, f"DELETE FROM keys WHERE id = {quoted(key)}")
+    assert told(house.store) == f"dropped key {key} of cleo was dropped"
+
+
+def test_a_store_that_never_had_a_desk_holds_without_its_tables(store, url):
+    store.open_cases([proposal("r1")])
+    behind(url, "DROP TABLE sessions", "DROP TABLE keys", "DROP TABLE people")
+    if url.startswith("sqlite"):
+        assert store.verify_log().passed
+
+
+def test_dropped_tables_of_a_desk_are_found(house, url):
+    if not url.startswith("sqlite"):
+        pytest.skip("the server itself refuses then")
+    behind(url, "DROP TABLE sessions", "DROP TABLE keys", "DROP TABLE people")
+    assert "dropped bob was dropped from the table of people" in told(house.store)
