@@ -109,7 +109,9 @@ def log_verify(folder: Path | None, url: str, head: str, head_file: Path | None,
         try:
             signed = signed_head_of(head_file.read_text(encoding="utf-8", errors="replace"), key)
         except OSError as error:
-            raise StoreError(f"{head_file} cannot be read: {error}", "give the file of a signed head") from error
+            raise StoreError(
+                f"{head_file} cannot be read: {error}", "give the file of a signed head"
+            ) from error
         report = checked(folder, url, str(signed.head))
         same_log(report, signed)
         say(f"signed {signed.at} with key {signed.key}")
@@ -123,7 +125,9 @@ def log_verify(folder: Path | None, url: str, head: str, head_file: Path | None,
 @log.command("sign")
 @run_option
 @store_option
-@click.option("--key-file", type=Path, help="Private key (PEM), made if it is not there; beside the store else.")
+@click.option(
+    "--key-file", type=Path, help="Private key (PEM), made if it is not there; beside the store else."
+)
 def log_sign(folder: Path | None, url: str, key_file: Path | None) -> None:
     """Check the log, and print its head with a signature, to be kept elsewhere.
 

@@ -328,9 +328,9 @@ def signed_head(text, trusted_key=""):
     forms = {"log": "[0-9a-f]{64}", "head": r"\d{1,18}:[0-9a-f]{64}", "at": r"[0-9T:.+-]+"}
     forms |= {"key": "[0-9a-f]{64}", "signature": "[0-9a-f]{128}"}
     found = {name: re.search(rf"^[> \t]*{name}: ({form})\s*$", text, re.M) for name, form in forms.items()}
-    if None in found.values():
+    said = {name: match[1] for name, match in found.items() if match}
+    if said.keys() != forms.keys():
         raise ValueError("this is not a signed head")
-    said = {name: match[1] for name, match in found.items()}
     told = [f"{name}: {said[name]}\n" for name in ("log", "head", "at", "key")]
     message = "".join(["foretell log head 1\n", *told]).encode()
     if not signed_by(bytes.fromhex(said["key"]), message, bytes.fromhex(said["signature"])):

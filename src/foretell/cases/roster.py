@@ -69,7 +69,11 @@ class Roster:
         for person in people:
             told = self._people.pop(person.name, None)
             if told is None:
-                yield 0, "inserted", f"{person.name} was inserted into the table of people: no event tells of it"
+                yield (
+                    0,
+                    "inserted",
+                    f"{person.name} was inserted into the table of people: no event tells of it",
+                )
                 continue
             for field, words in _SAID.items():
                 stands = _stands(person, field)

@@ -56,9 +56,7 @@ def sign(report: LogReport, at: datetime, key_file: Path) -> SignedHead:
         StoreError: when the log does not hold or is empty, or the key cannot be used.
     """
     if not report.passed:
-        raise StoreError(
-            "a log that does not hold is not signed", "see what is wrong: foretell log verify"
-        )
+        raise StoreError("a log that does not hold is not signed", "see what is wrong: foretell log verify")
     if not report.head.seq:
         raise StoreError("an empty log has no head to sign", "open cases first")
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -90,7 +88,9 @@ def _key(file: Path) -> "Ed25519PrivateKey":
             raise StoreError(f"others can read the key {file}", f"chmod 600 {file}")
         key = serialization.load_pem_private_key(file.read_bytes(), password=None)
     except OSError as error:
-        raise StoreError(f"the key {file} cannot be read or made: {error}", "give another --key-file") from error
+        raise StoreError(
+            f"the key {file} cannot be read or made: {error}", "give another --key-file"
+        ) from error
     except ValueError as error:
         raise StoreError(f"{file} is not a key", "give another --key-file, or none") from error
     if not isinstance(key, Ed25519PrivateKey):
@@ -118,7 +118,13 @@ def signed_head_of(text: str, key: str = "") -> SignedHead:
     said = {name: match[1] for name, match in found.items() if match is not None}
     if len(said) < len(forms):
         raise StoreError("this is not a signed head", "give the file that `foretell log sign` printed")
-    head = SignedHead(**{**said, "head": head_of(said["head"])})
+    head = SignedHead(
+        log=said["log"],
+        head=head_of(said["head"]),
+        at=said["at"],
+        key=said["key"],
+        signature=said["signature"],
+    )
     try:
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(head.key))
         public.verify(bytes.fromhex(head.signature), _message(head))

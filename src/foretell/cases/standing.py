@@ -1,13 +1,15 @@
 """What holds around a decision, read from the store: the person as they are now, the policy, claims, pace."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
-from foretell.cases.names import POLICY
+from foretell.cases.names import PEOPLE, POLICY
 from foretell.cases.people import PERMISSIONS, Person, person_of
 from foretell.cases.policy import Policy, policy_of
 from foretell.cases.rules import Standing
@@ -18,12 +20,54 @@ from foretell.records import Case, Decision
 COUNTED = ("approved", "endorsed", "rejected")
 """Events that the hourly limit counts."""
 
+_LASTS = sa.select(cases.c.id, cases.c.last).where(cases.c.id.in_((PEOPLE, POLICY)))
 _CONFIRMED = (
     sa.select(events.c.body)
     .where(events.c.case_id == POLICY, events.c.kind == "confirmed")
     .order_by(events.c.seq.desc())
     .limit(1)
 )
+_PIECE = sa.select(contents.c.body).where(contents.c.digest == sa.bindparam("name"))
+_ACCOUNTS = sa.select(people)
+_TEAM = sa.select(cases.c.team).where(cases.c.id == sa.bindparam("case"))
+_LEASE = sa.select(leases.c.holder, leases.c.until).where(leases.c.case_id == sa.bindparam("case"))
+_LATELY = sa.select(sa.func.count()).where(
+    events.c.actor == sa.bindparam("actor"),
+    events.c.at > sa.bindparam("since"),
+    events.c.kind.in_(COUNTED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Who has an account, and the policy in force, as of the last event about either."""
+
+    accounts: Mapping[str, Person]
+    policy: Policy
+
+
+_rosters: WeakKeyDictionary[Engine, tuple[tuple[int, int], Roster]] = WeakKeyDictionary()
+
+
+def roster(connection: Connection) -> Roster:
+    """Return who has an account and which policy is in force at this moment.
+
+    Both change by events of the log alone, so that what was read is kept until there is another one.
+    """
+    lasts = {row.id: row.last for row in connection.execute(_LASTS)}
+    key = (lasts.get(PEOPLE, 0), lasts.get(POLICY, 0))
+    kept = _rosters.get(connection.engine)
+    if kept is None or kept[0] != key:
+        accounts = {row.name: person_of(row) for row in connection.execute(_ACCOUNTS)}
+        kept = _rosters[connection.engine] = (key, Roster(accounts, _policy(connection)))
+    return kept[1]
+
+
+def _policy(connection: Connection) -> Policy:
+    body = connection.scalar(_CONFIRMED)
+    if body is None:
+        return Policy()
+    return policy_of(json.loads(str(connection.scalar(_PIECE, {"name": json.loads(body)["policy"]}))))
 
 
 def stamp(at: datetime) -> str:
@@ -33,16 +77,7 @@ def stamp(at: datetime) -> str:
 
 def policy_in_force(connection: Connection) -> Policy:
     """Return the policy that was confirmed last; the default one where none was."""
-    body = connection.scalar(_CONFIRMED)
-    if body is None:
-        return Policy()
-    name = json.loads(body)["policy"]
-    return _read(str(connection.scalar(sa.select(contents.c.body).where(contents.c.digest == name))))
-
-
-@lru_cache(maxsize=16)
-def _read(text: str) -> Policy:
-    return policy_of(json.loads(text))
+    return roster(connection).policy
 
 
 def known_person(connection: Connection, name: str) -> Person:
@@ -51,15 +86,15 @@ def known_person(connection: Connection, name: str) -> Person:
     Raises:
         AccessError: when there is none of this name.
     """
-    row = connection.execute(sa.select(people).where(people.c.name == name)).one_or_none()
-    if row is None:
+    person = roster(connection).accounts.get(name)
+    if person is None:
         raise AccessError(f"there is no account '{name}'", "ask an administrator")
-    return person_of(row)
+    return person
 
 
 def founded(connection: Connection) -> bool:
     """Tell whether anybody has an account here."""
-    return connection.scalar(sa.select(sa.exists().where(people.c.name.is_not(None)))) is True
+    return bool(roster(connection).accounts)
 
 
 def standing_of(
@@ -73,23 +108,19 @@ def standing_of(
     Raises:
         AccessError: when there is no such account, or when there are accounts and nobody signed in.
     """
-    if name is None:
-        if founded(connection):
-            raise AccessError(
-                "this store has a desk, where people sign in to decide", "decide at the desk: foretell desk"
-            )
-        person = Person(name=decision.actor, roles=("reviewer", "approver"), teams=("*",))
-    else:
+    known = roster(connection)
+    if name is not None:
         person = known_person(connection, name)
-    policy = policy_in_force(connection)
-    team = str(connection.scalar(sa.select(cases.c.team).where(cases.c.id == case.id)) or "")
-    lease = connection.execute(sa.select(leases).where(leases.c.case_id == case.id)).one_or_none()
-    accounts = [person_of(row) for row in connection.execute(sa.select(people))]
-    since = sa.select(sa.func.count()).where(
-        events.c.actor == decision.actor,
-        events.c.at > stamp(now - timedelta(hours=1)),
-        events.c.kind.in_(COUNTED),
-    )
+    elif known.accounts:
+        raise AccessError(
+            "this store has a desk, where people sign in to decide", "decide at the desk: foretell desk"
+        )
+    else:
+        person = Person(name=decision.actor, roles=("reviewer", "approver"), teams=("*",))
+    accounts, policy = known.accounts.values(), known.policy
+    team = str(connection.scalar(_TEAM, {"case": case.id}) or "")
+    lease = connection.execute(_LEASE, {"case": case.id}).one_or_none()
+    since = {"actor": decision.actor, "since": stamp(now - timedelta(hours=1))}
     return Standing(
         person=person,
         handling=policy.handling(case.prediction),
@@ -102,7 +133,7 @@ def standing_of(
             for each in accounts
             if each.active and each.sees(team) and not PERMISSIONS["approve"].isdisjoint(each.roles)
         ),
-        lately=connection.scalar(since) or 0 if policy.hourly_limit else 0,
+        lately=(connection.scalar(_LATELY, since) or 0) if policy.hourly_limit else 0,
         hourly_limit=policy.hourly_limit,
         reasons=policy.reasons,
         signed_in=name is not None,
