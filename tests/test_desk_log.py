@@ -61,7 +61,8 @@ def test_a_key_that_no_event_made_is_found(house, url):
     [(key, until)] = rows(url, "SELECT id, until FROM keys")
     behind(
         url,
-        f"INSERT INTO keys (id, person, digest, made_at, until) VALUES ('k', 'bob', 'd', '2026', {quoted(until)})",
+        "INSERT INTO keys (id, person, digest, made_at, until) "
+        f"VALUES ('k', 'bob', 'd', '2026', {quoted(until)})",
     )
     assert told(house.store) == "inserted key k of bob was inserted: no event made it"
     behind(url, "DELETE FROM keys WHERE id = 'k'", "UPDATE keys SET person = 'bob'")

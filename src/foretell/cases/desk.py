@@ -39,6 +39,9 @@ class Told:
     """The narrative that an edit brought."""
 
 
+_LINE = sa.select(cases).where(cases.c.id == sa.bindparam("case"))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """A case as one person may see it now."""
@@ -116,9 +119,7 @@ class Desk:
         """
         with self.store.reading() as connection:
             person = self._person(connection, name, "read")
-            listed = connection.execute(sa.select(cases).where(cases.c.id == case_id)).one_or_none()
-            if listed is None or listed.status == "desk" or not person.sees(listed.team):
-                raise no_case(case_id)
+            listed = self._listed(connection, person, case_id)
             lease = connection.execute(sa.select(leases).where(leases.c.case_id == case_id)).one_or_none()
             policy = policy_in_force(connection)
             said = _said(connection, case_id)
@@ -163,11 +164,9 @@ class Desk:
 
         Who has decided a case holds it no longer.
         """
-        self.case(name, case_id)  # who may not see a case is not told of it
-        case = self.store.decide(case_id, decision, person=name)
-        if decision.verb in ("approve", "reject", "escalate", "snooze"):
-            self.release(name, case_id)
-        return case
+        with self.store.reading() as connection:
+            self._listed(connection, self._person(connection, name, "read"), case_id)
+        return self.store.decide(case_id, decision, person=name)
 
     def claim(self, name: str, case_id: str) -> str:
         """Take a case, or stay with it; return until when it is the person's.
@@ -178,9 +177,7 @@ class Desk:
         """
         with self.store.alone() as connection:
             person = self._person(connection, name, "claim")
-            listed = connection.execute(sa.select(cases).where(cases.c.id == case_id)).one_or_none()
-            if listed is None or listed.status == "desk" or not person.sees(listed.team):
-                raise no_case(case_id)
+            listed = self._listed(connection, person, case_id)
             if listed.status not in ("open", "escalated"):
                 raise DecisionError(f"case '{case_id}' is {listed.status}", "take another case")
             return self._lease(connection, name, case_id)
@@ -256,6 +253,14 @@ class Desk:
 
     def _now(self) -> str:
         return stamp(self.store.now())
+
+    @staticmethod
+    def _listed(connection: Connection, person: Person, case_id: str) -> Any:
+        """Return a case's line in the list; who may not see it is not told of it."""
+        listed = connection.execute(_LINE, {"case": case_id}).one_or_none()
+        if listed is None or listed.status == "desk" or not person.sees(listed.team):
+            raise no_case(case_id)
+        return listed
 
     @staticmethod
     def _person(connection: Connection, name: str, what: str) -> Person:

@@ -92,8 +92,8 @@ class Roster:
             if told is None:
                 yield 0, "inserted", f"key {key.id} of {key.person} was inserted: no event made it"
             elif (key.person, key.until) != told:
-                text = f"key {key.id} was altered: {key.person} until {key.until}, in the log {' until '.join(told)}"
-                yield 0, "altered", text
+                text = f"key {key.id} was altered: {key.person} until {key.until}, in the log "
+                yield 0, "altered", text + " until ".join(told)
         for name, (person, _) in self._keys.items():
             yield 0, "dropped", f"key {name} of {person} was dropped"
 

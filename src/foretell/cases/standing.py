@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
+from sqlalchemy.pool import Pool
 
 from foretell.cases.names import PEOPLE, POLICY
 from foretell.cases.people import PERMISSIONS, Person, person_of
@@ -20,7 +21,11 @@ from foretell.records import Case, Decision
 COUNTED = ("approved", "endorsed", "rejected")
 """Events that the hourly limit counts."""
 
-_LASTS = sa.select(cases.c.id, cases.c.last).where(cases.c.id.in_((PEOPLE, POLICY)))
+_LASTS = (
+    sa.select(cases.c.id, events.c.digest)
+    .join(events, events.c.seq == cases.c.last)
+    .where(cases.c.id.in_((PEOPLE, POLICY)))
+)
 _CONFIRMED = (
     sa.select(events.c.body)
     .where(events.c.case_id == POLICY, events.c.kind == "confirmed")
@@ -46,7 +51,7 @@ class Roster:
     policy: Policy
 
 
-_rosters: WeakKeyDictionary[Engine, tuple[tuple[int, int], Roster]] = WeakKeyDictionary()
+_rosters: WeakKeyDictionary[Pool, tuple[dict[str, str], Roster]] = WeakKeyDictionary()
 
 
 def roster(connection: Connection) -> Roster:
@@ -54,12 +59,12 @@ def roster(connection: Connection) -> Roster:
 
     Both change by events of the log alone, so that what was read is kept until there is another one.
     """
-    lasts = {row.id: row.last for row in connection.execute(_LASTS)}
-    key = (lasts.get(PEOPLE, 0), lasts.get(POLICY, 0))
-    kept = _rosters.get(connection.engine)
+    # The digests rather than the numbers: after a transaction that failed a number names another event.
+    key = {row.id: row.digest for row in connection.execute(_LASTS)}
+    kept = _rosters.get(connection.engine.pool)
     if kept is None or kept[0] != key:
         accounts = {row.name: person_of(row) for row in connection.execute(_ACCOUNTS)}
-        kept = _rosters[connection.engine] = (key, Roster(accounts, _policy(connection)))
+        kept = _rosters[connection.engine.pool] = (key, Roster(accounts, _policy(connection)))
     return kept[1]
 
 

@@ -32,7 +32,7 @@ from foretell.cases.policy import Policy
 from foretell.cases.roster import KeyRow, PersonRow
 from foretell.cases.rules import kind_of, refusal
 from foretell.cases.standing import policy_in_force, standing_of
-from foretell.cases.tables import cases, contents, events, heads, keys, people
+from foretell.cases.tables import cases, contents, events, heads, keys, leases, people
 from foretell.errors import AccessError, DecisionError, ForetellError, NotFoundError, StoreError
 from foretell.records import Case, Decision, Event, canonical
 
@@ -45,6 +45,9 @@ _WHOLE = (
     .where(events.c.case_id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(events.c.seq)
 )
+ENDS_CLAIM = frozenset({"approved", "endorsed", "rejected", "escalated", "snoozed"})
+"""Events after which nobody holds the case."""
+_RETURN = sa.delete(leases).where(leases.c.case_id == sa.bindparam("case"))
 _STREAM = {"yield_per": PAGE}
 _LOG = sa.select(events).order_by(events.c.seq).execution_options(**_STREAM)
 _PIECES = sa.select(contents).order_by(contents.c.seq).execution_options(**_STREAM)
@@ -150,7 +153,8 @@ class Store:
             draft = decided(case, decision, around, self._salt)
             # Roles, policy and claims may change until the transaction is alone in writing: asked again then.
             guard = partial(self._still, case, decision, person, draft.kind)
-            appended = self._ledger.append([draft], guard)
+            also = partial(_given_back, case_id) if draft.kind in ENDS_CLAIM else nothing_besides
+            appended = self._ledger.append([draft], guard, also)
             if appended is not None:  # else somebody was faster: look again
                 return step(case, appended[0], {name: body for name, _, _, body in draft.pieces})
 
@@ -380,6 +384,11 @@ def _folded(connection: Connection, ids: Sequence[str]) -> list[Case]:
         if name is not None:
             pieces[name] = body
     return [fold([*past.values()], pieces) for past in told_by.values()]
+
+
+def _given_back(case_id: str, connection: Connection, _rows: Sequence[EventRow]) -> None:
+    """End the claim on a case, in the transaction of the decision on it."""
+    connection.execute(_RETURN, {"case": case_id})
 
 
 def no_case(case_id: str) -> NotFoundError:
