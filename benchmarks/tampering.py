@@ -3,8 +3,8 @@
     python benchmarks/tampering.py [--edits N] [--store]
 
 Each edit changes one thing that the log tells: a byte, a value, a row that goes, comes twice or changes
-places, an event that is forged with a fitting digest. Both checks are asked: the store's own, and the one that
-stands alone. With --store the figures go to benchmarks/results/.
+places, an event that is forged with a fitting digest. Both checks are asked: the store's own, and the one
+that stands alone. With --store the figures go to benchmarks/results/.
 """
 
 import argparse
@@ -160,7 +160,6 @@ class Tampered:
         if way == "value":
             data[place : place + 1] = draw.choice((b"", b" ", data[place : place + 1] * 2))
         else:
-            way = "byte" if way == "forge" else way
             data[place] = draw.choice([byte for byte in range(1, 256) if byte != data[place]])
         try:
             return data.decode()

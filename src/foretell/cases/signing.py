@@ -1,7 +1,7 @@
 """Signed heads: where a log ended at an instant, as a short text to be printed or mailed and kept elsewhere.
 
-The signature is Ed25519 (RFC 8032). What it is worth depends on where key and text are kept: whoever can rewrite
-the store and read the key beside it can sign another head, but cannot change the text that is kept elsewhere.
+The signature is Ed25519 (RFC 8032). What it is worth depends on where key and text are kept: whoever can
+rewrite the store and read the key beside it can sign another head, but not change the text kept elsewhere.
 """
 
 import os
