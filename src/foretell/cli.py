@@ -19,6 +19,7 @@ from foretell.errors import DataError, ForetellError, SpecError, StoreError
 if TYPE_CHECKING:
     from foretell.cases import Store
     from foretell.spec import Spec
+    from foretell.workflow import Run
 
 
 class Commands(click.Group):
@@ -71,7 +72,7 @@ def demo(folder: Path, seed: int) -> None:
 
     say(f"simulating customers, terminals and four fraud schemes into {folder}")
     payments.write(folder, seed=seed)
-    finish(loaded(str(folder / "payments.yaml"), "", (f"out={folder}",)))
+    finish(foretell.run(loaded(str(folder / "payments.yaml"), "", (f"out={folder}",)), tell=say))
 
 
 @main.command()
@@ -200,7 +201,7 @@ def narrate(row_id: str, folder: Path | None, length: str | None, seed: int | No
 @set_option
 def run(spec: str, target: str, overrides: tuple[str, ...]) -> None:
     """Walk the whole road: read, fit, evaluate, predict, explain, narrate, verify, open cases, report."""
-    finish(loaded(spec, target, overrides))
+    finish(foretell.run(loaded(spec, target, overrides), tell=say))
 
 
 @main.command()
@@ -332,11 +333,20 @@ def loaded(spec: str, target: str, overrides: tuple[str, ...]) -> Spec:
     return load_spec({"source": spec, "target": target}, overrides)
 
 
-def finish(spec: Spec) -> None:
-    """Run the road and end with what was found and where it is."""
+def finish(done: Run) -> None:
+    """Say what a run found and where it is.
+
+    Raises:
+        ForetellError: when the verifier refused every narrative.
+    """
     from foretell.terminal import summary
 
-    click.echo(summary(foretell.run(spec, tell=say), called()))
+    click.echo(summary(done, called()))
+    if done.refused and not done.num_cases:
+        raise ForetellError(
+            f"the verifier refused every narrative, {len(done.refused):,} in all",
+            "see what is wrong with them above; the model and the report are in the folder",
+        )
 
 
 def called() -> str:

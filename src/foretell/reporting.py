@@ -111,7 +111,7 @@ def _summary(material: Material, labels: NDArray[np.int8]) -> report.Summary:
         precision=float(positive.mean()) if len(positive) else None,
         recall=float(positive.sum() / labels.sum()) if labels.sum() else None,
         cpu_seconds=material.cpu_seconds,
-        by_cost=bool(spec.review.cost_miss) and len(material.cases) < _reviews(material),
+        by_cost=bool(spec.review.cost_miss) and len(material.alerts.rows) < _reviews(material),
     )
 
 
@@ -281,13 +281,16 @@ def _examples(material: Material) -> tuple[report.Example, ...]:
     picked = order[np.unique(np.linspace(0, len(order) - 1, EXAMPLES).round().astype(int))]
     pasts = {name: Past(codes) for name, codes in material.scored.codes.items()}
     outcomes = {1: "positive", 0: "negative", -1: "unknown"}
+    alerts = material.alerts.rows.tolist()
+    row_of = {str(name): row for name, row in zip(material.dataset.ids[alerts], alerts, strict=True)}
+    chosen = [(material.cases[index], row_of[material.cases[index].id]) for index in picked.tolist()]
     return tuple(
         report.Example(
-            case=material.cases[index],
-            timelines=_timelines(material, material.cases[index], int(material.alerts.rows[index]), pasts),
-            outcome=outcomes[int(material.dataset.target[material.alerts.rows[index]])],
+            case=case,
+            timelines=_timelines(material, case, row, pasts),
+            outcome=outcomes[int(material.dataset.target[row])],
         )
-        for index in picked.tolist()
+        for case, row in chosen
     )
 
 

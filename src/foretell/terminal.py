@@ -1,10 +1,16 @@
 """What the command line prints about data, models and runs: plain text that reads without colour."""
 
+from collections.abc import Sequence
+
+from foretell.cases.drafting import Refusal
 from foretell.data.audit import audit
 from foretell.data.dataset import Dataset
 from foretell.data.split import split
 from foretell.prediction.fitted import Fitted
 from foretell.workflow import Run
+
+SHOWN = 5
+"""Refused narratives that the summary names; it counts the rest."""
 
 
 def describe(dataset: Dataset) -> str:
@@ -71,6 +77,7 @@ def summary(done: Run, program: str) -> str:
         leaderboard(done.fitted),
         "",
         f"{done.num_cases:,} cases opened from {done.num_rows:,} rows; {sentences}",
+        *refused(done.refused),
         alerts,
         f"average precision {found.get('average_precision', float('nan')):.4f} on rows that were never seen, "
         f"calibration error {found['ece']:.4f}",
@@ -80,3 +87,25 @@ def summary(done: Run, program: str) -> str:
         f"cases   {program} cases --run {done.folder}",
     ]
     return "\n".join([*lines, *([f"one     {first}"] if first else [])])
+
+
+def refused(refusals: Sequence[Refusal]) -> list[str]:
+    """Return which narratives the verifier refused, each with its finding, and what became of their rows."""
+    lost = [refusal for refusal in refusals if not refusal.told]
+    told = [refusal for refusal in refusals if refusal.told]
+    lines = []
+    if lost:
+        lines += [f"{_were(lost)} refused by the verifier, so no case was opened:", *_named(lost)]
+    if told:
+        whose = f"{_were(told)} refused by the verifier and written again by Foretell's own writer:"
+        lines += [whose, *_named(told)]
+    return lines
+
+
+def _were(refusals: Sequence[Refusal]) -> str:
+    return "1 narrative was" if len(refusals) == 1 else f"{len(refusals):,} narratives were"
+
+
+def _named(refusals: Sequence[Refusal]) -> list[str]:
+    more = [f"  ... and {len(refusals) - SHOWN:,} more"] if len(refusals) > SHOWN else []
+    return [*(f"  {refusal.id}, by {refusal.writer}: {refusal.fault}" for refusal in refusals[:SHOWN]), *more]

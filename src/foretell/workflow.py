@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from foretell import evidence as collectors
 from foretell import narration, reporting, verification
-from foretell.cases import Store, draft
+from foretell.cases import Store
+from foretell.cases.drafting import Refusal, cases_of
 from foretell.data.audit import AuditFinding, audit
 from foretell.data.dataset import Dataset
 from foretell.data.reading import read as read_rows
 from foretell.data.split import Split, split
 from foretell.errors import CheckpointError, DataError, StoreError
 from foretell.evidence.scene import Scene, stamps
+from foretell.lookup import load
 from foretell.prediction import ladder
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.fitted import Fitted, Scored
@@ -60,8 +62,10 @@ class Run:
     """Alerts that became cases in this run or stood in the store already."""
     num_sentences: int
     """Sentences verified in their narratives."""
+    refused: tuple[Refusal, ...]
+    """Rows about which the verifier refused a writer: told by Foretell's own writer instead, or no case."""
     first_case: str
-    """Id of the first alert's case; empty when nothing was alerted."""
+    """Id of the first alert's case; empty when there is none."""
     cpu_seconds: float
 
 
@@ -146,10 +150,14 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
 
     A run that was interrupted goes on: a network from its last checkpoint, and cases that were opened stay.
 
+    Rows that no writer tells truthfully have no case; they stand in `Run.refused`.
+
     Raises:
+        SpecError: when the writer cannot be found.
         StoreError: when another run is writing to the folder.
     """
     started = time.process_time()
+    load(spec.narrate.writer, narration.WRITERS, "writer")  # one that is not there is told before the fit
     tell(f"reading {spec.data.source}")
     dataset = read(spec)
     tell(f"  {len(dataset):,} rows, {len(dataset.repairs)} kinds of repair")
@@ -177,10 +185,7 @@ def _walked(
     predictions = predictions_of(fitted, dataset, scored, alerts)
     evidence = explain(fitted, dataset, scored, alerts)
     tell("narrating, verifying, opening cases")
-    cases = tuple(
-        draft(prediction, facts, *narrate(facts, spec.narrate))
-        for prediction, facts in zip(predictions, evidence, strict=True)
-    )
+    cases, refused = cases_of(predictions, evidence, spec.narrate)
     _open_cases(folder, cases, fitted.digest, tell)
     done = Run(
         folder=folder,
@@ -189,6 +194,7 @@ def _walked(
         num_rows=len(dataset),
         num_cases=len(cases),
         num_sentences=sum(len(case.narrative.claims) for case in cases),
+        refused=refused,
         first_case=cases[0].id if cases else "",
         cpu_seconds=time.process_time() - started,
     )

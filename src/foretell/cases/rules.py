@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from foretell.cases.log import STATUS_AFTER
 from foretell.errors import DecisionError
 from foretell.lookup import unknown
-from foretell.records import Case, Decision
+from foretell.records import OWN, Case, Decision
 
 KIND_OF: Mapping[str, str] = {
     "approve": "approved",
@@ -17,7 +17,7 @@ KIND_OF: Mapping[str, str] = {
 }
 """What a person does -> the event that tells of it."""
 
-RESERVED = frozenset({"foretell", "embedded"})
+RESERVED = frozenset({"foretell", OWN})
 """What the log and the narratives call the software itself; nobody decides under these names."""
 
 Rule = Callable[[Case, Decision], DecisionError | None]
