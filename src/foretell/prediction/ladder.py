@@ -19,10 +19,11 @@ from foretell.models import FAMILIES
 from foretell.models.boosting import Boosted, Boosting, fit_boosting, knots
 from foretell.models.family import Family, Floats, Material, Rows, Sample, thinned
 from foretell.models.suspicion import fit_suspicion
+from foretell.prediction.alerts import threshold_of, usual_positives
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
-from foretell.prediction.reference import reference_of, threshold_of, usual_positives
+from foretell.prediction.reference import reference_of
 from foretell.spec import Spec
 from foretell.tasks.classify import calibrate, metrics, sigmoid
 from foretell.training import loop
