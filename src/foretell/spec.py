@@ -131,9 +131,10 @@ class TrainSpec:
     ema: float = 0.0
     """Decay of the averaged weights that are delivered; 0 delivers the last (or best) ones."""
     patience: int = 0
-    """Evaluations without a better validation loss after which training stops; 0: never."""
+    """Evaluations without a lower loss on the choosing rows after which training stops and delivers the best
+    weights; 0: no evaluations, and the last weights."""
     evaluate_every: int = 200
-    """Steps between evaluations on the choosing rows."""
+    """Steps between evaluations on the choosing rows, which `patience` asks for."""
     checkpoint_every: int = 200
     """Steps between checkpoints, from which a killed run goes on bit for bit."""
     threads: int = 1

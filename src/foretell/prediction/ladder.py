@@ -82,20 +82,8 @@ def _fit(spec: Spec, dataset: Dataset, parts: Split, folder: Path, tell: Tell) -
     started = time.process_time()
     features, events, replayed, sample = _features(spec, dataset, parts, tell)
     tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
-    material = Material(
-        features=replayed.features,
-        names=features.names,
-        categorical=features.categorical,
-        own=features.own,
-        entities=events.slots.astype(np.int32),
-        at_seconds=events.at_seconds,
-        known_at_seconds=events.known_at_seconds,
-        labels=dataset.target,
-        teach=sample.rows,
-        weights=sample.weights,
-        offset=sample.offset,
-    )
-    rungs, boosted = _climb(spec, material, parts.valid, folder, tell)
+    material = material_of(features, events, replayed, dataset.target, sample, parts.valid)
+    rungs, boosted = _climb(spec, material, folder, tell)
     shares = _delivered(spec, rungs, dataset.target[parts.valid])
     by_name = {rung.name: rung for rung in rungs}
     mixed = sum(
@@ -120,9 +108,7 @@ def _fit(spec: Spec, dataset: Dataset, parts: Split, folder: Path, tell: Tell) -
         standings=(),
     )
     scored = scored_rows(fitted, events.slots, replayed, parts.test)
-    return replace(
-        fitted, standings=_standings(rungs, shares, material, fitted, scored, dataset.target[parts.valid])
-    ), scored
+    return replace(fitted, standings=_standings(rungs, shares, material, fitted, scored)), scored
 
 
 def _features(
@@ -156,9 +142,35 @@ def _features(
     return features, events, replayed, thinned(dataset.target, parts.train, suspected, seed=spec.train.seed)
 
 
-def _climb(
-    spec: Spec, material: Material, choose: Rows, folder: Path, tell: Tell
-) -> tuple[list[Rung], Boosted]:
+def material_of(
+    features: Featurizer,
+    events: Events,
+    replayed: Replayed,
+    labels: NDArray[np.int8],
+    sample: Sample,
+    choose: Rows,
+) -> Material:
+    """Return what families are fitted on: all rows as replayed, and which of them teach and which choose.
+
+    Args:
+        labels: of all rows; -1 where unknown.
+    """
+    return Material(
+        features=replayed.features,
+        categorical=features.categorical,
+        own=features.own,
+        entities=events.slots.astype(np.int32),
+        at_seconds=events.at_seconds,
+        known_at_seconds=events.known_at_seconds,
+        labels=labels,
+        teach=sample.rows,
+        weights=sample.weights,
+        choose=choose,
+        offset=sample.offset,
+    )
+
+
+def _climb(spec: Spec, material: Material, folder: Path, tell: Tell) -> tuple[list[Rung], Boosted]:
     """Fit the floor on the row's own columns and on all features, then the families of the spec."""
     labels = material.labels[material.teach]
     rungs = []
@@ -180,8 +192,8 @@ def _climb(
         )
         family = Boosting(columns=columns.astype(np.int64), trees=boosted.trees)
         spent = time.process_time() - started
-        rungs.append(_rung(name, family, material, choose, spent, floor=True))
-        _told(rungs[-1], material.labels[choose], tell)
+        rungs.append(_rung(name, family, material, spent, floor=True))
+        _told(rungs[-1], material, tell)
     assert boosted is not None
     material = replace(material, boosted=boosted)
     for name in spec.model.families:
@@ -194,18 +206,16 @@ def _climb(
         started = time.process_time()
         with shown(f"  {name}") as progress:
             family = family_class.fit(material, spec, loop.fit, folder / name, progress)
-        rungs.append(_rung(name, family, material, choose, time.process_time() - started))
-        _told(rungs[-1], material.labels[choose], tell)
+        rungs.append(_rung(name, family, material, time.process_time() - started))
+        _told(rungs[-1], material, tell)
     return rungs, boosted
 
 
-def _rung(
-    name: str, family: Family, material: Material, choose: Rows, spent: float, *, floor: bool = False
-) -> Rung:
-    family.score(material, choose[:1])
+def _rung(name: str, family: Family, material: Material, spent: float, *, floor: bool = False) -> Rung:
+    family.score(material, material.choose[:1])
     started = time.process_time()
-    logits = family.score(material, choose) + material.offset
-    pace = len(choose) / max(time.process_time() - started, 1e-9)
+    logits = family.score(material, material.choose) + material.offset
+    pace = len(material.choose) / max(time.process_time() - started, 1e-9)
     return Rung(
         name=name,
         family=family,
@@ -217,7 +227,8 @@ def _rung(
     )
 
 
-def _told(rung: Rung, labels: NDArray[np.int8], tell: Tell) -> None:
+def _told(rung: Rung, material: Material, tell: Tell) -> None:
+    labels = material.labels[material.choose]
     found = f"average precision {average_precision_score(labels, rung.choosing):.4f} on the choosing rows"
     tell(f"  {rung.name}: {found}, {rung.fit_cpu_seconds:.1f} CPU-s")
 
@@ -254,10 +265,9 @@ def _standings(
     material: Material,
     fitted: Fitted,
     scored: Scored,
-    choosing: NDArray[np.int8],
 ) -> tuple[Standing, ...]:
     """Judge every rung, and last what is delivered, once on the test rows with known outcome."""
-    known = material.labels[scored.rows] >= 0
+    choosing, known = material.labels[material.choose], material.labels[scored.rows] >= 0
     labels, rows = material.labels[scored.rows][known], scored.rows[known]
     mixed = sum((share * rung.choosing for rung in rungs if (share := shares.get(rung.name, 0.0))), 0.0)
     standings = [
