@@ -31,7 +31,7 @@ class Summary:
     capacity: float
     """Alerts that people review per `per`."""
     per: str = "day"
-    """day, or thousand rows."""
+    """day, or thousand customers where rows have no time."""
     alert_entity: str = ""
     """What alerts are counted by: one alert a day per card."""
     average_precision: float | None = None
