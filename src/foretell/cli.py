@@ -35,8 +35,15 @@ class Commands(click.Group):
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("interrupted; run the same command again to go on from the last checkpoint", err=True)
+            again = "run the same command again: a fit goes on from its last checkpoint"
+            click.echo(f"interrupted; nothing half-written is left; {again}", err=True)
             ctx.exit(130)
+        except BrokenPipeError:
+            raise  # whoever read the output has read enough
+        except OSError as error:
+            place = f"'{error.filename}': {error.strerror}" if error.filename else str(error)
+            click.echo(f"error: cannot read or write: {place}\nhint: check the path and its folder", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -152,17 +159,17 @@ def predict(data: str, folder: Path | None, out: Path | None) -> None:
     """
     from foretell.prediction.folder import open_fitted
 
+    if out is not None and out.suffix not in (".csv", ".parquet"):
+        raise DataError(
+            f"'{out}' is neither .csv nor .parquet", "give --out a name with one of these endings"
+        )
     frame = foretell.predict(open_fitted(found(folder) / "model"), data)
     if out is None:
         click.echo(frame.write_csv(), nl=False)
     elif out.suffix == ".parquet":
         frame.write_parquet(out)
-    elif out.suffix == ".csv":
-        frame.write_csv(out)
     else:
-        raise DataError(
-            f"'{out}' is neither .csv nor .parquet", "give --out a name with one of these endings"
-        )
+        frame.write_csv(out)
 
 
 @main.command()

@@ -79,7 +79,9 @@ def fit(spec: Spec, dataset: Dataset | None = None, *, tell: Tell = quiet) -> Fi
     rows = dataset if dataset is not None else read(spec)
     parts = split(rows)
     with _alone(Path(spec.out)):
-        return _fitted(spec, rows, parts, tell)[0]
+        fitted = _fitted(spec, rows, parts, tell)[0]
+        _end_training(Path(spec.out))
+    return fitted
 
 
 def evaluate(fitted: Fitted, dataset: Dataset | None = None) -> Evaluation:
@@ -178,6 +180,7 @@ def _walked(
 ) -> Run:
     """Walk the rest of the road, from the rows to the report."""
     folder = Path(spec.out)
+    _others(folder / "cases.db", "")  # a store that cannot be opened is told before the fit
     fitted, scored = _fitted(spec, dataset, parts, tell)
     evaluation = _judged(fitted, dataset, scored)
     alerts = evaluation.alerts
@@ -213,6 +216,7 @@ def _walked(
             cpu_seconds=done.cpu_seconds,
         ),
     )
+    _end_training(folder)
     return done
 
 
@@ -312,8 +316,12 @@ def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fit
     fitted, scored = ladder.fit(spec, dataset, parts, folder=folder / "training", tell=tell)
     card = reporting.card(fitted, dataset, parts)
     digest = write_fitted(fitted, folder / "model", fingerprint=dataset.fingerprint, card=card)
-    shutil.rmtree(folder / "training", ignore_errors=True)
     return replace(fitted, digest=digest), scored
+
+
+def _end_training(folder: Path) -> None:
+    """Take away the checkpoints: until the end of the road an interrupted run goes on from them."""
+    shutil.rmtree(folder / "training", ignore_errors=True)
 
 
 def _judged(fitted: Fitted, dataset: Dataset, scored: Scored) -> Evaluation:
@@ -331,15 +339,31 @@ def _judged(fitted: Fitted, dataset: Dataset, scored: Scored) -> Evaluation:
 def _open_cases(folder: Path, cases: tuple[Case, ...], model: str, tell: Tell) -> None:
     """Open the model's cases; a store that holds another model's is kept beside the new one."""
     path = folder / "cases.db"
-    if path.exists():
-        with Store(f"sqlite:///{path}", create=False) as store:
-            others = [case for case in store.cases(limit=1) if case.prediction.model != model]
-        if others:
-            aside = path.with_name(f"cases-{others[0].prediction.model[:12]}.db")
-            path.rename(aside)
-            tell(f"  the store held another model's cases; it is kept as {aside}")
+    other = _others(path, model)
+    if other:
+        aside = path.with_name(f"cases-{other[:12]}.db")
+        path.rename(aside)
+        tell(f"  the store held another model's cases; it is kept as {aside}")
     with Store(f"sqlite:///{path}") as store:
-        store.open_cases(cases)
+        known = len(cases) - store.open_cases(cases)
+    if known:
+        tell(f"  {known:,} of {len(cases):,} cases were there already; what people decided on them stays")
+
+
+def _others(path: Path, model: str) -> str:
+    """Return whose cases a store holds, when they are not this model's; empty when there are none.
+
+    Raises:
+        StoreError: when what is there is no store.
+    """
+    if not path.exists():
+        return ""
+    try:
+        with Store(f"sqlite:///{path}", create=False) as store:
+            models = [case.prediction.model for case in store.cases(limit=1)]
+    except StoreError as error:
+        raise StoreError(error.message, "move it away, or choose another folder in `out`") from error
+    return next((name for name in models if name != model), "")
 
 
 def _values(series: pl.Series, rows: NDArray[np.int64]) -> list[Value]:
