@@ -11,7 +11,7 @@ from foretell.records import Case
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The headline figures, all of the part of the data that judges."""
+    """The headline figures, all of the test rows."""
 
     scored: int
     """Rows scored."""
@@ -150,7 +150,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factor:
-    """How much the delivered model leans on one thing, over the rows that judge."""
+    """How much the delivered model leans on one thing, over the test rows."""
 
     name: str
     """For people: amount, frauds at this terminal over 7 days."""
