@@ -77,7 +77,10 @@ class Material:
 
 
 class Family(Protocol):
-    """One kind of model: fitted on material, read out on rows, stored as arrays."""
+    """One kind of model: fitted on material, read out on rows, stored as arrays.
+
+    One that reads the past has neither `logits` nor `reader`.
+    """
 
     reads_past: ClassVar[bool]
     """Whether it reads past events themselves (then it is scored on material), or one row of features."""
@@ -88,7 +91,7 @@ class Family(Protocol):
         ...
 
     def logits(self, features: NDArray[np.float32]) -> Floats:
-        """Return log-odds [B] of feature rows [B, F]; only of families that do not read the past."""
+        """Return log-odds [B] of feature rows [B, F]."""
         ...
 
     def reader(self) -> Callable[[NDArray[np.float32]], float]:
@@ -105,6 +108,19 @@ class Family(Protocol):
 
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self: ...
+
+
+OF_ROWS = ("logits", "reader")
+"""Members of a family that scores one row of features."""
+
+
+def lacking(candidate: Any) -> list[str]:
+    """Return the members that an object lacks to be a family."""
+    asked = [name for name in (*Family.__annotations__, *vars(Family)) if not name.startswith("_")]
+    missing = [name for name in asked if not hasattr(candidate, name)]
+    if "reads_past" not in missing and candidate.reads_past:
+        return [name for name in missing if name not in OF_ROWS]
+    return missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -87,10 +87,6 @@ class Reading:
         )
         return cls(network, spec.model.context)
 
-    def logits(self, features: NDArray[np.float32]) -> Floats:
-        """Refuse: a row of features has no past."""
-        raise TypeError(f"{type(self).__name__} reads past events: call `score`")
-
     def score(self, material: Material, rows: Rows) -> Floats:
         """Return log-odds of some rows of the material."""
         batches = SequenceBatches(

@@ -13,11 +13,11 @@ from threadpoolctl import threadpool_limits
 from foretell.data.dataset import Dataset
 from foretell.data.split import Split
 from foretell.data.table import fit_schema
-from foretell.errors import TrainingError
+from foretell.errors import SpecError, TrainingError
 from foretell.lookup import load
 from foretell.models import FAMILIES
 from foretell.models.boosting import Boosted, Boosting, fit_boosting, knots
-from foretell.models.family import Family, Floats, Material, Rows, Sample, thinned
+from foretell.models.family import Family, Floats, Material, Rows, Sample, lacking, thinned
 from foretell.models.suspicion import fit_suspicion
 from foretell.prediction.alerts import threshold_of, usual_positives
 from foretell.prediction.factors import factors_of
@@ -31,6 +31,7 @@ from foretell.training.progress import shown
 from foretell.units import seconds
 
 Tell = Callable[[str], None]
+Families = Mapping[str, type[Family]]
 FIRST_TREES, FIRST_RATE = 100, 0.08
 """Trees of the first look, which tells the suspicion where to bend, and their learning rate."""
 SUSPICION_KNOTS = 12
@@ -66,8 +67,10 @@ def fit(spec: Spec, dataset: Dataset, parts: Split, *, folder: Path, tell: Tell)
         The fitted model, and the test rows as it sees and scores them.
 
     Raises:
-        TrainingError: when a family needs what the data do not have.
+        SpecError: when a family cannot be imported, or is none.
+        TrainingError: when a family needs what the data do not have, or its fit diverges.
     """
+    families = _families(spec, dataset)
     if not spec.review.capacity:
         spec = replace(spec, review=replace(spec.review, capacity=usual_positives(dataset, parts)))
         tell(
@@ -75,15 +78,34 @@ def fit(spec: Spec, dataset: Dataset, parts: Split, *, folder: Path, tell: Tell)
         )
     # With one thread, sums of floats have one order: every digit of the model is the same on any day.
     with threadpool_limits(limits=spec.train.threads or None):
-        return _fit(spec, dataset, parts, folder, tell)
+        return _fit(spec, dataset, parts, families, folder, tell)
 
 
-def _fit(spec: Spec, dataset: Dataset, parts: Split, folder: Path, tell: Tell) -> tuple[Fitted, Scored]:
+def _families(spec: Spec, dataset: Dataset) -> Families:
+    """Return the classes of the spec's families by name: what cannot be fitted is told before anything is."""
+    families = {name: load(name, FAMILIES, "model family") for name in spec.model.families}
+    for name, family_class in families.items():
+        if missing := lacking(family_class):
+            raise SpecError(
+                f"'{name}' is no model family: it has no {', '.join(missing)}",
+                "name a class with the members of `foretell.models.family:Family`",
+            )
+        if family_class.reads_past and not dataset.inputs("entity"):
+            raise TrainingError(
+                f"the family '{name}' reads past events, and the data have no entity column",
+                "name one under `columns` (kind: entity), or take it off `model.families`",
+            )
+    return families
+
+
+def _fit(
+    spec: Spec, dataset: Dataset, parts: Split, families: Families, folder: Path, tell: Tell
+) -> tuple[Fitted, Scored]:
     started = time.process_time()
     features, events, replayed, sample = _features(spec, dataset, parts, tell)
     tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
     material = material_of(features, events, replayed, dataset.target, sample, parts.valid)
-    rungs, boosted = _climb(spec, material, folder, tell)
+    rungs, boosted = _climb(spec, material, families, folder, tell)
     shares = _delivered(spec, rungs, dataset.target[parts.valid])
     by_name = {rung.name: rung for rung in rungs}
     mixed = sum(
@@ -170,8 +192,10 @@ def material_of(
     )
 
 
-def _climb(spec: Spec, material: Material, folder: Path, tell: Tell) -> tuple[list[Rung], Boosted]:
-    """Fit the floor on the row's own columns and on all features, then the families of the spec."""
+def _climb(
+    spec: Spec, material: Material, families: Families, folder: Path, tell: Tell
+) -> tuple[list[Rung], Boosted]:
+    """Fit the floor on the row's own columns and on all features, then the families."""
     labels = material.labels[material.teach]
     rungs = []
     boosted: Boosted | None = None
@@ -196,16 +220,13 @@ def _climb(spec: Spec, material: Material, folder: Path, tell: Tell) -> tuple[li
         _told(rungs[-1], material, tell)
     assert boosted is not None
     material = replace(material, boosted=boosted)
-    for name in spec.model.families:
-        family_class = load(name, FAMILIES, "model family")
-        if family_class.reads_past and material.entities.shape[1] == 0:
-            raise TrainingError(
-                f"the family '{name}' reads past events, and the data have no entity column",
-                "name one under `columns` (kind: entity), or take it off `model.families`",
-            )
+    for name, family_class in families.items():
         started = time.process_time()
-        with shown(f"  {name}") as progress:
-            family = family_class.fit(material, spec, loop.fit, folder / name, progress)
+        try:
+            with shown(f"  {name}") as progress:
+                family = family_class.fit(material, spec, loop.fit, folder / name, progress)
+        except TrainingError as error:
+            raise TrainingError(f"{name}: {error.message}", error.hint) from error
         rungs.append(_rung(name, family, material, time.process_time() - started))
         _told(rungs[-1], material, tell)
     return rungs, boosted
