@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from foretell import units
 from foretell.cases.drafting import Refusal
 from foretell.data.audit import audit
 from foretell.data.dataset import Dataset
@@ -66,11 +67,12 @@ def summary(done: Run, program: str) -> str:
     """Return what a run found, where it is, and how `program` shows it."""
     spec, found = done.fitted.spec, done.evaluation.metrics
     timed = any(column.role == "time" for column in done.fitted.featurizer.schema.columns)
-    per = "day" if timed else "thousand rows"
+    per = "a day" if timed else f"per thousand {units.plural(spec.data.row_text)}"
     first = f"{program} show {done.first_case} --run {done.folder}" if done.num_cases else ""
     what = spec.task.positive_text
     hits = f"{found['precision_at_capacity']:.1%}"
-    alerts = f"of {spec.review.capacity:,} reviews a {per}, {hits} find {what}"
+    reviews = f"{spec.review.capacity:,} review{'s' * (spec.review.capacity != 1)} {per}"
+    alerts = f"of {reviews}, {hits} find a case of {what}"
     sentences = f"{done.num_sentences:,} sentences verified"
     lines = [
         "",
