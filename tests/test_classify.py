@@ -87,7 +87,7 @@ def test_a_handful_of_either_outcome_is_enough(rare, outcome):
 @pytest.mark.parametrize("outcome", [0, 1])
 def test_one_outcome_alone_is_refused_with_the_counts(outcome):
     labels = np.full(7, outcome, np.int8)
-    with pytest.raises(DataError, match=f"{7 * outcome} of 7 choosing rows are positive"):
+    with pytest.raises(DataError, match=f"{7 * outcome} of 7 validation rows are positive"):
         calibrate(np.zeros(7), labels)
 
 

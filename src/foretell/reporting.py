@@ -378,10 +378,10 @@ def card(fitted: Fitted, dataset: Dataset, parts: Split) -> str:
         "",
         f"Predicts {spec.task.positive_text} (column {spec.data.target}) of one {spec.data.row_text}.",
         f"Data: {len(dataset):,} rows, fingerprint {dataset.fingerprint}.",
-        f"{len(parts.train):,} rows taught, {len(parts.valid):,} chose, {len(parts.test):,} judged, "
+        f"{len(parts.train):,} training, {len(parts.valid):,} validation and {len(parts.test):,} test rows, "
         f"split by {parts.by}.",
         "",
-        "| metric on the judging rows | |",
+        "| metric on the test rows | |",
         "|---|---|",
         *(f"| {name} | {value:.4f} |" for name, value in judged.metrics.items()),
         "",

@@ -36,8 +36,8 @@ def describe(dataset: Dataset) -> str:
 
 
 def leaderboard(fitted: Fitted) -> str:
-    """Return the leaderboard: judged on test rows, chosen on others."""
-    header = ("name", "share", "AP chosen", "AP", "AUC", "log-loss", "ECE", "fit CPU-s", "rows/CPU-s")
+    """Return the leaderboard: all figures are of the test rows, but for the AP on the validation rows."""
+    header = ("name", "share", "AP valid", "AP test", "AUC", "log-loss", "ECE", "fit CPU-s", "rows/CPU-s")
     rows = [
         (
             f"{s.name}{' (floor)' if s.floor else ''}",

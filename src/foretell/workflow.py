@@ -258,8 +258,8 @@ def evidence_of(folder: Path, row_id: str) -> Evidence:
     """Return the evidence about one row of a run: its case's, else gathered anew from the run's data.
 
     Raises:
-        DataError: when the data have no such row, or it taught or chose the model: its score is no prediction
-            then, and it would count among the past rows that it is compared with.
+        DataError: when the data have no such row, or the model was fitted or chosen on it: its score is no
+            prediction then, and it would count among the past rows that it is compared with.
     """
     store = folder / "cases.db"
     if store.exists():
@@ -274,7 +274,9 @@ def evidence_of(folder: Path, row_id: str) -> Evidence:
         raise DataError(f"there is no row '{row_id}' in {fitted.spec.data.source}", "give the id of a row")
     parts = split(dataset)
     if np.isin(rows, np.concatenate([parts.train, parts.valid])).any():
-        raise DataError(f"row '{row_id}' taught or chose the model", "give the id of a row that judges it")
+        raise DataError(
+            f"'{row_id}' is a training or validation row of the model", "give the id of a test row"
+        )
     scored = fitted.score(dataset, rows)
     return explain(
         fitted, dataset, scored, Alerts(rows=rows, thresholds=np.full(len(rows), fitted.threshold))
@@ -375,6 +377,6 @@ def _values(series: pl.Series, rows: NDArray[np.int64]) -> list[Value]:
 
 
 def _split_told(parts: Split, findings: tuple[AuditFinding, ...]) -> str:
-    sizes = f"{len(parts.train):,} rows teach, {len(parts.valid):,} choose, {len(parts.test):,} judge"
+    sizes = f"train {len(parts.train):,}, valid {len(parts.valid):,}, test {len(parts.test):,} rows"
     wrong = [f"  {f.severity}: {f.message}" for f in findings if f.severity != "ok"]
     return "\n".join([f"  split by {parts.by}: {sizes}", *wrong])

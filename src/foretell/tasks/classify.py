@@ -58,7 +58,7 @@ def calibrate(logits: Floats, labels: Labels, *, num_folds: int = 5, seed: int =
     """Fit Platt scaling and a smoothed isotonic map; keep the one with the lower cross-fitted log-loss.
 
     Args:
-        logits: raw log-odds [n] of rows that did not teach the model.
+        logits: raw log-odds [n] of rows that the model was not fitted on.
         labels: outcomes [n].
         num_folds: parts of the cross-fit.
 
@@ -70,7 +70,7 @@ def calibrate(logits: Floats, labels: Labels, *, num_folds: int = 5, seed: int =
     positives = int(labels.sum())
     if positives == 0 or positives == len(labels):
         raise DataError(
-            f"calibration needs both outcomes; {positives} of {len(labels)} choosing rows are positive",
+            f"calibration needs both outcomes; {positives} of {len(labels)} validation rows are positive",
             "raise split.valid_share or give a longer period",
         )
     if min(positives, len(labels) - positives) < 2 * num_folds:
