@@ -69,8 +69,8 @@ def timeline(past: Timeline, outcome: str) -> Markup:
         ]
     for event in events:
         marks.append(_event(event, x, y, bottom, past.unit, outcome))
-    marks += _movers(events, x, y, bottom)
     at, level = x(seconds(past.alert.at)), _level(past.alert, y, bottom)
+    marks += _movers(events, x, y, bottom, at)
     marks += [
         line(at, top - 8, at, bottom, "capacity"),
         text(at - 6, top - 12, "this alert", anchor="end", kind="note"),
@@ -84,15 +84,18 @@ def timeline(past: Timeline, outcome: str) -> Markup:
     return drawing(label, bottom + (42 if low else 26), *marks)
 
 
-def _movers(events: Sequence[PastEvent], x: Scale, y: Scale, bottom: float) -> list[Markup]:
-    """Write the largest shares above their marks, where one does not cover another."""
+def _movers(events: Sequence[PastEvent], x: Scale, y: Scale, bottom: float, alert: float) -> list[Markup]:
+    """Write the largest shares above their marks, or right of the alert's line, where none covers another."""
     marks, taken = [], []
     for event in sorted(events, key=lambda event: -abs(event.share or 0))[:MOST_MOVERS]:
         at, level = x(seconds(event.at)), _level(event, y, bottom) - 9
         if event.share and all(abs(at - a) > 34 or abs(level - b) > 13 for a, b in taken):
             taken.append((at, level))
             words = signed(event.share)
-            marks.append(text(at, level, words, anchor="middle", kind="mover"))
+            if at > alert - 20:
+                marks.append(text(alert + 11, level + 13, words, kind="mover"))
+            else:
+                marks.append(text(at, level, words, anchor="middle", kind="mover"))
     return marks
 
 
