@@ -250,7 +250,7 @@ def _rung(name: str, family: Family, material: Material, spent: float, *, floor:
 
 def _told(rung: Rung, material: Material, tell: Tell) -> None:
     labels = material.labels[material.choose]
-    found = f"average precision {average_precision_score(labels, rung.choosing):.4f} on the choosing rows"
+    found = f"average precision {average_precision_score(labels, rung.choosing):.4f} on the validation rows"
     tell(f"  {rung.name}: {found}, {rung.fit_cpu_seconds:.1f} CPU-s")
 
 
