@@ -42,7 +42,7 @@ def climbed(folder: Path, families: tuple[str, ...], *, entities: bool = True, *
 
 
 def fitted_before(error: BaseException) -> bool:
-    return "on the choosing rows" in "\n".join(error.__notes__)
+    return "on the validation rows" in "\n".join(error.__notes__)
 
 
 def test_the_families_and_floors_have_all_that_is_asked_of_them():
