@@ -14,7 +14,7 @@ from foretell.data.split import Split, split
 from foretell.data.worlds import payments
 from foretell.models.boosting import Boosting, fit_boosting
 from foretell.models.event_stream import EventStream
-from foretell.models.family import Material
+from foretell.models.family import Sample
 from foretell.prediction import ladder
 from foretell.prediction.features import Snapshot
 from foretell.prediction.fitted import Fitted, Scored
@@ -60,21 +60,9 @@ def with_both(fitted: Fitted, dataset: Dataset, parts: Split) -> Fitted:
     x, labels = replayed.features[parts.train], dataset.target[parts.train]
     weights = np.ones(len(x))
     boosted = fit_boosting(x, labels, weights, features.categorical, num_trees=40)
-    material = Material(
-        features=replayed.features,
-        names=features.names,
-        categorical=features.categorical,
-        own=features.own,
-        entities=events.slots.astype(np.int32),
-        at_seconds=events.at_seconds,
-        known_at_seconds=events.known_at_seconds,
-        labels=dataset.target,
-        teach=parts.train,
-        weights=weights,
-        offset=0.0,
-        boosted=boosted,
-    )
-    readout = EventStream.fit(material, fitted.spec, loop.fit, None, silent)
+    sample = Sample(rows=parts.train, weights=weights, offset=0.0)
+    material = ladder.material_of(features, events, replayed, dataset.target, sample, parts.valid)
+    readout = EventStream.fit(replace(material, boosted=boosted), fitted.spec, loop.fit, None, silent)
     trees = Boosting(columns=np.arange(x.shape[1]), trees=boosted.trees)
     return replace(
         fitted,

@@ -307,7 +307,7 @@ def data() -> r.DataSummary:
 def parts() -> tuple[r.Part, ...]:
     rows = (
         ("history", 508_221, 4_122, "2018-04-01", "2018-06-13", "feeds the entities' states only"),
-        ("train", 268_312, 2_390, "2018-06-13", "2018-07-11", "the four weeks before the choosing rows"),
+        ("train", 268_312, 2_390, "2018-06-13", "2018-07-11", "the four weeks before the validation rows"),
         ("valid", 67_240, 588, "2018-07-11", "2018-07-18", "early stopping, calibration, ensemble weights"),
         ("test", 67_498, 602, "2018-07-25", "2018-08-01", "named in the spec; labels need 7 days"),
     )

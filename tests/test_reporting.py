@@ -1,7 +1,7 @@
 """Laws of what a run puts into its report: every field is filled, every mark stands where it says."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from foretell.data.audit import audit
 from foretell.data.split import split
 from foretell.data.worlds import payments
 from foretell.reporting import Material, report_of
+from foretell.spec import TaskSpec
 from foretell.workflow import Run
 from learning_worlds import payments_fit
 
@@ -147,6 +148,23 @@ def test_an_ensemble_is_drawn_with_the_families_it_is_made_of(mixed: Material) -
         area = float(np.trapezoid(curve.precision, curve.recall))
         logits = mixed.fitted.families[curve.name].logits(features)
         assert area == pytest.approx(average_precision_score(labels, logits), abs=0.05)
+
+
+def test_an_outcome_without_a_name_is_titled_by_its_value(mixed: Material, plain: Told) -> None:
+    assert plain.report.title == "Churn among customers"
+    fitted = mixed.fitted
+    unnamed = replace(fitted, spec=replace(fitted.spec, task=TaskSpec()))
+    assert report_of(mixed).title == "Fraud among transactions"
+    assert report_of(replace(mixed, fitted=unnamed)).title == "fraud = 1 among transactions"
+
+
+def test_what_is_delivered_counts_as_a_floor_where_it_is_one(paid: Told, plain: Told) -> None:
+    for report in (paid.report, plain.report):
+        floors = {row.name for row in report.leaderboard if row.floor and not row.delivered}
+        delivered = next(row for row in report.leaderboard if row.delivered)
+        assert delivered.floor == (delivered.name in floors)
+        assert delivered.floor == ("The delivered model is a floor" in r.render(report))
+    assert delivered.floor, "a run without families delivers a floor"
 
 
 def test_an_outcome_that_came_later_is_told_as_such_and_none_is_told_too_early(paid: Told) -> None:

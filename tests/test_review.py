@@ -17,9 +17,11 @@ from foretell.data.dataset import Dataset
 from foretell.data.reading import read
 from foretell.data.table import fit_schema
 from foretell.errors import DataError
+from foretell.prediction.alerts import Alerts, alerts_of, reviewed, threshold_of
 from foretell.prediction.features import Snapshot, featurizer
-from foretell.prediction.reference import reviewed, threshold_of
-from foretell.tasks.classify import periods, queue, room
+from foretell.prediction.fitted import Scored
+from foretell.tasks.classify import DAY_US, logit, periods, queue, room, sigmoid
+from foretell.units import seconds
 
 
 def dataset_of(folder: Path, frame: pl.DataFrame, *overrides: str) -> Dataset:
@@ -66,12 +68,57 @@ def test_a_queue_holds_each_entity_once_by_its_best_row(capacity, seed):
         assert (scores[rows] >= found.cutoff[rows]).all()
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 12), st.integers(0, 2**31))
+def test_the_cutoff_of_a_period_says_who_is_reviewed_in_it(capacity, seed):
+    rng = np.random.default_rng(seed)
+    scores, entity, period = rng.permutation(80) / 80, rng.integers(0, 15, 80), rng.integers(0, 4, 80)
+    labels = rng.integers(-1, 2, 80).astype(np.int8)
+    found = queue(scores, labels, period, entity, capacity=capacity)
+    shares = []
+    for number in np.unique(period):
+        mine = period == number
+        above = set(entity[mine & (scores >= found.cutoff)].tolist())
+        assert above == set(entity[found.rows[period[found.rows] == number]].tolist())
+        shares.append(len(above & set(entity[mine & (labels == 1)].tolist())) / capacity)
+    assert found.precision == pytest.approx(np.mean(shares))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 12), st.integers(1, 12), st.floats(0, 1), st.integers(0, 2**31))
+def test_more_capacity_adds_rows_and_a_least_score_takes_them_away(capacity, more, least, seed):
+    rng = np.random.default_rng(seed)
+    scores, entity, period = rng.random(80).round(1), rng.integers(0, 15, 80), rng.integers(0, 4, 80)
+    labels = rng.integers(0, 2, 80).astype(np.int8)
+    few, many = (queue(scores, labels, period, entity, capacity=c) for c in (capacity, capacity + more))
+    assert set(few.rows.tolist()) <= set(many.rows.tolist())
+    assert (many.cutoff <= few.cutoff).all()
+    worth = queue(scores, labels, period, entity, capacity=capacity, least=least)
+    assert set(worth.rows.tolist()) == {row for row in few.rows.tolist() if scores[row] >= least}
+    assert (worth.cutoff >= least).all()
+
+
+def test_an_entity_found_positive_stays_away_through_its_last_period_and_no_longer():
+    day, entity, scores = np.repeat(np.arange(9), 2), np.tile([4, 7], 9), np.tile([0.9, 0.4], 9)
+    labels = np.zeros(18, np.int8)
+    labels[[2, 10]] = 1  # entity 4 on the days 1 and 5
+    found = queue(scores, labels, day, entity, capacity=1, away_until=day + 2)
+    assert entity[found.rows].tolist() == [4, 4, 7, 7, 4, 4, 7, 7, 4]
+    assert entity[queue(scores, labels, day, entity, capacity=1).rows].tolist() == [4] * 9
+
+
+def test_what_no_review_found_keeps_nobody_away():
+    day, entity, scores = np.repeat(np.arange(5), 2), np.tile([4, 7], 5), np.tile([0.9, 0.4], 5)
+    labels = np.where(entity == 7, 1, -1).astype(np.int8)
+    assert entity[queue(scores, labels, day, entity, capacity=1, away_until=day + 9).rows].tolist() == [4] * 5
+
+
 def test_labels_never_choose_who_is_reviewed_first():
     rng = np.random.default_rng(1)
     scores, entity = rng.random(50), rng.integers(0, 9, 50)
     day = np.zeros(50, np.int64)
     asked = [
-        queue(scores, labels, day, entity, capacity=5, retire=True).rows.tolist()
+        queue(scores, labels, day, entity, capacity=5, away_until=day + 9).rows.tolist()
         for labels in (np.zeros(50, np.int8), np.ones(50, np.int8), np.full(50, -1, np.int8))
     ]
     assert asked[0] == asked[1] == asked[2]
@@ -98,6 +145,69 @@ def test_a_threshold_stays_a_number_when_every_entity_is_retired(tmp_path):
     codes = {"customer_id": np.array([0] * 199 + [1])}
     choose = np.arange(len(dataset) - 1)
     assert threshold_of(dataset.spec, dataset, choose, np.linspace(0, 1, 199), codes) <= 1
+
+
+def carded(
+    folder: Path, *overrides: str, days: int = 15
+) -> tuple[Dataset, dict[str, np.ndarray], np.ndarray]:
+    """Return payments of 40 cards, a tenth of them fraud, the cards' codes, and scores that know a little."""
+    rng = np.random.default_rng(2)
+    size = 24 * days
+    cards = rng.integers(0, 40, size)
+    frame = data_samples.payments(size).with_columns(
+        pl.Series("customer_id", [f"m{card}" for card in cards]), pl.Series("y", (rng.random(size) < 0.1) * 1)
+    )
+    stated = ("columns.customer_id.kind=entity", "review.entity=customer_id", "review.capacity=3")
+    dataset = dataset_of(folder, frame, *stated, *overrides)
+    return dataset, {"customer_id": cards}, sigmoid(dataset.target + rng.normal(size=size))
+
+
+def alerts_among(
+    dataset: Dataset, rows: np.ndarray, scores: np.ndarray, codes: dict[str, np.ndarray]
+) -> Alerts:
+    nothing = np.zeros((0, 0), np.float32)
+    scored = Scored(
+        features=nothing, codes=codes, excused=nothing, rows=rows, logits=logit(scores[rows]),
+        probabilities=scores[rows], states=nothing,
+    )  # fmt: skip
+    return alerts_of(dataset.spec, dataset, scored)
+
+
+@pytest.mark.parametrize("retire_for", ["1h", "2d", "4d", "60d"])
+@pytest.mark.parametrize("delay", ["0s", "3d"])
+def test_one_rule_retires_cards_when_the_threshold_is_chosen_and_when_it_is_used(tmp_path, delay, retire_for):
+    stated = ("review.retire_known=true", f"review.retire_for={retire_for}", f"data.label_delay={delay}")
+    dataset, codes, scores = carded(tmp_path, *stated)
+    rows = np.arange(24 * 4, len(dataset))
+    alerts = alerts_among(dataset, rows, scores, codes)
+    day = dataset.at_us // DAY_US
+    assert (np.bincount(day[alerts.rows] - day[rows[0]]) == 3).all()
+    chosen = threshold_of(dataset.spec, dataset, rows, scores[rows], codes)
+    lowest = [alerts.thresholds[day[alerts.rows] == number][0] for number in np.unique(day[rows])]
+    assert chosen == np.median(lowest)
+
+
+@pytest.mark.parametrize(("retire_for", "days"), [("12h", 0), ("1d", 1), ("3d", 3), ("5d", 5)])
+@pytest.mark.parametrize("delay_days", [0, 2])
+def test_a_card_is_left_out_from_when_its_fraud_is_known_until_it_was_replaced(
+    tmp_path, delay_days, retire_for, days
+):
+    stated = (
+        "review.retire_known=true",
+        f"review.retire_for={retire_for}",
+        f"data.label_delay={delay_days}d",
+    )
+    dataset, codes, scores = carded(tmp_path, *stated)
+    rows = np.arange(len(dataset))
+    retired, day = alerts_among(dataset, rows, scores, codes).retired, dataset.at_us // DAY_US
+    frauds, cards = np.flatnonzero(dataset.target == 1), codes["customer_id"]
+    for row in rows:
+        # The day begins at midnight: what was known by then counts, if it is no older than a card's absence.
+        mine = frauds[cards[frauds] == cards[row]]
+        known = dataset.known_at_us[mine] <= day[row] * DAY_US
+        recent = day[row] * DAY_US - dataset.at_us[mine] <= seconds(retire_for) * 1_000_000
+        assert retired[row] == (known & recent).any()
+    assert retired.any() == (days > delay_days or (days == 0 and delay_days == 0))
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,6 @@ def material_of(events: Events, teach: np.ndarray) -> Material:
     coded = np.arange(events.numbers.shape[1] + events.categories.shape[1]) >= events.numbers.shape[1]
     return Material(
         features=np.concatenate([events.numbers, events.categories], axis=1).astype(np.float32),
-        names=tuple(f"c{column}" for column in range(len(coded))),
         categorical=coded,
         own=np.arange(len(coded)),
         entities=events.entities,
@@ -188,6 +187,7 @@ def material_of(events: Events, teach: np.ndarray) -> Material:
         labels=events.labels.astype(np.int8),
         teach=teach,
         weights=np.ones(len(teach)),
+        choose=np.setdiff1d(np.arange(len(events.at)), teach),
         offset=0.0,
     )
 

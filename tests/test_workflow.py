@@ -36,6 +36,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def churn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(0)
+    tenure, plan = rng.exponential(20, 3000), rng.choice(["monthly", "yearly"], 3000)
+    left = rng.random(3000) < 1 / (1 + np.exp(0.15 * tenure - 1.5 * (plan == "monthly")))
+    path = tmp_path_factory.mktemp("churn") / "churn.csv"
+    pl.DataFrame({"tenure": tenure, "plan": plan, "left": left.astype(int)}).write_csv(path)
+    return path
+
+
+@pytest.fixture(scope="module")
 def done(world: Path) -> Run:
     return foretell.run(load_spec(world / "payments.yaml", (f"out={world / 'run'}",)))
 
@@ -110,7 +120,7 @@ def test_a_counterfactual_ends_the_alert_when_it_is_scored(done: Run) -> None:
     assert scored.probabilities[0] < case.prediction.threshold
 
 
-def test_a_row_that_is_no_alert_is_told_too_and_one_that_taught_is_not(done: Run) -> None:
+def test_a_row_that_is_no_alert_is_told_too_and_one_of_the_fit_is_not(done: Run) -> None:
     dataset = read_rows(done.fitted.spec)
     parts = split(dataset)
     quiet = np.setdiff1d(parts.test, done.evaluation.alerts.rows)[0]
@@ -120,7 +130,7 @@ def test_a_row_that_is_no_alert_is_told_too_and_one_that_taught_is_not(done: Run
     assert "threshold" in told.output
     taught = CliRunner().invoke(main, [*command, str(dataset.ids[parts.train[0]])])
     assert taught.exit_code == 3
-    assert "taught" in taught.output
+    assert "training or validation row" in taught.output
 
 
 def test_a_model_folder_opens_to_the_same_scores(done: Run) -> None:
@@ -202,14 +212,9 @@ def test_the_report_stands_alone(done: Run) -> None:
     assert page.count("every sentence verified") >= 5
 
 
-def test_a_table_without_time_or_entities_walks_the_same_road(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    tenure, plan = rng.exponential(20, 3000), rng.choice(["monthly", "yearly"], 3000)
-    left = rng.random(3000) < 1 / (1 + np.exp(0.15 * tenure - 1.5 * (plan == "monthly")))
-    pl.DataFrame({"tenure": tenure, "plan": plan, "left": left.astype(int)}).write_csv(tmp_path / "churn.csv")
-    result = CliRunner().invoke(
-        main, ["run", str(tmp_path / "churn.csv"), "--target", "left", "--set", f"out={tmp_path / 'run'}"]
-    )
+def test_a_table_without_time_or_entities_walks_the_same_road(churn: Path, tmp_path: Path) -> None:
+    command = ["run", str(churn), "--target", "left", "--set", f"out={tmp_path / 'run'}"]
+    result = CliRunner().invoke(main, command)
     assert result.exit_code == 0, result.output
     assert "cases opened from 3,000 rows" in result.output
     listed = CliRunner().invoke(main, ["cases", "--run", str(tmp_path / "run"), "--limit", "1"])
@@ -268,6 +273,11 @@ def test_rows_come_from_a_database_as_from_a_file(done: Run, world: Path, tmp_pa
         (["run", "{csv}", "--target", "left", "--set", "train.sead=3"], 2, "seed"),
         (["run", "{csv}", "--target", "same"], 3, "same"),
         (["run", "{csv}", "--target", "left", "--set", "out={file}/run"], 5, "run"),
+        (["run", "{csv}", "--target", "left", "--set", "out={stored}"], 7, "cases.db"),
+        (["run", "{csv}", "--target", "left", "--set", "narrate.writer=nobody:writes"], 2, "nobody"),
+        (["init", "{csv}", "--target", "left", "--out", "{folder}/none/a.yaml"], 1, "none/a.yaml"),
+        (["demo", "{file}"], 1, "file"),
+        (["predict", "--out", "scores.txt", "--run", "{folder}"], 3, "scores.txt"),
         (["evaluate", "--run", "{file}"], 5, "checkpoint"),
         (["show", "x", "--run", "{folder}"], 7, "case store"),
         (["log", "verify", "--run", "{folder}"], 7, "cases.db"),
@@ -281,7 +291,9 @@ def test_wrong_input_is_told_in_words_and_an_exit_code(
     table = pl.DataFrame({"x": x, "left": (x + rng.normal(size=600) > 1).astype(int), "same": [1] * 600})
     table.write_csv(tmp_path / "rows.csv")
     (tmp_path / "file").write_text("a file, no folder")
-    places = {"csv": tmp_path / "rows.csv", "file": tmp_path / "file", "folder": tmp_path}
+    (tmp_path / "stored" / "cases.db").mkdir(parents=True)
+    places = {name: tmp_path / name for name in ("file", "stored")}
+    places |= {"csv": tmp_path / "rows.csv", "folder": tmp_path}
     asked = [argument.format(**places) for argument in arguments]
     if asked[0] == "run" and not any(argument.startswith("out=") for argument in asked):
         asked += ["--set", f"out={tmp_path / 'run'}"]
@@ -289,6 +301,7 @@ def test_wrong_input_is_told_in_words_and_an_exit_code(
     assert result.exit_code == code, result.output
     assert "error: " in result.output
     assert words in result.output
+    assert "hint: " in result.output
     assert "Traceback" not in result.output
 
 
@@ -304,6 +317,24 @@ def test_two_runs_never_write_to_one_folder(tmp_path: Path) -> None:
     assert "another run" in refused.output
     assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
     assert CliRunner().invoke(main, [*command, "--set", "model.families=[]"]).exit_code == 0
+
+
+def test_a_run_interrupted_after_its_fit_goes_on_from_its_checkpoints(
+    churn: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = load_spec({"source": str(churn), "target": "left"}, (f"out={tmp_path / 'run'}", "train.epochs=2"))
+
+    def interrupt(message: str) -> None:
+        if message.startswith("explaining"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        foretell.run(spec, tell=interrupt)
+    assert "event_stream: step" in capsys.readouterr().err
+    assert [*(tmp_path / "run" / "training").iterdir()]
+    foretell.run(spec)
+    assert "event_stream: step" not in capsys.readouterr().err
+    assert not (tmp_path / "run" / "training").exists()
 
 
 def test_an_altered_model_is_refused(done: Run, tmp_path: Path) -> None:
@@ -322,7 +353,9 @@ def test_an_altered_model_is_refused(done: Run, tmp_path: Path) -> None:
 def test_a_second_run_with_another_model_keeps_the_first_store(world: Path, tmp_path: Path) -> None:
     base = (f"out={tmp_path / 'run'}", "model.families=[]")
     first = foretell.run(load_spec(world / "payments.yaml", base))
-    again = foretell.run(load_spec(world / "payments.yaml", base))
+    told: list[str] = []
+    again = foretell.run(load_spec(world / "payments.yaml", base), tell=told.append)
+    assert f"  {first.num_cases} of {first.num_cases} cases were there already" in "\n".join(told)
     assert again.fitted.digest == first.fitted.digest
     assert len(list((tmp_path / "run").glob("cases*.db"))) == 1
     foretell.run(load_spec(world / "payments.yaml", (*base, "train.seed=1")))

@@ -19,6 +19,7 @@ from foretell.shell import called, database, found, run_option, say, store
 
 if TYPE_CHECKING:
     from foretell.spec import Spec
+    from foretell.workflow import Run
 
 
 class Commands(click.Group):
@@ -34,8 +35,15 @@ class Commands(click.Group):
             click.echo(f"error: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("interrupted; run the same command again to go on from the last checkpoint", err=True)
+            again = "run the same command again: a fit goes on from its last checkpoint"
+            click.echo(f"interrupted; nothing half-written is left; {again}", err=True)
             ctx.exit(130)
+        except BrokenPipeError:
+            raise  # whoever read the output has read enough
+        except OSError as error:
+            place = f"'{error.filename}': {error.strerror}" if error.filename else str(error)
+            click.echo(f"error: cannot read or write: {place}\nhint: check the path and its folder", err=True)
+            ctx.exit(1)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -68,7 +76,7 @@ def demo(folder: Path, seed: int) -> None:
 
     say(f"simulating customers, terminals and four fraud schemes into {folder}")
     payments.write(folder, seed=seed)
-    finish(loaded(str(folder / "payments.yaml"), "", (f"out={folder}",)))
+    finish(foretell.run(loaded(str(folder / "payments.yaml"), "", (f"out={folder}",)), tell=say))
 
 
 @main.command()
@@ -148,17 +156,17 @@ def predict(data: str, folder: Path | None, out: Path | None) -> None:
     """
     from foretell.prediction.folder import open_fitted
 
+    if out is not None and out.suffix not in (".csv", ".parquet"):
+        raise DataError(
+            f"'{out}' is neither .csv nor .parquet", "give --out a name with one of these endings"
+        )
     frame = foretell.predict(open_fitted(found(folder) / "model"), data)
     if out is None:
         click.echo(frame.write_csv(), nl=False)
     elif out.suffix == ".parquet":
         frame.write_parquet(out)
-    elif out.suffix == ".csv":
-        frame.write_csv(out)
     else:
-        raise DataError(
-            f"'{out}' is neither .csv nor .parquet", "give --out a name with one of these endings"
-        )
+        frame.write_csv(out)
 
 
 @main.command()
@@ -197,7 +205,7 @@ def narrate(row_id: str, folder: Path | None, length: str | None, seed: int | No
 @set_option
 def run(spec: str, target: str, overrides: tuple[str, ...]) -> None:
     """Walk the whole road: read, fit, evaluate, predict, explain, narrate, verify, open cases, report."""
-    finish(loaded(spec, target, overrides))
+    finish(foretell.run(loaded(spec, target, overrides), tell=say))
 
 
 @main.command()
@@ -307,11 +315,20 @@ def loaded(spec: str, target: str, overrides: tuple[str, ...]) -> Spec:
     return load_spec({"source": spec, "target": target}, overrides)
 
 
-def finish(spec: Spec) -> None:
-    """Run the road and end with what was found and where it is."""
+def finish(done: Run) -> None:
+    """Say what a run found and where it is.
+
+    Raises:
+        ForetellError: when the verifier refused every narrative.
+    """
     from foretell.terminal import summary
 
-    click.echo(summary(foretell.run(spec, tell=say), called()))
+    click.echo(summary(done, called()))
+    if done.refused and not done.num_cases:
+        raise ForetellError(
+            f"the verifier refused every narrative, {len(done.refused):,} in all",
+            "see what is wrong with them above; the model and the report are in the folder",
+        )
 
 
 def _print_json(value: Any) -> None:

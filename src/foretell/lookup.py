@@ -41,5 +41,6 @@ def load(name: str, table: Mapping[str, str], what: str) -> Any:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise SpecError(
-            f"{what} '{name}' cannot be imported: {error}", "write `package.module:Object`"
+            f"{what} '{name}' cannot be imported: {error}",
+            "write `package.module:Object`, of a package that is installed or whose folder is in PYTHONPATH",
         ) from error

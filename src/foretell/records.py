@@ -108,6 +108,10 @@ class Claim:
     """The production it was written by; empty when a person or another model wrote it."""
 
 
+OWN = "embedded"
+"""How Foretell's own writer signs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Narrative:
     claims: tuple[Claim, ...]
@@ -123,7 +127,7 @@ class Narrative:
     @property
     def author(self) -> str:
         """Who wrote it, in words for a reviewer."""
-        return "Foretell's own writer" if self.writer == "embedded" else self.writer
+        return "Foretell's own writer" if self.writer == OWN else self.writer
 
 
 SUPPORTED = "SUPPORTED"

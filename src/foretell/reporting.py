@@ -21,6 +21,7 @@ from foretell.evidence.scene import iso, stamps
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored
 from foretell.records import Case
+from foretell.spec import TaskSpec
 from foretell.tasks.classify import BLOCK, Floats, periods, reliability, room
 
 EXAMPLES = 5
@@ -59,7 +60,7 @@ def report_of(material: Material) -> report.RunReport:
     labels = material.dataset.target[material.scored.rows[known]]
     probabilities = material.scored.probabilities[known]
     return report.RunReport(
-        title=f"{spec.task.positive_text.capitalize()} among {units.plural(spec.data.row_text)}",
+        title=_title(material),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         spec_yaml=dump_spec(spec),
         row_text=spec.data.row_text,
@@ -92,6 +93,18 @@ def report_of(material: Material) -> report.RunReport:
     )
 
 
+def _title(material: Material) -> str:
+    """Return what was looked for, and where; an outcome without a name is told by its column's value."""
+    task, target = material.fitted.spec.task, material.dataset.column("target")
+    named = task.positive_text != TaskSpec().positive_text or target is None
+    what = (
+        task.positive_text[:1].upper() + task.positive_text[1:]
+        if named
+        else f"{target.name} = {target.facts['positive']}"
+    )
+    return f"{what} among {units.plural(material.fitted.spec.data.row_text)}"
+
+
 def _summary(material: Material, labels: NDArray[np.int8]) -> report.Summary:
     spec = material.fitted.spec
     positive = material.dataset.target[material.alerts.rows] == 1
@@ -105,13 +118,15 @@ def _summary(material: Material, labels: NDArray[np.int8]) -> report.Summary:
         threshold=_threshold(material),
         abstained=sum(case.prediction.abstained for case in material.cases),
         capacity=float(spec.review.capacity),
-        per="day" if material.dataset.column("time") is not None else "thousand rows",
+        per="day"
+        if material.dataset.column("time") is not None
+        else f"thousand {units.plural(spec.data.row_text)}",
         alert_entity=entity,
         average_precision=material.metrics.get("average_precision"),
         precision=float(positive.mean()) if len(positive) else None,
         recall=float(positive.sum() / labels.sum()) if labels.sum() else None,
         cpu_seconds=material.cpu_seconds,
-        by_cost=bool(spec.review.cost_miss) and len(material.cases) < _reviews(material),
+        by_cost=bool(spec.review.cost_miss) and len(material.alerts.rows) < _reviews(material),
     )
 
 
@@ -176,6 +191,7 @@ def _parts(material: Material) -> tuple[report.Part, ...]:
 
 def _leaderboard(fitted: Fitted, judged: Mapping[str, float]) -> tuple[report.LeaderboardRow, ...]:
     rows = []
+    floors = {standing.name for standing in fitted.standings if standing.floor}
     for standing in fitted.standings:
         delivered = standing.name == DELIVERED
         rows.append(
@@ -190,7 +206,7 @@ def _leaderboard(fitted: Fitted, judged: Mapping[str, float]) -> tuple[report.Le
                 fit_cpu_seconds=standing.fit_cpu_seconds or None,
                 rows_per_cpu_second=standing.rows_per_cpu_second or None,
                 weight=standing.weight,
-                floor=standing.floor,
+                floor=standing.floor or (delivered and fitted.name in floors),
                 delivered=delivered,
             )
         )
@@ -281,13 +297,16 @@ def _examples(material: Material) -> tuple[report.Example, ...]:
     picked = order[np.unique(np.linspace(0, len(order) - 1, EXAMPLES).round().astype(int))]
     pasts = {name: Past(codes) for name, codes in material.scored.codes.items()}
     outcomes = {1: "positive", 0: "negative", -1: "unknown"}
+    alerts = material.alerts.rows.tolist()
+    row_of = {str(name): row for name, row in zip(material.dataset.ids[alerts], alerts, strict=True)}
+    chosen = [(material.cases[index], row_of[material.cases[index].id]) for index in picked.tolist()]
     return tuple(
         report.Example(
-            case=material.cases[index],
-            timelines=_timelines(material, material.cases[index], int(material.alerts.rows[index]), pasts),
-            outcome=outcomes[int(material.dataset.target[material.alerts.rows[index]])],
+            case=case,
+            timelines=_timelines(material, case, row, pasts),
+            outcome=outcomes[int(material.dataset.target[row])],
         )
-        for index in picked.tolist()
+        for case, row in chosen
     )
 
 
@@ -359,10 +378,10 @@ def card(fitted: Fitted, dataset: Dataset, parts: Split) -> str:
         "",
         f"Predicts {spec.task.positive_text} (column {spec.data.target}) of one {spec.data.row_text}.",
         f"Data: {len(dataset):,} rows, fingerprint {dataset.fingerprint}.",
-        f"{len(parts.train):,} rows taught, {len(parts.valid):,} chose, {len(parts.test):,} judged, "
+        f"{len(parts.train):,} training, {len(parts.valid):,} validation and {len(parts.test):,} test rows, "
         f"split by {parts.by}.",
         "",
-        "| metric on the judging rows | |",
+        "| metric on the test rows | |",
         "|---|---|",
         *(f"| {name} | {value:.4f} |" for name, value in judged.metrics.items()),
         "",

@@ -54,20 +54,20 @@ class ColumnSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitSpec:
-    """Which rows teach, which choose, which judge."""
+    """Which rows train, which validate, which test: the parts train, valid and test."""
 
     __pydantic_config__ = STRICT
 
     by: str = ""
     """time, group or random; time when rows have one, group when `data.group` is set."""
     test_share: float = 0.2
-    """Share of rows (of the newest time) that judge; ignored when `test_from` is set."""
+    """Share of rows (of the newest time) that test; ignored when `test_from` is set."""
     valid_share: float = 0.15
-    """Share of the rows before the test part that choose: early stopping, calibration, ensemble weights."""
+    """Share of the rows before the test part that validate: early stopping, calibration, ensemble weights."""
     train_from: str = ""
-    """First instant whose rows teach (inclusive, ISO). Earlier rows still feed the history."""
+    """First instant of the training rows (inclusive, ISO). Earlier rows still feed the history."""
     train_until: str = ""
-    """Instant before which rows teach (exclusive, ISO)."""
+    """Instant before which the training and validation rows end (exclusive, ISO)."""
     test_from: str = ""
     """First instant of the test part (inclusive, ISO)."""
     test_until: str = ""
@@ -105,7 +105,7 @@ class ModelSpec:
     width: int = 96
     """Units of a hidden layer."""
     ensemble: bool = True
-    """Deliver the weighted ensemble of the families when it beats the best one on the choosing rows."""
+    """Deliver the weighted ensemble of the families when it beats the best one on the validation rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class TrainSpec:
     budget: str = ""
     """Longest time one network may take, 60s or 10m: the schedule is laid over it. Empty: `epochs` alone."""
     epochs: float = 8.0
-    """Passes over the teaching rows; the schedule is laid over them."""
+    """Passes over the training rows; the schedule is laid over them."""
     batch_size: int = 1024
     """Rows per step."""
     learning_rate: float = 0.003
@@ -131,9 +131,10 @@ class TrainSpec:
     ema: float = 0.0
     """Decay of the averaged weights that are delivered; 0 delivers the last (or best) ones."""
     patience: int = 0
-    """Evaluations without a better validation loss after which training stops; 0: never."""
+    """Evaluations without a lower loss on the validation rows after which training stops and delivers the
+    best weights; 0: no evaluations, and the last weights."""
     evaluate_every: int = 200
-    """Steps between evaluations on the choosing rows."""
+    """Steps between evaluations on the validation rows, which `patience` asks for."""
     checkpoint_every: int = 200
     """Steps between checkpoints, from which a killed run goes on bit for bit."""
     threads: int = 1

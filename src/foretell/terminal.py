@@ -1,10 +1,17 @@
 """What the command line prints about data, models and runs: plain text that reads without colour."""
 
+from collections.abc import Sequence
+
+from foretell import units
+from foretell.cases.drafting import Refusal
 from foretell.data.audit import audit
 from foretell.data.dataset import Dataset
 from foretell.data.split import split
 from foretell.prediction.fitted import Fitted
 from foretell.workflow import Run
+
+SHOWN = 5
+"""Refused narratives that the summary names; it counts the rest."""
 
 
 def describe(dataset: Dataset) -> str:
@@ -29,8 +36,8 @@ def describe(dataset: Dataset) -> str:
 
 
 def leaderboard(fitted: Fitted) -> str:
-    """Return the leaderboard: judged on test rows, chosen on others."""
-    header = ("name", "share", "AP chosen", "AP", "AUC", "log-loss", "ECE", "fit CPU-s", "rows/CPU-s")
+    """Return the leaderboard: all figures are of the test rows, but for the AP on the validation rows."""
+    header = ("name", "share", "AP valid", "AP test", "AUC", "log-loss", "ECE", "fit CPU-s", "rows/CPU-s")
     rows = [
         (
             f"{s.name}{' (floor)' if s.floor else ''}",
@@ -60,17 +67,19 @@ def summary(done: Run, program: str) -> str:
     """Return what a run found, where it is, and how `program` shows it."""
     spec, found = done.fitted.spec, done.evaluation.metrics
     timed = any(column.role == "time" for column in done.fitted.featurizer.schema.columns)
-    per = "day" if timed else "thousand rows"
+    per = "a day" if timed else f"per thousand {units.plural(spec.data.row_text)}"
     first = f"{program} show {done.first_case} --run {done.folder}" if done.num_cases else ""
     what = spec.task.positive_text
     hits = f"{found['precision_at_capacity']:.1%}"
-    alerts = f"of {spec.review.capacity:,} reviews a {per}, {hits} find {what}"
+    reviews = f"{spec.review.capacity:,} review{'s' * (spec.review.capacity != 1)} {per}"
+    alerts = f"of {reviews}, {hits} find a case of {what}"
     sentences = f"{done.num_sentences:,} sentences verified"
     lines = [
         "",
         leaderboard(done.fitted),
         "",
         f"{done.num_cases:,} cases opened from {done.num_rows:,} rows; {sentences}",
+        *refused(done.refused),
         alerts,
         f"average precision {found.get('average_precision', float('nan')):.4f} on rows that were never seen, "
         f"calibration error {found['ece']:.4f}",
@@ -82,3 +91,25 @@ def summary(done: Run, program: str) -> str:
         f"decide  {program} desk --run {done.folder}",
     ]
     return "\n".join(lines)
+
+
+def refused(refusals: Sequence[Refusal]) -> list[str]:
+    """Return which narratives the verifier refused, each with its finding, and what became of their rows."""
+    lost = [refusal for refusal in refusals if not refusal.told]
+    told = [refusal for refusal in refusals if refusal.told]
+    lines = []
+    if lost:
+        lines += [f"{_were(lost)} refused by the verifier, so no case was opened:", *_named(lost)]
+    if told:
+        whose = f"{_were(told)} refused by the verifier and written again by Foretell's own writer:"
+        lines += [whose, *_named(told)]
+    return lines
+
+
+def _were(refusals: Sequence[Refusal]) -> str:
+    return "1 narrative was" if len(refusals) == 1 else f"{len(refusals):,} narratives were"
+
+
+def _named(refusals: Sequence[Refusal]) -> list[str]:
+    more = [f"  ... and {len(refusals) - SHOWN:,} more"] if len(refusals) > SHOWN else []
+    return [*(f"  {refusal.id}, by {refusal.writer}: {refusal.fault}" for refusal in refusals[:SHOWN]), *more]

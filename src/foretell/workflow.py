@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from foretell import evidence as collectors
 from foretell import narration, reporting, verification
-from foretell.cases import Store, draft
+from foretell.cases import Store
+from foretell.cases.drafting import Refusal, cases_of
 from foretell.data.audit import AuditFinding, audit
 from foretell.data.dataset import Dataset
 from foretell.data.reading import read as read_rows
 from foretell.data.split import Split, split
 from foretell.errors import CheckpointError, DataError, StoreError
 from foretell.evidence.scene import Scene, stamps
+from foretell.lookup import load
 from foretell.prediction import ladder
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.fitted import Fitted, Scored
@@ -60,8 +62,10 @@ class Run:
     """Alerts that became cases in this run or stood in the store already."""
     num_sentences: int
     """Sentences verified in their narratives."""
+    refused: tuple[Refusal, ...]
+    """Rows about which the verifier refused a writer: told by Foretell's own writer instead, or no case."""
     first_case: str
-    """Id of the first alert's case; empty when nothing was alerted."""
+    """Id of the first alert's case; empty when there is none."""
     cpu_seconds: float
 
 
@@ -75,7 +79,9 @@ def fit(spec: Spec, dataset: Dataset | None = None, *, tell: Tell = quiet) -> Fi
     rows = dataset if dataset is not None else read(spec)
     parts = split(rows)
     with _alone(Path(spec.out)):
-        return _fitted(spec, rows, parts, tell)[0]
+        fitted = _fitted(spec, rows, parts, tell)[0]
+        _end_training(Path(spec.out))
+    return fitted
 
 
 def evaluate(fitted: Fitted, dataset: Dataset | None = None) -> Evaluation:
@@ -146,10 +152,14 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
 
     A run that was interrupted goes on: a network from its last checkpoint, and cases that were opened stay.
 
+    Rows that no writer tells truthfully have no case; they stand in `Run.refused`.
+
     Raises:
+        SpecError: when the writer cannot be found.
         StoreError: when another run is writing to the folder.
     """
     started = time.process_time()
+    load(spec.narrate.writer, narration.WRITERS, "writer")  # one that is not there is told before the fit
     tell(f"reading {spec.data.source}")
     dataset = read(spec)
     tell(f"  {len(dataset):,} rows, {len(dataset.repairs)} kinds of repair")
@@ -170,6 +180,7 @@ def _walked(
 ) -> Run:
     """Walk the rest of the road, from the rows to the report."""
     folder = Path(spec.out)
+    _others(folder / "cases.db", "")  # a store that cannot be opened is told before the fit
     fitted, scored = _fitted(spec, dataset, parts, tell)
     evaluation = _judged(fitted, dataset, scored)
     alerts = evaluation.alerts
@@ -177,10 +188,7 @@ def _walked(
     predictions = predictions_of(fitted, dataset, scored, alerts)
     evidence = explain(fitted, dataset, scored, alerts)
     tell("narrating, verifying, opening cases")
-    cases = tuple(
-        draft(prediction, facts, *narrate(facts, spec.narrate))
-        for prediction, facts in zip(predictions, evidence, strict=True)
-    )
+    cases, refused = cases_of(predictions, evidence, spec.narrate)
     _open_cases(folder, cases, fitted.digest, tell)
     done = Run(
         folder=folder,
@@ -189,6 +197,7 @@ def _walked(
         num_rows=len(dataset),
         num_cases=len(cases),
         num_sentences=sum(len(case.narrative.claims) for case in cases),
+        refused=refused,
         first_case=cases[0].id if cases else "",
         cpu_seconds=time.process_time() - started,
     )
@@ -207,6 +216,7 @@ def _walked(
             cpu_seconds=done.cpu_seconds,
         ),
     )
+    _end_training(folder)
     return done
 
 
@@ -248,8 +258,8 @@ def evidence_of(folder: Path, row_id: str) -> Evidence:
     """Return the evidence about one row of a run: its case's, else gathered anew from the run's data.
 
     Raises:
-        DataError: when the data have no such row, or it taught or chose the model: its score is no prediction
-            then, and it would count among the past rows that it is compared with.
+        DataError: when the data have no such row, or the model was fitted or chosen on it: its score is no
+            prediction then, and it would count among the past rows that it is compared with.
     """
     store = folder / "cases.db"
     if store.exists():
@@ -264,7 +274,9 @@ def evidence_of(folder: Path, row_id: str) -> Evidence:
         raise DataError(f"there is no row '{row_id}' in {fitted.spec.data.source}", "give the id of a row")
     parts = split(dataset)
     if np.isin(rows, np.concatenate([parts.train, parts.valid])).any():
-        raise DataError(f"row '{row_id}' taught or chose the model", "give the id of a row that judges it")
+        raise DataError(
+            f"'{row_id}' is a training or validation row of the model", "give the id of a test row"
+        )
     scored = fitted.score(dataset, rows)
     return explain(
         fitted, dataset, scored, Alerts(rows=rows, thresholds=np.full(len(rows), fitted.threshold))
@@ -306,8 +318,12 @@ def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fit
     fitted, scored = ladder.fit(spec, dataset, parts, folder=folder / "training", tell=tell)
     card = reporting.card(fitted, dataset, parts)
     digest = write_fitted(fitted, folder / "model", fingerprint=dataset.fingerprint, card=card)
-    shutil.rmtree(folder / "training", ignore_errors=True)
     return replace(fitted, digest=digest), scored
+
+
+def _end_training(folder: Path) -> None:
+    """Take away the checkpoints: until the end of the road an interrupted run goes on from them."""
+    shutil.rmtree(folder / "training", ignore_errors=True)
 
 
 def _judged(fitted: Fitted, dataset: Dataset, scored: Scored) -> Evaluation:
@@ -325,15 +341,31 @@ def _judged(fitted: Fitted, dataset: Dataset, scored: Scored) -> Evaluation:
 def _open_cases(folder: Path, cases: tuple[Case, ...], model: str, tell: Tell) -> None:
     """Open the model's cases; a store that holds another model's is kept beside the new one."""
     path = folder / "cases.db"
-    if path.exists():
-        with Store(f"sqlite:///{path}", create=False) as store:
-            others = [case for case in store.cases(limit=1) if case.prediction.model != model]
-        if others:
-            aside = path.with_name(f"cases-{others[0].prediction.model[:12]}.db")
-            path.rename(aside)
-            tell(f"  the store held another model's cases; it is kept as {aside}")
+    other = _others(path, model)
+    if other:
+        aside = path.with_name(f"cases-{other[:12]}.db")
+        path.rename(aside)
+        tell(f"  the store held another model's cases; it is kept as {aside}")
     with Store(f"sqlite:///{path}") as store:
-        store.open_cases(cases)
+        known = len(cases) - store.open_cases(cases)
+    if known:
+        tell(f"  {known:,} of {len(cases):,} cases were there already; what people decided on them stays")
+
+
+def _others(path: Path, model: str) -> str:
+    """Return whose cases a store holds, when they are not this model's; empty when there are none.
+
+    Raises:
+        StoreError: when what is there is no store.
+    """
+    if not path.exists():
+        return ""
+    try:
+        with Store(f"sqlite:///{path}", create=False) as store:
+            models = [case.prediction.model for case in store.cases(limit=1)]
+    except StoreError as error:
+        raise StoreError(error.message, "move it away, or choose another folder in `out`") from error
+    return next((name for name in models if name != model), "")
 
 
 def _values(series: pl.Series, rows: NDArray[np.int64]) -> list[Value]:
@@ -345,6 +377,6 @@ def _values(series: pl.Series, rows: NDArray[np.int64]) -> list[Value]:
 
 
 def _split_told(parts: Split, findings: tuple[AuditFinding, ...]) -> str:
-    sizes = f"{len(parts.train):,} rows teach, {len(parts.valid):,} choose, {len(parts.test):,} judge"
+    sizes = f"train {len(parts.train):,}, valid {len(parts.valid):,}, test {len(parts.test):,} rows"
     wrong = [f"  {f.severity}: {f.message}" for f in findings if f.severity != "ok"]
     return "\n".join([f"  split by {parts.by}: {sizes}", *wrong])

@@ -129,6 +129,8 @@ def _folders(url: URL, create: bool) -> tuple[Path, ...]:
     path = Path(str(url.database))
     if path.is_file():
         return (path.parent,)
+    if not create and path.exists():
+        raise StoreError(f"{path} is not a case store: it is no file", "name another store")
     if not create:
         raise StoreError(
             f"there is no case store at {path}", "run `foretell run SPEC` first, or name another store"

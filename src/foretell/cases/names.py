@@ -3,8 +3,9 @@
 import unicodedata
 
 from foretell.errors import DecisionError
+from foretell.records import OWN
 
-RESERVED = frozenset({"foretell", "embedded"})
+RESERVED = frozenset({"foretell", OWN})
 """What the log and the narratives call the software itself; nobody decides under these names."""
 DESK_PREFIX = "foretell:"
 """What the log's own subjects are called: foretell:people, foretell:policy. No case is named so."""

@@ -16,7 +16,7 @@ from foretell.data.split import Split
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 MANY_TWINS = 0.01
-"""Share of a part's rows with twins in the teaching rows from which the part no longer judges."""
+"""Share of a part's rows with twins in an earlier part from which its figures mean nothing."""
 NEAR = 0.01
 """Numbers closer than about this share of their standard deviation are nearly equal."""
 NEAR_NUMBERS = 4
@@ -55,7 +55,7 @@ def audit(dataset: Dataset, split: Split) -> tuple[AuditFinding, ...]:
 
 
 def _duplicates(dataset: Dataset, split: Split) -> list[AuditFinding]:
-    """Find rows of the judging parts whose inputs, time and entities also stand in the teaching rows."""
+    """Find validation and test rows whose inputs, time and entities also stand in an earlier part."""
     names = [column.name for column in dataset.columns if column.role in ("input", "time", "group")]
     if not names:
         return []
@@ -75,21 +75,21 @@ def _duplicates(dataset: Dataset, split: Split) -> list[AuditFinding]:
 
 
 def _twins(frame: pl.DataFrame, dataset: Dataset, split: Split, check: str, how: str) -> AuditFinding:
-    found, judged, worst = [], 0, 0.0
-    taught = frame[split.train].hash_rows()
+    found, num_rows, worst = [], 0, 0.0
+    earlier = frame[split.train].hash_rows()
     for part in (split.valid, split.test):
         hashes = frame[part].hash_rows()
-        twin = hashes.is_in(taught.implode()).to_numpy()
+        twin = hashes.is_in(earlier.implode()).to_numpy()
         found.append(part[twin])
-        judged += len(part)
+        num_rows += len(part)
         worst = max(worst, twin.mean())
-        taught = taught.append(hashes)
+        earlier = earlier.append(hashes)
     rows = np.concatenate(found)
     severity = OK if not len(rows) else FAULT if worst > MANY_TWINS else WARNING
     return AuditFinding(
         check=check,
         severity=severity,
-        message=f"{len(rows):,} of {judged:,} choosing and judging rows have twins taught before, {how}",
+        message=f"{len(rows):,} of {num_rows:,} validation and test rows have earlier twins, {how}",
         rows=len(rows),
         examples=tuple(dataset.ids[rows[:3]]),
     )
@@ -98,11 +98,12 @@ def _twins(frame: pl.DataFrame, dataset: Dataset, split: Split, check: str, how:
 def _shared(dataset: Dataset, split: Split) -> list[AuditFinding]:
     """Count groups in two parts (a fault of a split by group) and entities that return (usual in streams)."""
     findings = []
-    taught, judged = np.concatenate([split.train, split.valid]), split.test
+    earlier = np.concatenate([split.train, split.valid])
     group = dataset.column("group")
     for column in ([group] if group else []) + list(dataset.inputs("entity")):
         names = dataset.frame[column.name]
-        parts = [(split.train, split.valid), (taught, judged)] if column is group else [(taught, judged)]
+        parts = [(split.train, split.valid)] if column is group else []
+        parts.append((earlier, split.test))
         shared, rows = set(), 0
         for before, after in parts:
             both = names[after].is_in(names[before].drop_nulls().unique().implode()).fill_null(False)
@@ -161,29 +162,29 @@ def _pairs(dataset: Dataset, column: Column, rows: np.ndarray) -> tuple[str, ...
 
 
 def _order(dataset: Dataset, split: Split) -> list[AuditFinding]:
-    """Find judging rows older than teaching ones, and targets that were not yet known when the test began."""
+    """Find test rows older than those before them, and targets not yet known when the test began."""
     if dataset.column("time") is None:
         return []
-    at, taught = dataset.at_us, np.concatenate([split.train, split.valid])
-    early = split.test[at[split.test] < at[taught].max()]
+    at, fitted = dataset.at_us, np.concatenate([split.train, split.valid])
+    early = split.test[at[split.test] < at[fitted].max()]
     timely = split.by == "time"
     findings = [
         AuditFinding(
             check="time travel",
             severity=OK if not len(early) else FAULT if timely else WARNING,
-            message=f"{len(early):,} judging rows are older than the newest teaching row"
+            message=f"{len(early):,} test rows are older than the newest training or validation row"
             + (f": the split is by {split.by}, so the test is kinder than use will be" * (not timely)),
             rows=len(early),
             examples=tuple(dataset.ids[early[:3]]),
         )
     ]
     if timely:
-        late = taught[dataset.known_at_us[taught] > at[split.test].min()]
+        late = fitted[dataset.known_at_us[fitted] > at[split.test].min()]
         findings.append(
             AuditFinding(
                 check="unknown targets",
                 severity=FAULT if len(late) else OK,
-                message=f"{len(late):,} teaching rows have a target that was not known when the test began",
+                message=f"{len(late):,} training or validation rows had no known target when the test began",
                 rows=len(late),
                 examples=tuple(dataset.ids[late[:3]]),
             )
@@ -244,20 +245,20 @@ def _ids(dataset: Dataset, split: Split) -> list[AuditFinding]:
 
 
 def _shift(dataset: Dataset, split: Split) -> list[AuditFinding]:
-    """Compare the rate of positives in the judging part with that of the teaching rows."""
-    taught = dataset.target[np.concatenate([split.train, split.valid])]
-    judged = dataset.target[split.test]
-    before, after = float(taught.mean()), float(judged.mean())
-    pooled = (taught.sum() + judged.sum()) / (len(taught) + len(judged))
-    error = np.sqrt(pooled * (1 - pooled) * (1 / len(taught) + 1 / len(judged)))
+    """Compare the rate of positives in the test rows with that of the rows before them."""
+    fitted = dataset.target[np.concatenate([split.train, split.valid])]
+    test = dataset.target[split.test]
+    before, after = float(fitted.mean()), float(test.mean())
+    pooled = (fitted.sum() + test.sum()) / (len(fitted) + len(test))
+    error = np.sqrt(pooled * (1 - pooled) * (1 / len(fitted) + 1 / len(test)))
     ratio = max(after / before, before / after)
     shifted = abs(after - before) > SHIFT_Z * error and ratio > SHIFT_RATIO
     return [
         AuditFinding(
             check="target shift",
             severity=WARNING if shifted else OK,
-            message=f"{units.percent(before)} of the teaching and {units.percent(after)} of the judging rows "
-            "are positive",
-            rows=len(judged) if shifted else 0,
+            message=f"{units.percent(before)} of the training and validation rows are positive, and "
+            f"{units.percent(after)} of the test rows",
+            rows=len(test) if shifted else 0,
         )
     ]

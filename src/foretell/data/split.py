@@ -1,4 +1,4 @@
-"""Splits: which rows teach, which choose, which judge, and which only feed the history."""
+"""Splits: which rows train, which validate, which test, and which only feed the history."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,13 +21,13 @@ class Split:
     by: str
     """time, group or random."""
     train: np.ndarray
-    """int64: rows that teach."""
+    """int64: rows that models are fitted on."""
     valid: np.ndarray
-    """int64: rows that choose."""
+    """int64: rows that choose, weight and calibrate the models."""
     test: np.ndarray
-    """int64: rows that judge."""
+    """int64: rows that tell once how good the result is."""
     history: np.ndarray
-    """int64: rows that only feed the history: before the teaching window, or with a target that was not
+    """int64: rows that only feed the history: before the training window, or with a target that was not
     known when the test began, or not at all."""
     reason: str
     bounds: Mapping[str, str] = field(default_factory=dict)
@@ -81,7 +81,7 @@ def _extent(dataset: Dataset) -> str:
 
 
 def _by_time(dataset: Dataset) -> Split:
-    """Split by instants: the newest rows judge, those known before they begin teach and choose."""
+    """Split by instants: the newest rows test, those known before they begin train and validate."""
     spec = dataset.spec.split
     if dataset.column("time") is None:
         raise DataError(
@@ -97,27 +97,27 @@ def _by_time(dataset: Dataset) -> Split:
     train_until = _bound(spec.train_until, "train_until", test_from)
     test = known & (at >= test_from) & (at < test_until)
     window = known & (at >= train_from) & (at < min(train_until, test_from))
-    teach = window & (dataset.known_at_us <= test_from)
-    late = int((window & ~teach).sum())
-    valid_from = _newest(at[teach], spec.valid_share) if teach.any() else test_from
+    usable = window & (dataset.known_at_us <= test_from)
+    late = int((window & ~usable).sum())
+    valid_from = _newest(at[usable], spec.valid_share) if usable.any() else test_from
     end = min(test_until, int(at[-1]) + 1)
-    teach_until = int(at[teach][-1]) + 1 if teach.any() else test_from
+    usable_until = int(at[usable][-1]) + 1 if usable.any() else test_from
     bounds = {
         "train_from": _iso(max(train_from, int(at[0]))),
         "train_until": _iso(valid_from),
         "valid_from": _iso(valid_from),
-        "valid_until": _iso(teach_until if late else min(train_until, test_from)),
+        "valid_until": _iso(usable_until if late else min(train_until, test_from)),
         "test_from": _iso(test_from),
         "test_until": _iso(test_until if spec.test_until else end),
     }
     delay = f"; {late:,} rows whose target was not known by then only feed the history" if late else ""
     return Split(
         by="time",
-        train=np.flatnonzero(teach & (at < valid_from)),
-        valid=np.flatnonzero(teach & (at >= valid_from)),
+        train=np.flatnonzero(usable & (at < valid_from)),
+        valid=np.flatnonzero(usable & (at >= valid_from)),
         test=np.flatnonzero(test),
-        history=np.flatnonzero(~teach & ~test & (at < end)),
-        reason=f"by time: rows from {_told(bounds['test_from'])} on judge, as use brings newer rows{delay}",
+        history=np.flatnonzero(~usable & ~test & (at < end)),
+        reason=f"by time: rows from {_told(bounds['test_from'])} on test, as use brings newer rows{delay}",
         bounds=bounds,
     )
 

@@ -1,4 +1,4 @@
-"""Tables: a dataset's columns as one matrix of numbers, by a schema fitted on the teaching rows.
+"""Tables: a dataset's columns as one matrix of numbers, by a schema fitted on the training rows.
 
 N: rows, F: features.
 """

@@ -68,7 +68,7 @@ def _reliability(scene: Scene, prediction: Prediction) -> Fact:
         f"past {units.plural(scene.fitted.spec.data.row_text)} scored like this one",
         int(labels.sum()),
         "count",
-        f"choosing rows {reference.choose_from} to {reference.choose_until}".strip(),
+        f"validation rows {reference.choose_from} to {reference.choose_until}".strip(),
         detail,
     )
 

@@ -42,7 +42,7 @@ def collect(scene: Scene) -> list[list[Fact]]:
                     f"the most similar past {units.plural(spec.data.row_text)} with known outcome",
                     int(reference.similar_labels[like].sum()),
                     "count",
-                    f"a sample of {len(stored):,} rows that taught or chose the model",
+                    f"a sample of {len(stored):,} training and validation rows",
                     {"n": len(like), "distance": float(away[: len(like)].mean()) if len(like) else 0.0},
                 )
             ]

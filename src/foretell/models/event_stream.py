@@ -55,7 +55,20 @@ class EventStream:
         batch_size = min(spec.train.batch_size, max(SMALLEST_BATCH, len(x) // 32), len(x))
         batch_at = batches(x, labels, material.weights, knots_FK, batch_size=batch_size, seed=spec.train.seed)
         steps = max(1, round(spec.train.epochs * len(x) / batch_size))
-        loop(model, batch_at, spec.train, steps=steps, folder=folder, progress=progress)
+
+        def validate(model: Readout) -> float:
+            fitted = cls(columns=columns, readout=export(model, knots_FK))
+            return material.validation_loss(fitted.score(material, material.choose))
+
+        loop(
+            model,
+            batch_at,
+            spec.train,
+            steps=steps,
+            folder=folder,
+            validate=validate if spec.train.patience else None,
+            progress=progress,
+        )
         return cls(columns=columns, readout=export(model, knots_FK))
 
     def logits(self, features: NDArray[np.float32]) -> Floats:

@@ -34,17 +34,17 @@ class Loop(Protocol):
         *,
         steps: int,
         folder: Path | None,
+        validate: "Callable[[Any], float] | None",
         progress: Any,
     ) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Material:
-    """All rows as arrays, and which of them teach."""
+    """All rows as arrays, and which of them teach and which choose."""
 
     features: NDArray[np.float32]
     """[n, F]: the row's own columns, then the states of its entities; finite."""
-    names: tuple[str, ...]
     categorical: NDArray[np.bool_]
     """[F] whether a feature is a code."""
     own: Rows
@@ -59,14 +59,28 @@ class Material:
     """Rows that teach; the common outcome may be thinned."""
     weights: Floats
     """Weights of the teaching rows."""
+    choose: Rows
+    """Rows that choose, all of known outcome and none thinned: where early stopping takes its loss."""
     offset: float
     """Added to a family's log-odds to undo thinning and weighting."""
     boosted: Boosted | None = None
     """Boosting on these features: tells other families which features matter and where they bend."""
 
+    def validation_loss(self, logits: Floats) -> float:
+        """Return the cross-entropy of a family's log-odds of the choosing rows [len(choose)].
+
+        The common outcome weighs as much less as it does among the teaching rows, whose odds a family learns.
+        """
+        labels = self.labels[self.choose]
+        losses = np.logaddexp(0.0, logits) - labels * logits
+        return float(np.average(losses, weights=np.where(labels == 1, 1.0, np.exp(self.offset))))
+
 
 class Family(Protocol):
-    """One kind of model: fitted on material, read out on rows, stored as arrays."""
+    """One kind of model: fitted on material, read out on rows, stored as arrays.
+
+    One that reads the past has neither `logits` nor `reader`.
+    """
 
     reads_past: ClassVar[bool]
     """Whether it reads past events themselves (then it is scored on material), or one row of features."""
@@ -77,7 +91,7 @@ class Family(Protocol):
         ...
 
     def logits(self, features: NDArray[np.float32]) -> Floats:
-        """Return log-odds [B] of feature rows [B, F]; only of families that do not read the past."""
+        """Return log-odds [B] of feature rows [B, F]."""
         ...
 
     def reader(self) -> Callable[[NDArray[np.float32]], float]:
@@ -94,6 +108,19 @@ class Family(Protocol):
 
     @classmethod
     def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self: ...
+
+
+OF_ROWS = ("logits", "reader")
+"""Members of a family that scores one row of features."""
+
+
+def lacking(candidate: Any) -> list[str]:
+    """Return the members that an object lacks to be a family."""
+    asked = [name for name in (*Family.__annotations__, *vars(Family)) if not name.startswith("_")]
+    missing = [name for name in asked if not hasattr(candidate, name)]
+    if "reads_past" not in missing and candidate.reads_past:
+        return [name for name in missing if name not in OF_ROWS]
+    return missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -72,13 +72,20 @@ class Reading:
             network = cls.network_class(encoder)
         share = float(np.average(labels, weights=material.weights))
         nn.init.constant_(network.head.base, math.log(share / (1 - share)))
-        steps = batches.steps(train.epochs)
-        loop(network, batches.batch_at, train, steps=steps, folder=folder, progress=progress)
-        return cls(network, spec.model.context)
 
-    def logits(self, features: NDArray[np.float32]) -> Floats:
-        """Refuse: a row of features has no past."""
-        raise TypeError(f"{type(self).__name__} reads past events: call `score`")
+        def validate(network: Network) -> float:
+            return material.validation_loss(logits_of(network, batches, material.choose))
+
+        loop(
+            network,
+            batches.batch_at,
+            train,
+            steps=batches.steps(train.epochs),
+            folder=folder,
+            validate=validate if train.patience else None,
+            progress=progress,
+        )
+        return cls(network, spec.model.context)
 
     def score(self, material: Material, rows: Rows) -> Floats:
         """Return log-odds of some rows of the material."""
@@ -91,13 +98,7 @@ class Reading:
             batch_size=SCORING_BATCH,
             seed=0,
         )
-        self.network.eval()
-        logits = np.empty(len(rows))
-        with torch.inference_mode():
-            for start in range(0, len(rows), SCORING_BATCH):
-                part = slice(start, start + SCORING_BATCH)
-                logits[part] = self.network(placed(batches.gather(rows[part]), self.network)).cpu().numpy()
-        return logits
+        return logits_of(self.network.eval(), batches, rows)
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return all that `restore` needs."""
@@ -111,6 +112,16 @@ class Reading:
         network = cls.network_class(EventEncoder.shaped_like(state))
         network.load_state_dict(state)
         return cls(network, int(arrays["context"][0]))
+
+
+def logits_of(network: Network, batches: SequenceBatches, rows: Rows) -> Floats:
+    """Return log-odds of some rows, whose past is read from the events of the batches."""
+    logits = np.empty(len(rows))
+    with torch.inference_mode():
+        for start in range(0, len(rows), SCORING_BATCH):
+            part = slice(start, start + SCORING_BATCH)
+            logits[part] = network(placed(batches.gather(rows[part]), network)).cpu().numpy()
+    return logits
 
 
 def events_of(material: Material) -> Events:

@@ -11,7 +11,7 @@ from typing import Any
 from foretell import units
 from foretell.errors import SpecError
 from foretell.lookup import unknown
-from foretell.records import Claim, Evidence, Narrative
+from foretell.records import OWN, Claim, Evidence, Narrative
 from foretell.spec import NarrateSpec
 from foretell.verification.conditions import Bound, Fields, World, world
 from foretell.verification.grammar import (
@@ -44,7 +44,7 @@ def write(evidence: Evidence, spec: NarrateSpec, attempt: int) -> Narrative:
         raise SpecError(*unknown("narrate.length", spec.length, rules.plans))
     writer = _Writer(rules, world(rules.variables, evidence), f"{spec.seed}/{attempt}/{evidence.id}")
     claims = tuple(writer.tell(rules.plans[spec.length]))
-    return Narrative(claims=claims, writer="embedded", length=spec.length, seed=spec.seed)
+    return Narrative(claims=claims, writer=OWN, length=spec.length, seed=spec.seed)
 
 
 class _Writer:

@@ -1,25 +1,25 @@
 """From scores to the rows that people look at: by capacity or costs, an entity once a period."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.data.dataset import Dataset
+from foretell.data.split import Split
+from foretell.models.family import Rows
 from foretell.prediction.fitted import Scored
-from foretell.prediction.reference import reviewed
 from foretell.spec import Spec
-from foretell.tasks.classify import DAY_SECONDS, Floats, cost_threshold, periods, queue
+from foretell.tasks.classify import BLOCK, DAY_US, Floats, Queue, cost_threshold, periods, queue
 from foretell.units import seconds
-
-MICRO = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Alerts:
     """Rows under review, period by period, the highest score first."""
 
-    rows: NDArray[np.int64]
+    rows: Rows
     thresholds: Floats
     """For each alert the probability from which its period's rows were reviewed."""
     retired: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
@@ -34,49 +34,108 @@ def alerts_of(spec: Spec, dataset: Dataset, scored: Scored, *, capacity: int = 0
     Args:
         capacity: reviews per period; the spec's if 0, and then only rows that are worth their cost.
     """
-    review = spec.review
-    timed = dataset.column("time") is not None
-    period = periods(dataset.at_us[scored.rows], timed=timed)
-    codes = reviewed(spec, dataset, scored.codes)
-    entity = codes[scored.rows]
-    retired = (
-        _retired(spec, dataset, scored.rows, codes) if timed else np.zeros(len(scored.rows), dtype=np.bool_)
-    )
-    kept = np.flatnonzero(~retired)
-    costs = bool(review.cost_miss) and not capacity
-    least = cost_threshold(cost_miss=review.cost_miss, cost_review=review.cost_review) if costs else -np.inf
-    filled = queue(
-        scored.probabilities[kept],
-        dataset.target[scored.rows[kept]],
-        period[kept],
-        entity[kept],
-        capacity=capacity or review.capacity,
-        timed=timed,
-        retire=review.retire_known,
-        least=least,
+    least = _worth(spec) if spec.review.cost_miss and not capacity else -np.inf
+    retired, filled = _reviews(
+        spec, dataset, scored.rows, scored.probabilities, scored.codes, capacity=capacity, least=least
     )
     return Alerts(
-        rows=scored.rows[kept[filled.rows]],
+        rows=scored.rows[~retired][filled.rows],
         thresholds=filled.cutoff[filled.rows],
         retired=retired,
         precision=filled.precision,
     )
 
 
-def _retired(
-    spec: Spec, dataset: Dataset, rows: NDArray[np.int64], codes: NDArray[np.int64]
-) -> NDArray[np.bool_]:
+def threshold_of(
+    spec: Spec, dataset: Dataset, choose: Rows, probabilities: Floats, codes: Mapping[str, Rows]
+) -> float:
+    """Return the probability that fills the review capacity on the choosing rows, and is worth the cost."""
+    _, filled = _reviews(spec, dataset, choose, probabilities, codes)
+    # A period in which every entity was retired has no cut-off.
+    cutoffs = filled.cutoff[np.isfinite(filled.cutoff)]
+    worth = _worth(spec) if spec.review.cost_miss else 0.0
+    return max(float(np.median(cutoffs)), worth) if len(cutoffs) else 1.0
+
+
+def usual_positives(dataset: Dataset, parts: Split) -> int:
+    """Return how many positives a review period of the choosing rows holds on average, at least one."""
+    num_positives = int((dataset.target[parts.valid] == 1).sum())
+    if dataset.column("time") is not None:
+        num_periods = len(np.unique(periods(dataset.at_us[parts.valid], timed=True)))
+        return max(1, round(num_positives / num_periods))
+    return max(1, round(BLOCK * num_positives / len(parts.valid)))
+
+
+def reviewed(spec: Spec, dataset: Dataset, codes: Mapping[str, Rows]) -> Rows:
+    """Return the code of what is reviewed for each row: its `review.entity`, else the row itself.
+
+    Args:
+        codes: entity column -> code of each row's entity [n], 0 or more.
+    """
+    rows = np.arange(len(dataset), dtype=np.int64)
+    if not spec.review.entity:
+        return rows
+    # Rows whose card nobody knows are not one card.
+    unknown = dataset.frame[spec.review.entity].is_null().to_numpy()
+    return np.where(unknown, -1 - rows, codes[spec.review.entity])
+
+
+def _worth(spec: Spec) -> float:
+    return cost_threshold(cost_miss=spec.review.cost_miss, cost_review=spec.review.cost_review)
+
+
+def _reviews(
+    spec: Spec,
+    dataset: Dataset,
+    rows: Rows,
+    probabilities: Floats,
+    codes: Mapping[str, Rows],
+    *,
+    capacity: int = 0,
+    least: float = -np.inf,
+) -> tuple[NDArray[np.bool_], Queue]:
+    """Return which of the rows are retired from the start, and the queue of the others.
+
+    Args:
+        probabilities: of the rows.
+        codes: entity column -> code of each of the data set's rows.
+        capacity: reviews per period; the spec's if 0.
+        least: lowest probability worth a review.
+    """
+    timed = dataset.column("time") is not None
+    codes_of = reviewed(spec, dataset, codes)
+    away_until = _away_until(spec, dataset, timed=timed) if spec.review.retire_known else None
+    retired = np.zeros(len(rows), dtype=np.bool_)
+    if away_until is not None and timed:
+        retired = _retired(dataset, rows, codes_of, away_until)
+    kept = rows[~retired]
+    return retired, queue(
+        probabilities[~retired],
+        dataset.target[kept],
+        periods(dataset.at_us[kept], timed=timed),
+        codes_of[kept],
+        capacity=capacity or spec.review.capacity,
+        timed=timed,
+        away_until=None if away_until is None else away_until[kept],
+        least=least,
+    )
+
+
+def _away_until(spec: Spec, dataset: Dataset, *, timed: bool) -> Rows:
+    """Return for each row the last period without its entity, once the row is known to be positive."""
+    if not timed:
+        return np.full(len(dataset), np.iinfo(np.int64).max)
+    return periods(dataset.at_us + round(seconds(spec.review.retire_for) * 1e6), timed=True)
+
+
+def _retired(dataset: Dataset, rows: Rows, codes: Rows, away_until: Rows) -> NDArray[np.bool_]:
     """Return which of the rows belong to an entity whose positive was known when the row's day began."""
     retired = np.zeros(len(rows), dtype=np.bool_)
-    if not spec.review.retire_known:
-        return retired
     positive = np.flatnonzero(dataset.target == 1)
-    day_us = DAY_SECONDS * MICRO
-    day = dataset.at_us[rows] // day_us
+    day = periods(dataset.at_us[rows], timed=True)
     for number in np.unique(day):
-        begins = number * day_us
-        known = positive[dataset.known_at_us[positive] <= begins]
-        recent = known[dataset.at_us[known] >= begins - seconds(spec.review.retire_for) * MICRO]
+        known = positive[dataset.known_at_us[positive] <= number * DAY_US]
+        away = known[away_until[known] >= number]
         today = day == number
-        retired[today] = np.isin(codes[rows[today]], codes[recent])
+        retired[today] = np.isin(codes[rows[today]], codes[away])
     return retired

@@ -20,13 +20,13 @@ from foretell.models.stream import StreamPlan
 from foretell.models.suspicion import Suspicion
 from foretell.prediction.features import Featurizer, Snapshot
 from foretell.prediction.fitted import Factor, Fitted, Reference, Standing
+from foretell.prediction.resting import STREAM
 from foretell.records import canonical, restore
 from foretell.tasks.classify import Calibration
 from foretell.training.checkpoint import Checkpoint, open_checkpoint, pack_arrays, save
 
 KIND = "model"
 SUSPICION = ("columns", "knots", "values", "bias")
-SNAPSHOT = ("state", "touched", "slots", "happened_at", "arrives_at", "labels", "excused")
 REFERENCE = ("logits", "labels", "background", "similar", "similar_columns", "similar_labels", "weights")
 ABOUT = ("base_rate", "choose_from", "choose_until", "num_rows", "quartiles")
 
@@ -42,7 +42,7 @@ def write_fitted(fitted: Fitted, folder: Path, *, fingerprint: str, card: str) -
         CheckpointError: when it cannot be written; what stood there before is intact.
     """
     streamed = _named(fitted.featurizer.suspicion, SUSPICION, "suspicion/")
-    streamed |= _named(fitted.snapshot, SNAPSHOT, "snapshot/")
+    streamed |= _named(fitted.snapshot, STREAM, "snapshot/")
     reference = _named(fitted.reference, REFERENCE, "")
     reference |= {f"grid/{name}": grid for name, grid in fitted.reference.grids.items()}
     register = BytesIO()

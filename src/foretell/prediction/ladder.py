@@ -13,16 +13,17 @@ from threadpoolctl import threadpool_limits
 from foretell.data.dataset import Dataset
 from foretell.data.split import Split
 from foretell.data.table import fit_schema
-from foretell.errors import TrainingError
+from foretell.errors import SpecError, TrainingError
 from foretell.lookup import load
 from foretell.models import FAMILIES
 from foretell.models.boosting import Boosted, Boosting, fit_boosting, knots
-from foretell.models.family import Family, Floats, Material, Rows, Sample, thinned
+from foretell.models.family import Family, Floats, Material, Rows, Sample, lacking, thinned
 from foretell.models.suspicion import fit_suspicion
+from foretell.prediction.alerts import threshold_of, usual_positives
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
-from foretell.prediction.reference import reference_of, threshold_of, usual_positives
+from foretell.prediction.reference import reference_of
 from foretell.spec import Spec
 from foretell.tasks.classify import calibrate, metrics, sigmoid
 from foretell.training import loop
@@ -30,6 +31,7 @@ from foretell.training.progress import shown
 from foretell.units import seconds
 
 Tell = Callable[[str], None]
+Families = Mapping[str, type[Family]]
 FIRST_TREES, FIRST_RATE = 100, 0.08
 """Trees of the first look, which tells the suspicion where to bend, and their learning rate."""
 SUSPICION_KNOTS = 12
@@ -65,8 +67,10 @@ def fit(spec: Spec, dataset: Dataset, parts: Split, *, folder: Path, tell: Tell)
         The fitted model, and the test rows as it sees and scores them.
 
     Raises:
-        TrainingError: when a family needs what the data do not have.
+        SpecError: when a family cannot be imported, or is none.
+        TrainingError: when a family needs what the data do not have, or its fit diverges.
     """
+    families = _families(spec, dataset)
     if not spec.review.capacity:
         spec = replace(spec, review=replace(spec.review, capacity=usual_positives(dataset, parts)))
         tell(
@@ -74,27 +78,34 @@ def fit(spec: Spec, dataset: Dataset, parts: Split, *, folder: Path, tell: Tell)
         )
     # With one thread, sums of floats have one order: every digit of the model is the same on any day.
     with threadpool_limits(limits=spec.train.threads or None):
-        return _fit(spec, dataset, parts, folder, tell)
+        return _fit(spec, dataset, parts, families, folder, tell)
 
 
-def _fit(spec: Spec, dataset: Dataset, parts: Split, folder: Path, tell: Tell) -> tuple[Fitted, Scored]:
+def _families(spec: Spec, dataset: Dataset) -> Families:
+    """Return the classes of the spec's families by name: what cannot be fitted is told before anything is."""
+    families = {name: load(name, FAMILIES, "model family") for name in spec.model.families}
+    for name, family_class in families.items():
+        if missing := lacking(family_class):
+            raise SpecError(
+                f"'{name}' is no model family: it has no {', '.join(missing)}",
+                "name a class with the members of `foretell.models.family:Family`",
+            )
+        if family_class.reads_past and not dataset.inputs("entity"):
+            raise TrainingError(
+                f"the family '{name}' reads past events, and the data have no entity column",
+                "name one under `columns` (kind: entity), or take it off `model.families`",
+            )
+    return families
+
+
+def _fit(
+    spec: Spec, dataset: Dataset, parts: Split, families: Families, folder: Path, tell: Tell
+) -> tuple[Fitted, Scored]:
     started = time.process_time()
     features, events, replayed, sample = _features(spec, dataset, parts, tell)
     tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
-    material = Material(
-        features=replayed.features,
-        names=features.names,
-        categorical=features.categorical,
-        own=features.own,
-        entities=events.slots.astype(np.int32),
-        at_seconds=events.at_seconds,
-        known_at_seconds=events.known_at_seconds,
-        labels=dataset.target,
-        teach=sample.rows,
-        weights=sample.weights,
-        offset=sample.offset,
-    )
-    rungs, boosted = _climb(spec, material, parts.valid, folder, tell)
+    material = material_of(features, events, replayed, dataset.target, sample, parts.valid)
+    rungs, boosted = _climb(spec, material, families, folder, tell)
     shares = _delivered(spec, rungs, dataset.target[parts.valid])
     by_name = {rung.name: rung for rung in rungs}
     mixed = sum(
@@ -119,9 +130,7 @@ def _fit(spec: Spec, dataset: Dataset, parts: Split, folder: Path, tell: Tell) -
         standings=(),
     )
     scored = scored_rows(fitted, events.slots, replayed, parts.test)
-    return replace(
-        fitted, standings=_standings(rungs, shares, material, fitted, scored, dataset.target[parts.valid])
-    ), scored
+    return replace(fitted, standings=_standings(rungs, shares, material, fitted, scored)), scored
 
 
 def _features(
@@ -155,10 +164,38 @@ def _features(
     return features, events, replayed, thinned(dataset.target, parts.train, suspected, seed=spec.train.seed)
 
 
+def material_of(
+    features: Featurizer,
+    events: Events,
+    replayed: Replayed,
+    labels: NDArray[np.int8],
+    sample: Sample,
+    choose: Rows,
+) -> Material:
+    """Return what families are fitted on: all rows as replayed, and which of them teach and which choose.
+
+    Args:
+        labels: of all rows; -1 where unknown.
+    """
+    return Material(
+        features=replayed.features,
+        categorical=features.categorical,
+        own=features.own,
+        entities=events.slots.astype(np.int32),
+        at_seconds=events.at_seconds,
+        known_at_seconds=events.known_at_seconds,
+        labels=labels,
+        teach=sample.rows,
+        weights=sample.weights,
+        choose=choose,
+        offset=sample.offset,
+    )
+
+
 def _climb(
-    spec: Spec, material: Material, choose: Rows, folder: Path, tell: Tell
+    spec: Spec, material: Material, families: Families, folder: Path, tell: Tell
 ) -> tuple[list[Rung], Boosted]:
-    """Fit the floor on the row's own columns and on all features, then the families of the spec."""
+    """Fit the floor on the row's own columns and on all features, then the families."""
     labels = material.labels[material.teach]
     rungs = []
     boosted: Boosted | None = None
@@ -179,32 +216,27 @@ def _climb(
         )
         family = Boosting(columns=columns.astype(np.int64), trees=boosted.trees)
         spent = time.process_time() - started
-        rungs.append(_rung(name, family, material, choose, spent, floor=True))
-        _told(rungs[-1], material.labels[choose], tell)
+        rungs.append(_rung(name, family, material, spent, floor=True))
+        _told(rungs[-1], material, tell)
     assert boosted is not None
     material = replace(material, boosted=boosted)
-    for name in spec.model.families:
-        family_class = load(name, FAMILIES, "model family")
-        if family_class.reads_past and material.entities.shape[1] == 0:
-            raise TrainingError(
-                f"the family '{name}' reads past events, and the data have no entity column",
-                "name one under `columns` (kind: entity), or take it off `model.families`",
-            )
+    for name, family_class in families.items():
         started = time.process_time()
-        with shown(f"  {name}") as progress:
-            family = family_class.fit(material, spec, loop.fit, folder / name, progress)
-        rungs.append(_rung(name, family, material, choose, time.process_time() - started))
-        _told(rungs[-1], material.labels[choose], tell)
+        try:
+            with shown(f"  {name}") as progress:
+                family = family_class.fit(material, spec, loop.fit, folder / name, progress)
+        except TrainingError as error:
+            raise TrainingError(f"{name}: {error.message}", error.hint) from error
+        rungs.append(_rung(name, family, material, time.process_time() - started))
+        _told(rungs[-1], material, tell)
     return rungs, boosted
 
 
-def _rung(
-    name: str, family: Family, material: Material, choose: Rows, spent: float, *, floor: bool = False
-) -> Rung:
-    family.score(material, choose[:1])
+def _rung(name: str, family: Family, material: Material, spent: float, *, floor: bool = False) -> Rung:
+    family.score(material, material.choose[:1])
     started = time.process_time()
-    logits = family.score(material, choose) + material.offset
-    pace = len(choose) / max(time.process_time() - started, 1e-9)
+    logits = family.score(material, material.choose) + material.offset
+    pace = len(material.choose) / max(time.process_time() - started, 1e-9)
     return Rung(
         name=name,
         family=family,
@@ -216,8 +248,9 @@ def _rung(
     )
 
 
-def _told(rung: Rung, labels: NDArray[np.int8], tell: Tell) -> None:
-    found = f"average precision {average_precision_score(labels, rung.choosing):.4f} on the choosing rows"
+def _told(rung: Rung, material: Material, tell: Tell) -> None:
+    labels = material.labels[material.choose]
+    found = f"average precision {average_precision_score(labels, rung.choosing):.4f} on the validation rows"
     tell(f"  {rung.name}: {found}, {rung.fit_cpu_seconds:.1f} CPU-s")
 
 
@@ -253,10 +286,9 @@ def _standings(
     material: Material,
     fitted: Fitted,
     scored: Scored,
-    choosing: NDArray[np.int8],
 ) -> tuple[Standing, ...]:
     """Judge every rung, and last what is delivered, once on the test rows with known outcome."""
-    known = material.labels[scored.rows] >= 0
+    choosing, known = material.labels[material.choose], material.labels[scored.rows] >= 0
     labels, rows = material.labels[scored.rows][known], scored.rows[known]
     mixed = sum((share * rung.choosing for rung in rungs if (share := shares.get(rung.name, 0.0))), 0.0)
     standings = [

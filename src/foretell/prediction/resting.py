@@ -12,7 +12,7 @@ from foretell.prediction.features import Snapshot
 from foretell.prediction.memory import Remembered
 from foretell.training.checkpoint import open_checkpoint, pack_arrays, save
 
-SNAPSHOT = "snapshot"
+KIND = "snapshot"
 STREAM = tuple(item.name for item in fields(Snapshot) if item.name not in ("register", "remembered"))
 EVENTS = tuple(item.name for item in fields(Remembered) if item.name not in ("ids", "count"))
 
@@ -32,7 +32,7 @@ def store_snapshot(snapshot: Snapshot, folder: Path, *, model: str) -> str:
         "entities.parquet": _parquet(snapshot.register),
         "events.parquet": _parquet(pl.DataFrame({"id": held.ids}, schema={"id": pl.String})),
     }
-    return save(folder, files, kind=SNAPSHOT, data=model)
+    return save(folder, files, kind=KIND, data=model)
 
 
 def open_snapshot(folder: Path, *, model: str) -> Snapshot:
@@ -42,8 +42,8 @@ def open_snapshot(folder: Path, *, model: str) -> Snapshot:
         CheckpointError: when the folder is incomplete, altered, no snapshot, or another model's.
     """
     checkpoint = open_checkpoint(folder)
-    if checkpoint.kind != SNAPSHOT or checkpoint.manifest["data"] != model:
-        what = "another model's snapshot" if checkpoint.kind == SNAPSHOT else f"a {checkpoint.kind}"
+    if checkpoint.kind != KIND or checkpoint.manifest["data"] != model:
+        what = "another model's snapshot" if checkpoint.kind == KIND else f"a {checkpoint.kind}"
         raise CheckpointError(
             f"{folder} holds {what}", "go on from a snapshot of this model, or from the model"
         )

@@ -30,6 +30,8 @@ from foretell.units import instant, percent, write
 MOST_EVENTS = 300
 WIDEST = 1e6
 """Values this many times smaller than the largest stand on the bottom line, with those of 0 or less."""
+STEP = 32
+"""Height of a step of the waterfall: its words, and its bar under them."""
 SHORTEST_SECONDS = 600.0
 """Time that an axis shows at least."""
 MOST_FACTORS = 9
@@ -67,8 +69,8 @@ def timeline(past: Timeline, outcome: str) -> Markup:
         ]
     for event in events:
         marks.append(_event(event, x, y, bottom, past.unit, outcome))
-    marks += _movers(events, x, y, bottom)
     at, level = x(seconds(past.alert.at)), _level(past.alert, y, bottom)
+    marks += _movers(events, x, y, bottom, at)
     marks += [
         line(at, top - 8, at, bottom, "capacity"),
         text(at - 6, top - 12, "this alert", anchor="end", kind="note"),
@@ -82,15 +84,18 @@ def timeline(past: Timeline, outcome: str) -> Markup:
     return drawing(label, bottom + (42 if low else 26), *marks)
 
 
-def _movers(events: Sequence[PastEvent], x: Scale, y: Scale, bottom: float) -> list[Markup]:
-    """Write the largest shares above their marks, where one does not cover another."""
+def _movers(events: Sequence[PastEvent], x: Scale, y: Scale, bottom: float, alert: float) -> list[Markup]:
+    """Write the largest shares above their marks, or right of the alert's line, where none covers another."""
     marks, taken = [], []
     for event in sorted(events, key=lambda event: -abs(event.share or 0))[:MOST_MOVERS]:
         at, level = x(seconds(event.at)), _level(event, y, bottom) - 9
         if event.share and all(abs(at - a) > 34 or abs(level - b) > 13 for a, b in taken):
             taken.append((at, level))
             words = signed(event.share)
-            marks.append(text(at, level, words, anchor="middle", kind="mover"))
+            if at > alert - 20:
+                marks.append(text(alert + 11, level + 13, words, kind="mover"))
+            else:
+                marks.append(text(at, level, words, anchor="middle", kind="mover"))
     return marks
 
 
@@ -165,17 +170,17 @@ def waterfall(case: Case) -> Markup:
     for step in told:
         running.append(running[-1] + step.value)
     x = spanning([*running, base + 1], 6, WIDTH - 64)
-    top, row_height = 36, 36
-    bottom = top + row_height * (len(told) + 2) + 4
+    top = 36
+    bottom = top + STEP * (len(told) + 2) + 4
     marks = [text(6, 12, "probability before calibration", kind="name"), *_odds_axes(x, top, bottom)]
     marks += [
         text(6, top + 18, "start, before any factor", kind="row"),
         text(WIDTH - 6, top + 18, signed(base), anchor="end", kind="figure"),
-        element("circle", cx=x(base), cy=top + 29, r=4, class_="spot"),
+        element("circle", cx=x(base), cy=top + 27, r=4, class_="spot"),
     ]
     for index, step in enumerate(told):
-        marks.append(_step(step, running[index], x, top + 4 + row_height * (index + 1)))
-    last = top + row_height * (len(told) + 1) + 4
+        marks.append(_step(step, running[index], x, top + 4 + STEP * (index + 1)))
+    last = top + STEP * (len(told) + 1) + 4
     final = running[-1]
     marks += [
         text(
@@ -219,7 +224,7 @@ def _step(step: Step, before: float, x: Scale, y: float) -> Markup:
         (
             text(6, y + 14, fitted(step.words, WIDTH - 80), kind="row"),
             text(WIDTH - 6, y + 14, signed(step.value), anchor="end", kind="figure"),
-            element("rect", x=start, y=y + 20, width=max(end - start, 1.5), height=10, class_=kind),
-            line(after, y + 20, after, y + 56, "thread"),
+            element("rect", x=start, y=y + 19, width=max(end - start, 1.5), height=10, class_=kind),
+            line(after, y + 19, after, y + 19 + STEP, "thread"),
         )
     )

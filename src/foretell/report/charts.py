@@ -22,6 +22,7 @@ from foretell.report.svg import (
     text,
     time_ticks,
 )
+from foretell.units import percent
 
 TOP, BOTTOM, HEIGHT = 30, 262, 306
 
@@ -71,8 +72,8 @@ def precision_recall(curves: Sequence[Curve], base: float | None, outcome: str) 
     """Draw precision against recall, each curve with its chosen point; `base` is chance's precision."""
     x, y = Scale(0, 1, LEFT, RIGHT), Scale(0, 1, BOTTOM, TOP)
     marks = [
-        vertical_axis(y, f"precision: share of alerts that are {outcome}", share),
-        horizontal_axis(x, BOTTOM, f"recall: share of all {outcome} that is found", share, TOP),
+        vertical_axis(y, f"precision: share of alerts that are cases of {outcome}", share),
+        horizontal_axis(x, BOTTOM, f"recall: share of all cases of {outcome} that are found", share, TOP),
     ]
     if base is not None:
         marks.append(line(LEFT, y(base), RIGHT, y(base), "chance"))
@@ -105,8 +106,27 @@ def _capacity(x: Scale, capacity: float, per: str) -> Markup:
 
 
 def alerts_name(per: str) -> str:
-    """Return what the capacity counts: alerts a day, alerts per thousand rows."""
+    """Return what the capacity counts: alerts a day, alerts per thousand customers."""
     return "alerts a day" if per == "day" else f"alerts per {per}"
+
+
+LABEL = 62
+"""Width of a curve's name at its end."""
+
+
+def _clear_of(points: Sequence[tuple[float, float]], *, above: bool) -> float:
+    """Return where a name stands at a curve's right end without crossing it, on the wished side if it can."""
+    start = points[-1][0] - LABEL
+    inside = [place for place in points if place[0] >= start]
+    before = [place for place in points if place[0] < start][-1:]
+    heights = [height for _, height in inside]
+    for x, height in before:
+        share = (start - x) / (inside[0][0] - x)
+        heights.append(height + share * (inside[0][1] - height))
+    over, under = min(heights) - 7, max(heights) + 15
+    if above:
+        return over if over > TOP + 8 else under
+    return under if under < BOTTOM - 4 else over
 
 
 def _at(places: Sequence[float], values: Sequence[float], wanted: float) -> float:
@@ -121,17 +141,16 @@ def workload(work: Workload, capacity: float, per: str) -> Markup:
         horizontal_axis(x, BOTTOM, alerts_name(per), short, TOP),
         _capacity(x, capacity, per),
     ]
-    ends = {"recall": work.recall[-1], "precision": work.precision[-1]}
-    higher = max(ends, key=lambda name: ends[name])
+    higher = "recall" if work.recall[-1] > work.precision[-1] else "precision"
     for name, values, kind in (
         ("precision", work.precision, "curve delivered"),
         ("recall", work.recall, "curve other-a"),
     ):
         pairs = [(a, v) for a, v in zip(work.alerts, values, strict=True) if a >= x.low]
-        marks.append(path([(x(a), y(v)) for a, v in pairs], kind))
-        end = y(values[-1])
-        lifted = end + 17 if name == higher and end < TOP + 20 else end - 14
-        marks.append(text(RIGHT - 2, min(lifted, BOTTOM - 5), name, anchor="end", kind=f"label {kind}"))
+        points = [(x(a), y(v)) for a, v in pairs]
+        level = _clear_of(points, above=name == higher)
+        marks.append(path(points, kind))
+        marks.append(text(RIGHT - 2, level, name, anchor="end", kind=f"label {kind}"))
         if x.low <= capacity <= x.high:
             value = _at(work.alerts, values, capacity)
             marks.append(element("circle", cx=x(capacity), cy=y(value), r=4.5, class_=f"dot {kind}"))
@@ -163,7 +182,7 @@ def cost(work: Workload, capacity: float, per: str) -> Markup:
     return drawing(f"Cost against {alerts_name(per)}", HEIGHT, *marks)
 
 
-def reliability(bins: Sequence[ReliabilityBin], outcome: str) -> Markup:
+def reliability(bins: Sequence[ReliabilityBin], outcome: str, rows_text: str) -> Markup:
     """Draw what came against what was said, with 95 % intervals, over the number of rows in each bin."""
     x, y = Scale(0, 1, LEFT, RIGHT), Scale(0, 1, BOTTOM, TOP)
     most = max(item.n for item in bins)
@@ -172,7 +191,7 @@ def reliability(bins: Sequence[ReliabilityBin], outcome: str) -> Markup:
         vertical_axis(y, f"observed share of {outcome}", share),
         horizontal_axis(x, BOTTOM, "predicted probability", share, TOP),
         line(x(0), y(0), x(1), y(1), "chance"),
-        text(4, 322, "rows in each bin", kind="name"),
+        text(4, 322, f"{rows_text} in each bin", kind="name"),
         line(LEFT, 384, RIGHT, 384, "axis"),
     ]
     for tick in rows.ticks(3):
@@ -259,7 +278,7 @@ def score_strip(probability: float, threshold: float, around: tuple[float, float
     nudge = -5 if threshold > 0.6 else 5
     marks += [
         line(x(threshold), 6, x(threshold), 28, "capacity"),
-        text(x(threshold) + nudge, 11, f"alert from {share(threshold)}", anchor=side, kind="note"),
+        text(x(threshold) + nudge, 11, f"alert from {percent(threshold)}", anchor=side, kind="note"),
         element("circle", cx=x(probability), cy=22, r=6, class_="chosen"),
     ]
-    return drawing(f"Score {share(probability)}, alert from {share(threshold)}", 44, *marks)
+    return drawing(f"Score {percent(probability)}, alert from {percent(threshold)}", 44, *marks)

@@ -11,7 +11,7 @@ from foretell.records import Case
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The headline figures, all of the part of the data that judges."""
+    """The headline figures, all of the test rows."""
 
     scored: int
     """Rows scored."""
@@ -31,7 +31,7 @@ class Summary:
     capacity: float
     """Alerts that people review per `per`."""
     per: str = "day"
-    """day, or thousand rows."""
+    """day, or thousand customers where rows have no time."""
     alert_entity: str = ""
     """What alerts are counted by: one alert a day per card."""
     average_precision: float | None = None
@@ -150,7 +150,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factor:
-    """How much the delivered model leans on one thing, over the rows that judge."""
+    """How much the delivered model leans on one thing, over the test rows."""
 
     name: str
     """For people: amount, frauds at this terminal over 7 days."""

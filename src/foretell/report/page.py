@@ -27,6 +27,7 @@ from foretell.report.views import (
     last_day,
     more,
     sentences,
+    who,
 )
 from foretell.units import day, instant, number, percent, plural, write
 
@@ -56,6 +57,7 @@ def environment() -> Environment:
         "capacities": capacities,
         "board": board,
         "interval": interval,
+        "who": who,
         "alerts_name": charts.alerts_name,
     }
     made.globals.update(names)

@@ -26,6 +26,8 @@ KIND_TITLES = {
     "model": "Model",
 }
 SHARE_KINDS = frozenset({"score", "reliability", "threshold"})
+ENOUGH = 20
+"""Rows scored alike from which their outcomes say how far a score can be trusted, as in the claim grammar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,18 @@ def grouped(facts: Sequence[Fact]) -> list[tuple[str, list[Fact]]]:
     return [(KIND_TITLES.get(kind, kind.replace("_", " ")), held) for kind, held in groups if held]
 
 
+def who(case: Case) -> list[tuple[str, str]]:
+    """Return the row's entities, each with what the owner calls it."""
+    called = {fact.name: fact.text for fact in case.evidence.of("entity")}
+    return [(called.get(column, column), name) for column, name in case.prediction.entities.items()]
+
+
 def interval(case: Case) -> tuple[float, float] | None:
-    """Return the interval of the score, else that of the outcomes of rows scored like it, where known."""
+    """Return the interval of the score, else that of the outcomes of enough rows scored like it."""
     for fact in (*case.evidence.of("score"), *case.evidence.of("reliability")):
+        num_rows = fact.detail.get("n", ENOUGH)
+        if not isinstance(num_rows, int) or num_rows < ENOUGH:
+            continue
         low, high = fact.detail.get("low"), fact.detail.get("high")
         if isinstance(low, float | int) and isinstance(high, float | int):
             return float(low), float(high)
@@ -88,16 +99,18 @@ DETAILS = {
     "window_days": ("over {}", "days"),
     "n": ("n = {}", "count"),
     "rank": ("rank {}", "count"),
-    "sign_stability": ("sign stable in {} of resamples", "share"),
-    "rank_stability": ("rank stable in {}", "share"),
+    "sign_stability": ("sign stable in {}", "share"),
+    "rank_stability": ("rank in {}", "share"),
     "distance": ("mean distance {}", ""),
-    "at": ("{}", "instant"),
+    "known": ("outcome known: {}", ""),
     "fitted_until": ("fitted until {}", "day"),
     "from": ("from {}", "day"),
     "until": ("until {}", "day"),
 }
 """How further values of a fact are written, and in which unit."""
-UNTOLD = frozenset({"low", "high", "capacity", "per", "column", "entity", "stat", "base", "abstained"})
+UNTOLD = frozenset(
+    {"low", "high", "capacity", "per", "column", "entity", "stat", "base", "abstained", "at", "value", "unit"}
+)
 """Further values that are told elsewhere, or are for machines."""
 
 
@@ -109,13 +122,15 @@ def more(fact: Fact) -> str:
         unit = "probability" if fact.kind in SHARE_KINDS else fact.unit
         said.append(f"{write(low, unit)} to {write(high, unit)}")
     if "capacity" in fact.detail:
-        said.append(
-            f"for {write(fact.detail['capacity'], 'count')} alerts per {fact.detail.get('per', 'day')}"
-        )
+        capacity = fact.detail["capacity"]
+        alerts = "alert" if capacity == 1 else "alerts"
+        said.append(f"for {write(capacity, 'count')} {alerts} per {fact.detail.get('per', 'day')}")
+    if fact.detail.get("value") is not None:
+        said.append(write(fact.detail["value"], str(fact.detail.get("unit", ""))))
     others = sorted(set(fact.detail) - set(DETAILS) - UNTOLD)
     for key in (*DETAILS, *others):
         value = fact.detail.get(key)
-        if value is None:
+        if value in (None, ""):
             continue
         form, unit = DETAILS.get(key, (key.replace("_", " ") + " {}", ""))
         plain = isinstance(value, str) and unit == ""

@@ -17,7 +17,8 @@ from foretell.errors import DataError
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]
 LARGEST_LOGIT = 12.0
-DAY_SECONDS = 86_400
+LEAST_SLOPE = 1e-3
+DAY_US = 86_400_000_000
 BLOCK = 1000
 """Rows of a review period where rows have no time."""
 
@@ -57,7 +58,7 @@ def calibrate(logits: Floats, labels: Labels, *, num_folds: int = 5, seed: int =
     """Fit Platt scaling and a smoothed isotonic map; keep the one with the lower cross-fitted log-loss.
 
     Args:
-        logits: raw log-odds [n] of rows that did not teach the model.
+        logits: raw log-odds [n] of rows that the model was not fitted on.
         labels: outcomes [n].
         num_folds: parts of the cross-fit.
 
@@ -69,10 +70,10 @@ def calibrate(logits: Floats, labels: Labels, *, num_folds: int = 5, seed: int =
     positives = int(labels.sum())
     if positives == 0 or positives == len(labels):
         raise DataError(
-            f"calibration needs both outcomes; {positives} of {len(labels)} choosing rows are positive",
+            f"calibration needs both outcomes; {positives} of {len(labels)} validation rows are positive",
             "raise split.valid_share or give a longer period",
         )
-    if positives < 2 * num_folds:
+    if min(positives, len(labels) - positives) < 2 * num_folds:
         return _platt(logits, labels)
     rng = np.random.default_rng(seed)
     fold = np.empty(len(labels), dtype=np.int64)
@@ -90,9 +91,13 @@ def calibrate(logits: Floats, labels: Labels, *, num_folds: int = 5, seed: int =
 
 def _platt(logits: Floats, labels: Labels) -> Calibration:
     model = LogisticRegression(C=1e4).fit(logits[:, None], labels)
-    slope = max(float(model.coef_[0, 0]), 1e-3)
+    slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
+    if slope < LEAST_SLOPE:
+        # Scores that do not rise with the outcome keep their order and tell the base rate.
+        slope = LEAST_SLOPE
+        intercept = float(logit(labels.mean()) - slope * logits.mean())
     raw = np.array([logits.min() - 1e-6, logits.max() + 1e-6])
-    calibrated = slope * raw + float(model.intercept_[0])
+    calibrated = slope * raw + intercept
     return Calibration(raw=tuple(raw.tolist()), calibrated=tuple(calibrated.tolist()), method="platt")
 
 
@@ -126,7 +131,9 @@ def wilson(positives: float, n: float, *, z: float = 1.96) -> tuple[float, float
     centre = share + z * z / (2 * n)
     spread = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
-    return max(0.0, float((centre - spread) / scale)), min(1.0, float((centre + spread) / scale))
+    # Rounding must not push an end past the share, nor past 0 or 1.
+    low, high = float((centre - spread) / scale), float((centre + spread) / scale)
+    return max(0.0, min(low, share)), min(1.0, max(high, share))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +148,7 @@ class ReliabilityBin:
 
 
 def reliability(probabilities: Floats, labels: Labels, *, num_bins: int = 12) -> tuple[ReliabilityBin, ...]:
-    """Return bins with equal numbers of positives, so that the rare top is seen as finely as the base."""
+    """Return bins of rising probability: half by rows, half by positives, so the rare top is resolved."""
     if len(labels) == 0:
         return ()
     order = np.argsort(probabilities, kind="stable")
@@ -190,7 +197,7 @@ def metrics(probabilities: Floats, labels: Labels) -> Mapping[str, float]:
 
 def periods(at_us: NDArray[np.int64], *, timed: bool) -> NDArray[np.int64]:
     """Return each row's review period [n]: its UTC day, or its block of a thousand rows without time."""
-    return at_us // (DAY_SECONDS * 1_000_000) if timed else np.arange(len(at_us), dtype=np.int64) // BLOCK
+    return at_us // DAY_US if timed else np.arange(len(at_us), dtype=np.int64) // BLOCK
 
 
 def room(capacity: int, num_rows: int, *, timed: bool) -> int:
@@ -223,7 +230,7 @@ def queue(
     *,
     capacity: int,
     timed: bool = True,
-    retire: bool = False,
+    away_until: NDArray[np.int64] | None = None,
     least: float = -np.inf,
 ) -> Queue:
     """Fill each period's review queue with the entities that score highest, each by its highest row.
@@ -235,13 +242,14 @@ def queue(
         entity: code of the thing that is reviewed (a card) [n].
         capacity: reviews per day, or per thousand rows without time.
         timed: whether periods are days; blocks of rows are reviewed by their size.
-        retire: an entity that a review found positive leaves the later queues: its card is blocked.
+        away_until: last period without a row's entity once a review found the row positive [n]: its card is
+            blocked. None: nobody leaves.
         least: lowest score worth a review.
 
     Source: card precision top-k of Le Borgne et al., Reproducible Machine Learning for Credit Card Fraud
     Detection (2022), ch. 4.
     """
-    retired: set[int] = set()
+    away: dict[int, int] = {}
     cutoff = np.full(len(scores), np.inf)
     queued: list[NDArray[np.int64]] = []
     shares: list[float] = []
@@ -249,18 +257,20 @@ def queue(
         best = rows[np.lexsort((rows, -scores[rows]))]
         best = best[np.sort(np.unique(entity[best], return_index=True)[1])]
         best = best[scores[best] >= least]
-        if retired:
-            best = best[~np.isin(entity[best], list(retired))]
+        if away:
+            number = period[rows[0]]
+            best = best[[away.get(code, number - 1) < number for code in entity[best].tolist()]]
         places = room(capacity, len(rows), timed=timed)
         best = best[:places]
-        positive = np.intersect1d(entity[best], entity[rows[labels[rows] == 1]])
-        if retire:
-            retired.update(positive.tolist())
+        found = rows[(labels[rows] == 1) & np.isin(entity[rows], entity[best])]
+        if away_until is not None:
+            for code, last in zip(entity[found].tolist(), away_until[found].tolist(), strict=True):
+                away[code] = max(last, away.get(code, last))
         if len(best):
             full = len(best) == places or least == -np.inf
             cutoff[rows] = scores[best[-1]] if full else least
         queued.append(best)
-        shares.append(len(positive) / places)
+        shares.append(len(np.unique(entity[found])) / places)
     rows = np.concatenate(queued) if queued else np.empty(0, dtype=np.int64)
     return Queue(rows=rows, cutoff=cutoff, precision=float(np.mean(shares)) if shares else 0.0)
 

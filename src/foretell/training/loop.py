@@ -130,7 +130,9 @@ def _steps(run: Run, batch_at: BatchAt, validate: Validate | None) -> Iterator[A
         spent = time.perf_counter() - started
         counts.seconds = before + spent
         left = spent / (counts.step - first) * (counts.steps - counts.step)
-        yield Advance(step=counts.step, steps=counts.steps, loss=loss, left_seconds=left)
+        yield Advance(
+            step=counts.step, steps=counts.steps, loss=loss, left_seconds=left, stopped=counts.stopped
+        )
 
 
 def _validation(run: Run, validate: Validate) -> float:

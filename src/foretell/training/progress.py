@@ -12,6 +12,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 LINE_SECONDS = 5.0
+ENDS = {"finished": "done", "patience": "done: the validation loss falls no more"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +25,13 @@ class Advance:
     """Training loss of the step, summed over the turns."""
     left_seconds: float
     """Estimate, from the pace of this process."""
+    stopped: str = ""
+    """Empty while steps are left, then `finished` or `patience`."""
 
     @property
     def text(self) -> str:
         share = 100 * self.step // self.steps
-        left = f"{duration(self.left_seconds)} left" if self.step < self.steps else "done"
+        left = ENDS.get(self.stopped, f"{duration(self.left_seconds)} left")
         return f"step {self.step:,} of {self.steps:,} ({share}%), loss {self.loss:.4g}, {left}"
 
 
@@ -71,7 +74,7 @@ def _lines(title: str, stream: TextIO) -> Progress:
 
     def show(advance: Advance) -> None:
         nonlocal last_at
-        if time.monotonic() - last_at >= LINE_SECONDS or advance.step == advance.steps:
+        if time.monotonic() - last_at >= LINE_SECONDS or advance.stopped:
             last_at = time.monotonic()
             stream.write(f"{title}: {advance.text}\n")
             stream.flush()

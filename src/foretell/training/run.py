@@ -107,7 +107,7 @@ class Run:
         else:
             counts.stale += 1
         counts.validations = (*counts.validations, loss)
-        if self.spec.patience and counts.stale >= self.spec.patience:
+        if self.spec.patience and counts.stale >= self.spec.patience and not counts.stopped:
             counts.stopped = "patience"
 
     def delivered(self) -> Mapping[str, Tensor]:

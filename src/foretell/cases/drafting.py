@@ -1,0 +1,46 @@
+"""From predictions and their evidence to the cases that may be opened, and to what the verifier refused."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from foretell import narration
+from foretell.cases.case import draft
+from foretell.records import Case, Evidence, Prediction
+from foretell.spec import NarrateSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The texts about one row that the verifier refused, by what was wrong with the last of them."""
+
+    id: str
+    """The row's identifier."""
+    writer: str
+    """Whose drafts were refused."""
+    fault: str
+    """The first finding that is not SUPPORTED, with the words it is about."""
+    told: bool
+    """Whether Foretell's own writer told the row instead; if not, the row has no case."""
+
+
+def cases_of(
+    predictions: Iterable[Prediction], evidence: Iterable[Evidence], spec: NarrateSpec
+) -> tuple[tuple[Case, ...], tuple[Refusal, ...]]:
+    """Return a case for each row that some writer told truthfully, and what was refused.
+
+    Raises:
+        SpecError: when the writer cannot be found.
+    """
+    cases, refused = [], []
+    for prediction, facts in zip(predictions, evidence, strict=True):
+        drafts = [*narration.drafts(facts, spec)]
+        narrative, verdict = drafts[-1]
+        told = narration.passes(narrative, verdict, spec)
+        if told:
+            cases.append(draft(prediction, facts, narrative, verdict))
+        replaced = told and len(drafts) > max(spec.attempts, 1)
+        if replaced or not told:
+            last, denied = drafts[-2] if replaced else drafts[-1]
+            fault = narration.fault(last, denied, spec)
+            refused.append(Refusal(id=prediction.id, writer=last.writer, fault=fault, told=told))
+    return tuple(cases), tuple(refused)
