@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Query as Parameter
 from fastapi import Request, Response
 
 from foretell.cases.case import narrative_from
@@ -59,9 +58,9 @@ def show(
     house: TheHouse,
     who: Who,
     case_id: CaseId,
-    queue: Annotated[str, Parameter(max_length=2000)] = "",
-    done: Annotated[str, Parameter(max_length=40)] = "",
-    about: Annotated[str, Parameter(max_length=200)] = "",
+    queue: str = "",
+    done: str = "",
+    about: str = "",
 ) -> Response:
     """Show a case with the forms that the person may send now."""
     return _page(request, house, who, house.desk.case(who.name, case_id), queue, done=done, about=about)
@@ -162,7 +161,7 @@ def _page(
         refused=refused,
         typed=refused.typed if refused is not None else {},
         notice=NOTICES.get(done, ""),
-        about=about,
+        about=about[:200],
         queue=text_of(replace(query, after="")),
         back=queue_address(replace(query, after="")),
         here=case_address(case.id, query),

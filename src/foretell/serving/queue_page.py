@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import Query as Parameter
 from fastapi import Request, Response
 
 from foretell.cases.people import Person
@@ -117,8 +116,8 @@ def show(
     request: Request,
     house: TheHouse,
     who: Who,
-    done: Annotated[str, Parameter(max_length=40)] = "",
-    case: Annotated[str, Parameter(max_length=200)] = "",
+    done: str = "",
+    case: str = "",
 ) -> Response:
     """Show one page of the queue."""
     query = query_of(request.url.query)
@@ -137,7 +136,7 @@ def show(
         status=200 if problem is None else 409,
         problem=problem,
         notice=NOTICES.get(done, ""),
-        about=case,
+        about=case[:200],
         query=query,
         lines=found.lines,
         needed=house.desk.needed([line.id for line in found.lines]),
