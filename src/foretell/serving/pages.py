@@ -37,7 +37,14 @@ class Place:
     permission: str
 
 
-PLACES: tuple[Place, ...] = (Place("/", "Queue", "read"),)
+PLACES: tuple[Place, ...] = (
+    Place("/", "Queue", "read"),
+    Place("/dashboard", "Dashboard", "export"),
+    Place("/log", "Log", "export"),
+    Place("/policy", "Policy", "read"),
+    Place("/people", "People", "people"),
+    Place("/keys", "My account", "read"),
+)
 """Where the bar at the top leads; each is shown to those who may go there."""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 
-from foretell.serving import api, assets, case_page, pages, queue_page
+from foretell.serving import admin_pages, api, assets, case_page, owner_pages, pages, queue_page
 from foretell.serving.security import ANYONE, SIGNED_IN, needs
 
 
@@ -58,6 +58,18 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/case", "comment", case_page.act, page=True),
     Route("POST", "/next", "claim", queue_page.next_case, page=True),
     Route("POST", "/views", "read", queue_page.keep_view, page=True),
+    Route("GET", "/dashboard", "export", owner_pages.dashboard, page=True),
+    Route("GET", "/log", "export", owner_pages.log, page=True),
+    Route("POST", "/log/check", "export", owner_pages.check, page=True),
+    Route("GET", "/policy", "read", admin_pages.policy, page=True),
+    Route("POST", "/policy", "policy", admin_pages.propose, page=True),
+    Route("POST", "/policy/close", "policy", admin_pages.close, page=True),
+    Route("GET", "/people", "people", admin_pages.people, page=True),
+    Route("POST", "/people", "people", admin_pages.save_person, page=True),
+    Route("GET", "/keys", SIGNED_IN, admin_pages.keys, page=True),
+    Route("POST", "/keys", SIGNED_IN, admin_pages.make_key, page=True),
+    Route("POST", "/keys/end", SIGNED_IN, admin_pages.end_key, page=True),
+    Route("POST", "/password", SIGNED_IN, admin_pages.set_password, page=True),
 )
 
 
