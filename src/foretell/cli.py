@@ -293,6 +293,7 @@ def decide(
 
 main.add_command(cli_desk.desk)
 main.add_command(cli_desk.log)
+main.add_command(cli_desk.replay)
 
 
 @main.command()

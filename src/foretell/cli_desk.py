@@ -1,4 +1,4 @@
-"""The commands of a desk: serve it, check its log, sign its log's head."""
+"""The commands of a desk: serve it, check its log, sign its log's head, make a case again."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from foretell.errors import AccessError, SpecError, StoreError
-from foretell.shell import database, run_option, say, store
+from foretell.errors import AccessError, ForetellError, SpecError, StoreError
+from foretell.shell import database, found, run_option, say, store
 
 if TYPE_CHECKING:
     from foretell.cases import Store
@@ -149,6 +149,26 @@ def log_sign(folder: Path | None, url: str, key_file: Path | None) -> None:
     if made:
         say(f"made the key {key_file}; its public part is {head.key}")
     click.echo(str(head))
+
+
+@click.command()
+@click.argument("case_id")
+@run_option
+def replay(case_id: str, folder: Path | None) -> None:
+    """Make one case again from the stored model and the data, and compare byte by byte.
+
+    Ends with exit code 1 when a byte differs.
+    """
+    from foretell.replaying import replay as made_again
+
+    done = made_again(found(folder), case_id)
+    click.echo(f"case {done.case}, model {done.model}")
+    for part in done.parts:
+        click.echo(f"{part.name:10}  {part.difference or f'the same {part.num_bytes:,} bytes'}")
+    if not done.passed:
+        raise ForetellError(
+            f"case '{case_id}' does not come out the same", "compare the versions in model/manifest.json"
+        )
 
 
 def checked(folder: Path | None, url: str, head: str = "") -> LogReport:

@@ -45,8 +45,8 @@ _WHOLE = (
     .where(events.c.case_id.in_(sa.bindparam("ids", expanding=True)))
     .order_by(events.c.seq)
 )
-ENDS_CLAIM = frozenset({"approved", "endorsed", "rejected", "escalated", "snoozed"})
-"""Events after which nobody holds the case."""
+ENDS_CLAIM = frozenset({"approved", "edited", "endorsed", "rejected", "escalated", "snoozed"})
+"""Events after which nobody holds the case: who edited it has done with it, too."""
 _RETURN = sa.delete(leases).where(leases.c.case_id == sa.bindparam("case"))
 _STREAM = {"yield_per": PAGE}
 _LOG = sa.select(events).order_by(events.c.seq).execution_options(**_STREAM)
@@ -263,14 +263,14 @@ class Store:
 
     # Reading
 
-    def case(self, case_id: str) -> Case:
-        """Return one case.
+    def case(self, case_id: str, *, as_opened: bool = False) -> Case:
+        """Return one case, as it stands or as it was opened.
 
         Raises:
             StoreError: when there is no such case, or its content was erased.
         """
-        with told(self._url), self._engine.connect() as connection:
-            found = _folded(connection, [case_id])
+        with self.reading() as connection:
+            found = _folded(connection, [case_id], as_opened=as_opened)
         if not found:
             raise no_case(case_id)
         return found[0]
@@ -373,7 +373,7 @@ class Store:
                 )
 
 
-def _folded(connection: Connection, ids: Sequence[str]) -> list[Case]:
+def _folded(connection: Connection, ids: Sequence[str], *, as_opened: bool = False) -> list[Case]:
     told_by: dict[str, dict[int, Event]] = {}
     pieces: dict[str, str] = {}
     for *event, name, body in connection.execute(_WHOLE, {"ids": ids}):
@@ -383,7 +383,9 @@ def _folded(connection: Connection, ids: Sequence[str]) -> list[Case]:
             past[row.seq] = row.event()
         if name is not None:
             pieces[name] = body
-    return [fold([*past.values()], pieces) for past in told_by.values()]
+    # The whole past is folded in any case, so that what was erased is not read back as it was opened.
+    whole = [fold([*past.values()], pieces) for past in told_by.values()]
+    return [fold(case.events[:1], pieces) for case in whole] if as_opened else whole
 
 
 def _given_back(case_id: str, connection: Connection, _rows: Sequence[EventRow]) -> None:

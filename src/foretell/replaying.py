@@ -1,0 +1,91 @@
+"""Replay: a case made again from its model and data, and compared byte by byte with what was opened."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from foretell import workflow
+from foretell.cases import Store
+from foretell.data.split import split
+from foretell.errors import CheckpointError, DataError
+from foretell.prediction.alerts import Alerts, alerts_of
+from foretell.prediction.folder import open_fitted
+from foretell.records import OWN, canonical
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of a case, as it was opened and as it was made again."""
+
+    name: str
+    """prediction, evidence or narrative."""
+    num_bytes: int
+    difference: str
+    """The first place at which they differ, with what stands there; empty when all bytes agree."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What making a case again gave."""
+
+    case: str
+    model: str
+    """Digest of the model folder's manifest."""
+    parts: tuple[Part, ...]
+
+    @property
+    def passed(self) -> bool:
+        return not any(part.difference for part in self.parts)
+
+
+def replay(folder: Path, case_id: str) -> Replay:
+    """Read the run's data again, score, explain and narrate one row, and compare with the opened case.
+
+    What a person edited later is not replayed: people are not repeatable. A text that another writer than
+    Foretell's own drafted is not written again either; its prediction and evidence are.
+
+    Raises:
+        StoreError: when there is no such case, or it was erased.
+        CheckpointError: when the folder holds another model than the one that scored the case.
+        DataError: when the data have changed, or the row is no alert in them.
+    """
+    with Store(f"sqlite:///{folder / 'cases.db'}", create=False) as store:
+        opened = store.case(case_id, as_opened=True)
+    fitted = open_fitted(folder / "model")
+    if fitted.digest != opened.prediction.model:
+        raise CheckpointError(
+            f"case '{case_id}' was scored by model {opened.prediction.model[:12]}; {folder / 'model'} holds "
+            f"{fitted.digest[:12]}",
+            "replay it in the folder of its own run",
+        )
+    dataset = workflow.read(fitted.spec)
+    scored = fitted.score(dataset, split(dataset).test)
+    alerts = alerts_of(fitted.spec, dataset, scored)
+    found = np.flatnonzero(dataset.ids[alerts.rows] == case_id)
+    if len(found) == 0:
+        raise DataError(
+            f"'{case_id}' is no alert in {fitted.spec.data.source} as it is now",
+            "replay it with the data of its run",
+        )
+    alone = Alerts(rows=alerts.rows[found], thresholds=alerts.thresholds[found])
+    (prediction,) = workflow.predictions_of(fitted, dataset, scored, alone)
+    (evidence,) = workflow.explain(fitted, dataset, scored, alone)
+    pairs = [("prediction", opened.prediction, prediction), ("evidence", opened.evidence, evidence)]
+    if opened.narrative.writer == OWN:
+        pairs.append(("narrative", opened.narrative, workflow.narrate(evidence, fitted.spec.narrate)[0]))
+    parts = tuple(_compared(name, canonical(was), canonical(now)) for name, was, now in pairs)
+    return Replay(case=case_id, model=fitted.digest, parts=parts)
+
+
+def _compared(name: str, was: bytes, now: bytes) -> Part:
+    if was == now:
+        return Part(name=name, num_bytes=len(was), difference="")
+    ends = zip(was, now, strict=False)
+    at = next((place for place, (one, other) in enumerate(ends) if one != other), min(len(was), len(now)))
+    shown = [text[max(at - 20, 0) : at + 40].decode(errors="backslashreplace") for text in (was, now)]
+    return Part(
+        name=name,
+        num_bytes=len(was),
+        difference=f"byte {at}: opened with '...{shown[0]}...', now '...{shown[1]}...'",
+    )
