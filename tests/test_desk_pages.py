@@ -141,7 +141,7 @@ def test_a_day_of_a_reviewer_needs_the_keyboard_alone(house, sit):
     dan = sit()
     dan.sign_in("dan")
     dan.press("n")
-    assert dan.at() == "r1"
+    assert dan.at() == "r1", dan.text()
     dan.page.keyboard.press("a")
     dan.press("Enter")
     assert kinds(house, "r1") == ["opened", "edited", "approved"]

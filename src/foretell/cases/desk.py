@@ -23,8 +23,6 @@ from foretell.records import Case, Decision, Narrative, Prediction, restore
 
 MOST_VIEWS = 50
 """Views that one person may save."""
-RELEASING = frozenset({"approve", "edit", "reject", "escalate", "snooze"})
-"""Decisions after which a case waits for somebody else, or for nobody."""
 _SAID = ("reason", "detail", "narrative")
 
 
