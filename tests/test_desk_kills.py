@@ -65,7 +65,7 @@ def work(port: int, cookie: str, waiting: list[tuple[str, str]], acknowledged: l
             case_id, content = waiting.pop()
             body = {"verb": "approve", "content": content}
             status, text, _ = ask(port, "POST", f"/api/case/decisions?id={case_id}", body, cookie)
-            # A decision that was written but not acknowledged before the last kill is refused as a second one.
+            # One that was written but not acknowledged before the last kill is refused as a second one.
             assert status in (200, 409), text
             if status == 200:
                 acknowledged.append(case_id)
