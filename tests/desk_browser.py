@@ -20,6 +20,7 @@ from foretell.cases.store import Store
 from foretell.narration.embedded import write
 from foretell.records import Case, Evidence, Fact
 from foretell.serving.app import create
+from foretell.serving.security import COOKIE
 from foretell.spec import NarrateSpec
 from foretell.verification import verify
 from report_samples import facts_of
@@ -110,6 +111,10 @@ class Seat:
         self.page.keyboard.press("Tab")
         self.page.keyboard.type(PASSWORD)
         self.press("Enter")
+
+    def enter(self, token: str) -> None:
+        """Come in with a session that was begun elsewhere."""
+        self.page.context.add_cookies([{"name": COOKIE, "value": token, "url": self.base}])
 
     def press(self, key: str) -> None:
         """Press a key that sends a form or follows a link, and wait for the page that comes."""

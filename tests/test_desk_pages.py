@@ -198,7 +198,7 @@ def test_what_a_stale_form_typed_is_kept(house, sit):
     opened(house, "r1")
     bob, cleo = sit(), sit()
     for seat, name in ((bob, "bob"), (cleo, "cleo")):
-        seat.sign_in(name)
+        seat.enter(house.accounts.sign_in(name, PASSWORD))
         seat.go("/case?id=r1")
     house.decide("cleo", "r1", "edit", text=another_text(house.store.case("r1")))
     bob.page.click("#act-reject summary")
@@ -224,7 +224,7 @@ def test_a_text_is_shown_and_never_followed(house, sit):
         house.desk.save_view("bob", text[:80], text)
     house.decide("bob", row, "comment", reason=HOSTILE[2])
     bob = sit()
-    bob.sign_in("bob")
+    bob.enter(house.accounts.sign_in("bob", PASSWORD))
     for path in ("/", f"/?text={HOSTILE[1]}", f"/?done={HOSTILE[0]}&case={HOSTILE[0]}"):
         bob.go(path)
         assert bob.page.title() == "Queue · Foretell desk"
@@ -243,7 +243,8 @@ def test_whom_the_policy_has_judge_first_sees_no_score(house, sit):
     house.decide("cleo", "r1", "comment", reason="It scores 90.0%, clearly fraud.")
     house.policy({"blind_share": 1.0, "salt": "x"})
     bob = sit()
-    bob.sign_in("bob")
+    bob.enter(house.accounts.sign_in("bob", PASSWORD))
+    bob.go("/")
     assert "judge first" in bob.text("table")
     for path in ("/", "/case?id=r1"):
         bob.go(path)
@@ -279,7 +280,8 @@ def test_every_page_can_be_read(house, sit, look):
     bob.go("/sign-in")
     assert bob.page.evaluate(OVERFLOW) <= 0
     assert bob.page.evaluate(CONTRAST)[1] == []
-    bob.sign_in("bob")
+    bob.enter(house.accounts.sign_in("bob", PASSWORD))
+    bob.go("/")
     assert "overdue by" in bob.text("table")
     hidden = next(line.id for line in house.desk.queue("bob", Query()).lines if line.probability is None)
     for path in ("/", "/?text=none", "/case?id=r0", f"/case?id={hidden}", "/case?id=none"):
@@ -300,7 +302,7 @@ def test_every_page_can_be_read(house, sit, look):
 def test_a_page_comes_with_all_it_needs_in_less_than_60_kb(house, sit):
     opened(house, *(f"r{number}" for number in range(60)))
     bob = sit()
-    bob.sign_in("bob")
+    bob.enter(house.accounts.sign_in("bob", PASSWORD))
     for path in ("/", "/case?id=r1"):
         network = bob.page.context.new_cdp_session(bob.page)
         network.send("Network.enable")

@@ -116,7 +116,10 @@ def _refused(case: Case, who: Person, form: Mapping[str, str], error: ForetellEr
     draft = narrative_from(form.get("text", ""), writer=who.name, length=case.narrative.length)
     verdict = verify(draft, case.evidence)
     omitted = [found.fault for found in verdict.findings if found.status == OMITTED and found.fault]
-    plain = VerdictError("the evidence does not support every sentence", "change what is marked below")
+    plain = VerdictError(
+        "the evidence does not support every sentence",
+        "change what the form marks, or keep it for a second person to accept",
+    )
     return Refused(
         plain,
         form,

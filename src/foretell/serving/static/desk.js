@@ -129,11 +129,15 @@
     });
   }
 
-  // A claim lasts while the page is open and in sight
+  // A claim lasts while somebody works with the page; who has left the desk lets it go, and the session too
 
   if (file?.dataset.held) {
+    let moved = Date.now();
+    for (const kind of ["keydown", "pointermove", "scroll"]) {
+      addEventListener(kind, () => { moved = Date.now(); }, { passive: true });
+    }
     setInterval(() => {
-      if (document.visibilityState === "visible") fetch(address("case/claim"), { method: "POST" }).catch(() => {});
+      if (Date.now() - moved < 600000) fetch(address("case/claim"), { method: "POST" }).catch(() => {});
     }, 30000);
   }
 })();
