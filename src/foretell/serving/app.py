@@ -14,6 +14,7 @@ from foretell.serving import routes
 from foretell.serving.api import Json
 from foretell.serving.faults import status_of
 from foretell.serving.house import House
+from foretell.serving.metrics import Meter, Metered
 from foretell.serving.pages import fault_page, wants_page
 from foretell.serving.security import Guard
 
@@ -29,9 +30,11 @@ def create(store: Store) -> FastAPI:
         redoc_url=None,
     )
     app.state.house = House.of(store)
+    app.state.meter = Meter()
     # What is packed may tell its length only to who can have it asked for: the cookie stays on this site.
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.add_middleware(Guard)
+    app.add_middleware(Metered, meter=app.state.meter)
     app.add_exception_handler(ForetellError, refused)
     app.add_exception_handler(RequestValidationError, unreadable)
     app.add_exception_handler(HTTPException, plain_fault)

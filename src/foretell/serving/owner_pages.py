@@ -17,7 +17,6 @@ from foretell.report.contents import ReliabilityBin
 from foretell.report.svg import (
     LEFT,
     RIGHT,
-    WIDTH,
     Scale,
     drawing,
     element,
@@ -174,5 +173,11 @@ def over_time(weeks: Sequence[Bin]) -> Markup:
         ("said", [each.predicted for each in weeks], "curve other-a"),
     ):
         marks.append(path([(x(place), y(value)) for place, value in zip(places, values, strict=True)], kind))
-        marks.append(text(min(RIGHT, WIDTH) - 2, y(values[-1]) - 8, name, anchor="end", kind=f"label {kind}"))
+        higher = values[-1] == max(weeks[-1].observed, weeks[-1].predicted)
+        at = (
+            y(values[-1]) - 10
+            if higher and (name == "found" or weeks[-1].observed != weeks[-1].predicted)
+            else y(values[-1]) + 20
+        )
+        marks.append(text(RIGHT - 2, at, name, anchor="end", kind=f"label {kind}"))
     return drawing(f"What the model said and people found, over {len(weeks)} weeks", HEIGHT, *marks)

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 
-from foretell.serving import admin_pages, api, assets, case_page, owner_pages, pages, queue_page
+from foretell.serving import admin_pages, api, assets, case_page, metrics, owner_pages, pages, queue_page
 from foretell.serving.security import ANYONE, SIGNED_IN, needs
 
 
@@ -47,6 +47,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/proposals", "policy", api.propose),
     Route("POST", "/api/proposals/confirm", "policy", api.confirm),
     Route("POST", "/api/proposals/withdraw", "policy", api.withdraw),
+    Route("GET", "/metrics", "read", metrics.metrics),
     Route("GET", "/api/log/head", "read", api.head),
     Route("GET", "/api/log/check", "export", api.check_log),
     Route("GET", "/static/{name}", ANYONE, assets.static, page=True),
