@@ -5,6 +5,7 @@ import pytest
 from case_material import behind, proposal, quoted, rows, told
 from desk_material import House
 from foretell.cases.people import Person
+from foretell.errors import StoreError
 
 pytest_plugins = ("case_fixtures",)
 
@@ -87,3 +88,12 @@ def test_dropped_tables_of_a_desk_are_found(house, url):
         pytest.skip("the server itself refuses then")
     behind(url, "DROP TABLE sessions", "DROP TABLE keys", "DROP TABLE people")
     assert "dropped bob was dropped from the table of people" in told(house.store)
+
+
+@pytest.mark.parametrize("subject", ["foretell:people", "foretell:policy"])
+def test_what_the_log_tells_of_the_desk_is_never_erased(house, subject):
+    house.policy({"hourly_limit": 7})
+    head = house.store.head()
+    with pytest.raises(StoreError, match="there is no case"):
+        house.store.erase(subject, "ada")
+    assert house.store.head() == head

@@ -162,21 +162,21 @@ class Check:
 
     def tell(self, event, body, pieces):
         """Follow what the events make of cases, people and keys."""
-        seq, actor_kind, case, names = event[0], event[3], event[4], body.get("contents", {})
+        seq, what, case, names = event[0], event[3], event[4], body.get("contents", {})
         opened, _, status = self.cases.get(case, (seq, 0, ""))
-        if actor_kind not in AFTER[status]:
-            text = f"a case that is {status or 'not there'} cannot be {actor_kind}"
+        if what not in AFTER[status]:
+            text = f"a case that is {status or 'not there'} cannot be {what}"
             self.fault(seq, "inserted", text, self.listed)
         else:
-            self.cases[case] = (opened, seq, AFTER[status][actor_kind])
+            self.cases[case] = (opened, seq, AFTER[status][what])
             stands = self.narratives.get(case)
             if stands is not None and body.get("on", stands) != stands:
                 self.fault(seq, "inserted", f"it is about another narrative of case {case}", self.listed)
             if "narrative" in names:
                 self.narratives[case] = names["narrative"]
-        if case == PEOPLE and actor_kind in pieces:
+        if case == PEOPLE and what in pieces:
             try:
-                self.roster(actor_kind, json.loads(pieces[actor_kind]))
+                self.roster(what, json.loads(pieces[what]))
             except BROKEN:
                 self.fault(seq, "inserted", "no desk tells so of people or keys", self.listed)
 

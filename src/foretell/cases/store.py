@@ -27,7 +27,7 @@ from foretell.cases.log import (
     named,
     salted,
 )
-from foretell.cases.names import nobody
+from foretell.cases.names import DESK_PREFIX, nobody
 from foretell.cases.policy import Policy
 from foretell.cases.roster import KeyRow, PersonRow
 from foretell.cases.rules import kind_of, refusal
@@ -214,7 +214,7 @@ class Store:
             raise error
         while True:
             past = tuple(self.events(case_id))
-            if not past:
+            if not past or case_id.startswith(DESK_PREFIX):
                 raise no_case(case_id)
             if past[-1].kind == "erased":
                 raise StoreError(f"case '{case_id}' was erased already, at {past[-1].at} by {past[-1].actor}")
