@@ -109,7 +109,7 @@ class Seat:
         self.go("/")
         self.page.keyboard.type(name)
         self.page.keyboard.press("Tab")
-        self.page.keyboard.type(PASSWORD)
+        self.page.keyboard.insert_text(PASSWORD)
         self.press("Enter")
 
     def enter(self, token: str) -> None:

@@ -33,6 +33,8 @@ DETAILS: Mapping[str, frozenset[str]] = {
     "snooze": frozenset({"until"}),
     "ask": frozenset({"person"}),
 }
+AFTER_JUDGEMENT = frozenset({"approve", "reject", "edit", "accept"})
+"""What needs one's own judgement first, where the policy asks for it; the answer to an edit tells the score."""
 JUDGEMENTS = ("positive", "negative")
 LONGEST_TEXT = 20_000
 LONGEST_SNOOZE = timedelta(days=90)
@@ -189,7 +191,7 @@ def unhurried(case: Case, decision: Decision, standing: Standing) -> ForetellErr
 
 def own_judgement(case: Case, decision: Decision, standing: Standing) -> ForetellError | None:
     """Where the policy asks for one's own judgement first, it comes before the decision."""
-    if not standing.handling.blind or not standing.signed_in or decision.verb not in ("approve", "reject"):
+    if not standing.handling.blind or not standing.signed_in or decision.verb not in AFTER_JUDGEMENT:
         return None
     if any(event.kind == "judged" and event.actor == decision.actor for event in case.events):
         return None
