@@ -34,7 +34,7 @@ DETAILS: Mapping[str, frozenset[str]] = {
     "ask": frozenset({"person"}),
 }
 AFTER_JUDGEMENT = frozenset({"approve", "reject", "edit", "accept"})
-"""What needs one's own judgement first, where the policy asks for it; the answer to an edit tells the score."""
+"""What needs one's own judgement first, where the policy asks for it; an edit's findings tell the score."""
 JUDGEMENTS = ("positive", "negative")
 LONGEST_TEXT = 20_000
 LONGEST_SNOOZE = timedelta(days=90)

@@ -54,7 +54,8 @@ def templates() -> Environment:
     made = environment().overlay(
         loader=ChoiceLoader([PackageLoader("foretell.serving"), PackageLoader("foretell.report")])
     )
-    made.globals = {**made.globals, "asset": address, "places": PLACES}
+    names: Any = {**made.globals, "asset": address, "places": PLACES}
+    made.globals = names
     return made
 
 
