@@ -17,6 +17,7 @@ from foretell.serving.assets import assets
 from foretell.serving.pages import local
 
 AXE = Path(os.environ.get("FORETELL_AXE", "node_modules/axe-core/axe.min.js"))
+"""Where `npm install --no-save axe-core` puts it; where it is not, the pages are checked without it."""
 HTML = {"accept": "text/html"}
 HOSTILE = (
     "<script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">",
