@@ -1,0 +1,163 @@
+"""Faults of authorisation, each planted by one change to the desk; the random walk must find every one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from foretell.cases import accounts, desk, entries, governance, people, queue, rules, standing, store
+from foretell.cases.ledger import nothing_against
+from foretell.cases.people import Person
+from foretell.cases.policy import Policy, PolicyRule
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def without(rule: Any) -> Plant:
+    """A rule is not asked."""
+    kept = tuple(each for each in rules.RULES if each is not rule)
+    return lambda patch: patch.setattr(rules, "RULES", kept)
+
+
+def also(what: str, role: str) -> Plant:
+    """A role may do what it may not."""
+    wider = {**people.PERMISSIONS, what: people.PERMISSIONS[what] | {role}}
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        for module in (people, standing):
+            patch.setattr(module, "PERMISSIONS", wider)
+
+    return plant
+
+
+def instead(owner: Any, name: str, value: Any) -> Plant:
+    """Something is replaced."""
+    return lambda patch: patch.setattr(owner, name, value)
+
+
+def handled(**more: Any) -> Plant:
+    """Every case is handled otherwise than the policy says."""
+    right = Policy.handling
+    return instead(Policy, "handling", lambda self, prediction: replace(right(self, prediction), **more))
+
+
+def stands(**more: Any) -> Plant:
+    """Something else seems to hold around a decision."""
+    right = standing.standing_of
+
+    def wrong(*args: Any) -> Any:
+        return replace(right(*args), **more)
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(store, "standing_of", wrong)
+
+    return plant
+
+
+def _stale_roster(patch: pytest.MonkeyPatch) -> None:
+    """Accounts and policy are read once and never again."""
+    right, kept = standing.roster, {}
+
+    def wrong(connection: Any) -> Any:
+        found = right(connection)
+        if len(found.accounts) < 9:
+            return found
+        return kept.setdefault(id(connection.engine.pool), found)
+
+    patch.setattr(standing, "roster", wrong)
+
+
+def _closed_work(patch: pytest.MonkeyPatch) -> None:
+    """Nobody asks whether an account is closed."""
+    right = people.permitted
+    for module in (rules, desk):
+        patch.setattr(module, "permitted", lambda person, what: right(replace(person, active=True), what))
+    sees = Person.sees
+    patch.setattr(Person, "sees", lambda self, team: sees(replace(self, active=True), team))
+
+
+def _stolen(self: desk.Desk, connection: Any, name: str, case_id: str) -> str:
+    """A claim takes the case from whoever holds it."""
+    connection.execute(queue.leases.delete().where(queue.leases.c.case_id == case_id))
+    return _LEASE(self, connection, name, case_id)
+
+
+def _any_confirmed(connection: Any) -> Any:
+    return tuple(replace(each, state="proposed") for each in _PROPOSALS(connection))
+
+
+def _anybody(connection: Any, name: str) -> Person:
+    """Every name is a person of its own, whoever owns it."""
+    return replace(standing.known_person(connection, name), owner="")
+
+
+_LEASE = desk.Desk._lease
+_PROPOSALS = governance.Governance._proposals
+_CASE = desk.Desk.case
+_PARTS = queue._parts
+
+FAULTS: dict[str, Plant] = {
+    "anybody decides anything": without(rules.known),
+    "a stale page decides": without(rules.current),
+    "a closed case is decided": without(rules.admitted),
+    "an edit changes nothing": without(rules.complete),
+    "a decision lacks its details": without(rules.detailed),
+    "a held case is decided": without(rules.held),
+    "no pace is too fast": without(rules.unhurried),
+    "nobody judges first": without(rules.own_judgement),
+    "authors approve": without(rules.four_eyes),
+    "flagged texts are approved": without(rules.supported),
+    "viewers approve": also("approve", "viewer"),
+    "viewers reject": also("reject", "viewer"),
+    "viewers edit": also("edit", "viewer"),
+    "viewers escalate": also("escalate", "viewer"),
+    "viewers judge": also("judge", "viewer"),
+    "viewers comment": also("comment", "viewer"),
+    "viewers snooze": also("snooze", "viewer"),
+    "viewers ask": also("ask", "viewer"),
+    "viewers claim": also("claim", "viewer"),
+    "viewers change accounts": also("people", "viewer"),
+    "viewers change the policy": also("policy", "viewer"),
+    "reviewers accept": also("accept", "reviewer"),
+    "reviewers change accounts": also("people", "reviewer"),
+    "reviewers change the policy": also("policy", "reviewer"),
+    "approvers change accounts": also("people", "approver"),
+    "approvers change the policy": also("policy", "approver"),
+    "administrators approve": also("approve", "administrator"),
+    "administrators claim": also("claim", "administrator"),
+    "closed accounts work": _closed_work,
+    "every team is seen": instead(Person, "sees", lambda self, team: self.active),
+    "second accounts are second people": instead(Person, "identity", property(lambda self: self.name)),
+    "the log's actors have no owner": instead(rules.Standing, "identity", lambda self, actor: actor),
+    "what changed meanwhile is not asked": instead(store.Store, "_still", lambda *args: None),
+    "approvals are forgotten": instead(rules, "approvers", lambda case, around: frozenset()),
+    "approvals outlive an edit": instead(rules, "since_edit", lambda case: case.events),
+    "one approval is enough": instead(
+        entries, "kind_of", lambda case, decision, around: rules.KIND_OF[decision.verb]
+    ),
+    "everybody ranks as approver": instead(
+        rules, "_ranks", lambda person: frozenset({"reviewer", "approver"})
+    ),
+    "escalated cases need nobody": instead(rules, "_needs", lambda person, role, why: None),
+    "the policy asks for one approval": handled(approvals=1),
+    "the policy asks for no approver": handled(approver="reviewer"),
+    "the policy knows no team": handled(team=""),
+    "the policy releases all": handled(released=True),
+    "the policy hides no score": handled(blind=False),
+    "every rule fits": instead(PolicyRule, "fits", lambda self, prediction: True),
+    "no claim is seen": stands(holder=""),
+    "accounts are read once": _stale_roster,
+    "claims are stolen": instead(desk.Desk, "_lease", _stolen),
+    "keys are made for anybody": instead(accounts.Accounts, "_owner", lambda self, by, name: nothing_against),
+    "proposers confirm": instead(governance, "known_person", _anybody),
+    "closed proposals are confirmed": instead(
+        governance.Governance, "_proposals", staticmethod(_any_confirmed)
+    ),
+    "the queue shows every team": instead(
+        queue, "_parts", lambda person, query, now: _PARTS(replace(person, teams=("*",)), query, now)
+    ),
+    "the score shows before the judgement": instead(
+        desk.Desk, "case", lambda self, name, case_id: replace(_CASE(self, name, case_id), hidden=False)
+    ),
+}
