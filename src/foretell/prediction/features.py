@@ -170,15 +170,16 @@ class Featurizer:
         kept_of[num_pending + keep] = np.arange(len(keep))
         kept = np.zeros((len(keep), len(self.plan.entities), self.plan.state_size), dtype=np.float32)
         width = self.plan.num_features
-        out = np.empty((num_pending + n, width), dtype=np.float32)
+        out = np.empty((num_pending + n, width + events.own.shape[1]), dtype=np.float32)
+        out[num_pending:, width:] = events.own
         numbers = np.concatenate([np.zeros((num_pending, events.numbers.shape[1])), events.numbers])
         num_arrived = stream.replay(
             state, touched, slots, numbers, at, labels, arrives_at, arrivals,
-            *self.plan.arrays(), *self.suspicion.arrays(), out, excused, kept_of, kept, num_pending,
+            *self.plan.arrays(), *self.suspicion.arrays(), out, width, excused, kept_of, kept, num_pending,
         )  # fmt: skip
         late = arrivals[num_arrived:]
         return Replayed(
-            features=np.concatenate([out[num_pending:], events.own], axis=1),
+            features=out[num_pending:],
             excused=excused[num_pending:],
             kept=kept,
             after=Snapshot(
