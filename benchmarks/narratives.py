@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -109,7 +110,7 @@ def main() -> None:
     for name in MUTATIONS:
         print(f"  {name:32} {made[name]:>7,}  missed {missed[name]}")
     result = {
-        "command": "python benchmarks/narratives.py " + " ".join(sys.argv[1:]),
+        "command": shlex.join(["python", *sys.argv]),
         "commit": ran,
         "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
         "python": platform.python_version(),

@@ -75,9 +75,24 @@ def kinds(house, row):
 def test_a_day_of_a_reviewer_needs_the_keyboard_alone(house, sit):
     opened(house, "r1", "r2", "r3", "r4")
     bob = sit()
-    keys = bob.page.keyboard
     bob.sign_in("bob")
     assert bob.text("h1") == "Queue"
+    edits(bob, house)
+    decides(bob, house)
+    finds_and_leaves(bob)
+
+    dan = sit()
+    dan.sign_in("dan")
+    dan.press("n")
+    assert dan.at() == "r1", dan.text()
+    dan.page.keyboard.press("a")
+    dan.press("Enter")
+    assert kinds(house, "r1") == ["opened", "edited", "approved"]
+
+
+def edits(bob, house):
+    """Read a sentence's facts, write what they do not support, then what they do."""
+    keys = bob.page.keyboard
     bob.press("n")
     assert bob.at() == "r1"
 
@@ -104,6 +119,10 @@ def test_a_day_of_a_reviewer_needs_the_keyboard_alone(house, sit):
     assert "another person must approve it" in bob.text(".notice")
     assert "You cannot approve it now" in bob.text("#approve")
 
+
+def decides(bob, house):
+    """Reject, snooze and comment, one case after the other."""
+    keys = bob.page.keyboard
     bob.press("n")
     assert bob.at() == "r2"  # what one wrote is left to others
     keys.press("r")
@@ -123,6 +142,10 @@ def test_a_day_of_a_reviewer_needs_the_keyboard_alone(house, sit):
     bob.press("Enter")
     assert "Ask her bank." in bob.text("table.history")
 
+
+def finds_and_leaves(bob):
+    """Search for a case, open it, look up the shortcuts, go back and sign out."""
+    keys = bob.page.keyboard
     bob.press("/")
     keys.type("r1")
     bob.press("Enter")
@@ -139,14 +162,6 @@ def test_a_day_of_a_reviewer_needs_the_keyboard_alone(house, sit):
     bob.press("Enter")
     bob.go("/case?id=r1")
     assert bob.text("h1") == "Sign in"
-
-    dan = sit()
-    dan.sign_in("dan")
-    dan.press("n")
-    assert dan.at() == "r1", dan.text()
-    dan.page.keyboard.press("a")
-    dan.press("Enter")
-    assert kinds(house, "r1") == ["opened", "edited", "approved"]
 
 
 def test_the_same_work_is_done_without_any_script(house, sit):

@@ -32,7 +32,6 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "accept": frozenset({"approver"}),
     "export": frozenset({"approver", "administrator"}),
     "erase": frozenset({"administrator"}),
-    "plant": frozenset({"administrator"}),
     "people": frozenset({"administrator"}),
     "policy": frozenset({"administrator"}),
 }

@@ -15,7 +15,7 @@ from foretell.lookup import unknown
 from foretell.records import Prediction, plain
 
 MOST_APPROVALS = 5
-REASONS = ("true_alert", "false_alarm", "duplicate", "not_enough_evidence", "other")
+REASONS = ("false_alarm", "duplicate", "not_enough_evidence", "other")
 RELEASES = ("people", "auto")
 APPROVERS = ("reviewer", "approver")
 
@@ -71,8 +71,6 @@ class Policy:
     """Share of what would be released automatically that people see all the same."""
     blind_share: float = 0.0
     """Share of the cases whose reviewer judges before the score and its reasons are shown."""
-    planted_share: float = 0.0
-    """Share of known-answer cases among those handed out, as far as some were planted."""
     hourly_limit: int = 0
     """Decisions that one person may take within an hour; 0: no limit."""
     lease_minutes: float = 15.0
@@ -219,7 +217,6 @@ _RULE: Mapping[str, tuple[Any, str]] = {
 _POLICY: Mapping[str, tuple[Any, str]] = {
     "audit_share": _SHARE,
     "blind_share": _SHARE,
-    "planted_share": _SHARE,
     "hourly_limit": _whole(0, 1_000_000),
     "lease_minutes": _number(1.0, 24.0 * 60),
     "reasons": (

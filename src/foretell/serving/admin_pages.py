@@ -27,7 +27,6 @@ NOTICES: Mapping[str, str] = {
 WORDS: Mapping[str, str] = {
     "audit_share": "Sampled for people, of what is released automatically",
     "blind_share": "Judged before the score is shown",
-    "planted_share": "Known-answer cases among those handed out",
     "hourly_limit": "Decisions of one person within an hour (0: no limit)",
     "lease_minutes": "Minutes that a claimed case stays with its reviewer",
     "reasons": "Reason codes of a rejection",
