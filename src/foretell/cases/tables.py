@@ -14,7 +14,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 VERSION_TABLE = "foretell_version"
 # In SQLite only INTEGER PRIMARY KEY is the row's own number, which costs no second index.
 SEQ = BigInteger().with_variant(Integer(), "sqlite")
@@ -139,4 +139,19 @@ sessions = Table(
     Column("seen_at", Text, nullable=False),
     Column("until", Text, nullable=False),
     Index("sessions_by_person", "person"),
+)
+# How far each webhook has come, and its secret. Where it leads and who allowed it, the log tells.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", SEQ, ForeignKey("events.seq"), primary_key=True, autoincrement=False),
+    Column("secret", Text, nullable=False),
+    Column("sent", SEQ, nullable=False),
+    Column("delivered", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", Text, nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("next_at", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("until", Text, nullable=False),
 )
