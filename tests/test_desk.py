@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from random import Random
 
 import pytest
 
@@ -128,6 +129,32 @@ def test_own_judgement_comes_before_the_score(house):
     assert not house.desk.case("bob", "r1").hidden
     assert house.desk.case("cleo", "r1").hidden
     assert house.decide("bob", "r1", "approve").status == "approved"
+
+
+@pytest.mark.parametrize("text", ["", "r"])
+@pytest.mark.parametrize("share", [0.3, 0.97])
+def test_no_order_and_no_further_page_tells_a_score_that_is_to_be_judged_first(tmp_path, share, text):
+    told = []
+    for scores in (Random(1), Random(2)):
+        house = House(f"sqlite:///{tmp_path}/{len(told)}.db")
+        house.policy({"blind_share": share, "salt": "x"})
+        blind = house.store.policy().sampled
+        known = Random(0)
+        for number in range(60):
+            row, shown = f"r{number}", known.random()
+            house.open(row, probability=scores.random() if blind("blind", row, share) else shown)
+        pages, after = [], ""
+        while not pages or after:
+            pages.append(house.desk.queue("bob", Query(sort="score", text=text, limit=7, after=after)))
+            after = pages[-1].next
+        told.append((pages, house.desk.next_case("bob", Query(sort="score", text=text))))
+        lines = [line for page in pages for line in page.lines]
+        assert len({line.id for line in lines}) == len(lines) == 60
+        seen = [line.probability for line in lines if line.probability is not None]
+        assert 0 < len(seen) < 60
+        assert share > 0.9 or seen == sorted(seen, reverse=True)
+        house.store.close()
+    assert told[0] == told[1]
 
 
 def test_low_risk_is_released_by_the_policy_except_what_the_audit_samples(house):

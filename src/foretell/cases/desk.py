@@ -82,13 +82,7 @@ class Desk:
         """
         with self.store.reading() as connection:
             person = self._person(connection, name, "read")
-            found = queue.page(connection, person, query, self._now())
-            policy = policy_in_force(connection)
-            if not policy.blind_share or not person.may("approve"):
-                return found
-            return queue.hidden(
-                connection, found, name, lambda case_id: policy.sampled("blind", case_id, policy.blind_share)
-            )
+            return queue.page(connection, person, query, self._now(), _veil(connection, person))
 
     def count(self, name: str, query: Query) -> int:
         """Return how many cases a query finds; counting stops at `queue.COUNTED`."""
@@ -194,8 +188,9 @@ class Desk:
         with self.store.alone() as connection:
             person = self._person(connection, name, "claim")
             going = replace(query, after="", limit=queue.MOST_LINES)
+            veil = _veil(connection, person)
             while True:
-                found = queue.page(connection, person, going, now)
+                found = queue.page(connection, person, going, now, veil)
                 passed = _passed_on(connection, name, [line.id for line in found.lines])
                 for line in found.lines:
                     free = line.status in ("open", "escalated") and line.holder in ("", name)
@@ -268,6 +263,19 @@ class Desk:
         if (error := permitted(person, what)) is not None:
             raise error
         return person
+
+
+def _veil(connection: Connection, person: Person) -> queue.Veil | None:
+    """Return what hides the scores that a person is to judge first; None when there are none."""
+    policy = policy_in_force(connection)
+    if not policy.blind_share or not person.may("approve"):
+        return None
+    return queue.Veil(
+        connection,
+        person.name,
+        lambda case_id: policy.sampled("blind", case_id, policy.blind_share),
+        policy.blind_share,
+    )
 
 
 def _said(connection: Connection, case_id: str) -> Mapping[int, Mapping[str, Any]]:

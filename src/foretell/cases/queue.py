@@ -9,7 +9,7 @@ of a hundred does.
 import base64
 import heapq
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Any
@@ -35,6 +35,14 @@ SORTS: Mapping[str, tuple[tuple[str, bool], ...]] = {
 MOST_LINES = 200
 MOST_FOUND = 500
 """Cases that one search, or one list of what is flagged or asked, looks at."""
+VEILED = ("open", "escalated")
+"""Statuses in which somebody may have to judge a case before its score is shown."""
+NO_SCORE = -1.0
+"""Stands for a score that is not shown, below every other."""
+MOST_VEILED = 0.9
+"""Where more than this share is to be judged first there is no order of scores: the newest come first."""
+READ, MOST_READ = 500, 4000
+"""Lines that are looked through at a time for veiled ones, and for one page at most."""
 COUNTED = 1000
 """Where counting stops: beyond it nobody needs the number, and counting would cost what the queue holds."""
 
@@ -71,9 +79,9 @@ class Line:
     status: str
     team: str
     headline: str
-    """First sentence of the text; empty, and the probability None, while one is to judge for oneself."""
+    """First sentence of the text; empty, like all that tells the score, while one is to judge for oneself."""
     probability: float | None
-    alert: bool
+    alert: bool | None
     happened_at: str
     opened_at: str
     due_at: str
@@ -111,36 +119,140 @@ def checked(query: Query) -> Query:
     return query
 
 
-def page(connection: Connection, person: Person, query: Query, now: str) -> Page:
+class Veil:
+    """The scores that a person is not to see yet: those of cases which they are to judge first."""
+
+    def __init__(self, connection: Connection, name: str, blind: Callable[[str], bool], share: float) -> None:
+        self._connection, self._name, self._blind, self.share = connection, name, blind, share
+
+    def over(self, rows: Sequence[Any]) -> set[str]:
+        """Return which of the cases are veiled."""
+        asked = [row.id for row in rows if row.status in VEILED and self._blind(row.id)]
+        seen: set[str] = set()
+        for some in parts(asked):
+            judged = sa.select(events.c.case_id).where(
+                events.c.case_id.in_(some), events.c.actor == self._name, events.c.kind == "judged"
+            )
+            seen |= {*self._connection.scalars(judged)}
+        return {*asked} - seen
+
+
+def page(connection: Connection, person: Person, query: Query, now: str, veil: Veil | None = None) -> Page:
     """Return one page of what a person sees.
+
+    What the veil is over has no score there, and in the order of scores it comes last, the newest first:
+    neither its place nor the address of the next page tells what the model made of it.
 
     Raises:
         DecisionError: when the query has no meaning.
     """
+    if veil is not None and query.sort == "score" and veil.share > MOST_VEILED:
+        query = replace(query, sort="newest")
     keys = SORTS[checked(query).sort]
-    down = keys[0][1]  # the keys of one order all go the same way, so that one comparison of tuples is enough
-    by = _key(keys)
+    place = _place(query)
     few = _few(connection, person, query, now)
-    if few is None:
-        each = [
-            connection.execute(part.limit(query.limit + 1)).all() for part in _ordered(person, query, now)
-        ]
-        found = list(islice(heapq.merge(*each, key=by, reverse=down), query.limit + 1))
-    else:
-        place = _place(query)
+    if few is not None:
+        gone = veil.over(few) if veil is not None else set()
+        by, down = _key(keys, gone), keys[0][1]
         rest = [row for row in few if not place or (by(row) < place if down else by(row) > place)]
         found = sorted(rest, key=by, reverse=down)[: query.limit + 1]
+        reached = None
+    elif veil is not None and query.sort == "score":
+        found, reached = _scored(connection, person, query, now, veil)
+    else:
+        statements = list(_parts(person, query, now))
+        found = list(islice(_merged(connection, statements, keys, place, query.limit + 1), query.limit + 1))
+        reached = None
     shown = found[: query.limit]
-    more = len(found) > query.limit
+    gone = veil.over(shown) if veil is not None else set()
+    if len(found) > query.limit:
+        reached = _key(keys, gone)(shown[-1])
     return Page(
-        lines=_lines(connection, shown, now),
-        next=_written(query, [getattr(shown[-1], column) for column, _ in keys]) if more else "",
+        lines=tuple(_veiled(line) if line.id in gone else line for line in _lines(connection, shown, now)),
+        next=_written(query, reached) if reached else "",
     )
+
+
+def _scored(
+    connection: Connection, person: Person, query: Query, now: str, veil: Veil
+) -> tuple[list[Any], tuple[Any, ...] | None]:
+    """Return the page's lines and one more in the order of known scores, then what is veiled.
+
+    The second value is where reading was given up, when it was.
+    """
+    keys, place, size = SORTS["score"], _place(query), query.limit + 1
+    found: list[Any] = []
+    if not place or place[0] >= 0:
+        rows = _merged(connection, list(_parts(person, query, now)), keys, place, size)
+        while len(found) < size and (some := list(islice(rows, size))):
+            gone = veil.over(some)
+            found += [row for row in some if row.id not in gone]
+        place = ()
+    statuses = [status for status in VEILED if status in _statuses(query)]
+    statements = [part for status in statuses for part in _parts(person, replace(query, status=status), now)]
+    rows = _merged(connection, statements, SORTS["newest"], place[1:], READ)
+    for _ in range(MOST_READ // READ):
+        if len(found) >= size or not (some := list(islice(rows, READ))):
+            return found[:size], None
+        gone = veil.over(some)
+        found += [row for row in some if row.id in gone]
+    return found[:size], (NO_SCORE, some[-1].opened)
+
+
+def _merged(
+    connection: Connection,
+    statements: Sequence[sa.Select],
+    keys: tuple[tuple[str, bool], ...],
+    place: tuple[Any, ...],
+    size: int,
+) -> Iterator[Any]:
+    """Yield the rows of all statements in one order from a place on; each is read `size` rows at a time."""
+    walks = [_walk(connection, statement, keys, place, size) for statement in statements]
+    return heapq.merge(*walks, key=_key(keys), reverse=keys[0][1])
+
+
+def _walk(
+    connection: Connection,
+    statement: sa.Select,
+    keys: tuple[tuple[str, bool], ...],
+    place: tuple[Any, ...],
+    size: int,
+) -> Iterator[Any]:
+    # The keys of one order all go the same way, so that one comparison of tuples is enough.
+    columns, down = [cases.c[name] for name, _ in keys], keys[0][1]
+    ordered = statement.order_by(*(column.desc() if down else column for column in columns)).limit(size)
+    while True:
+        going = ordered
+        if place:
+            row, last = sa.tuple_(*columns), sa.tuple_(*map(sa.literal, place))
+            going = going.where(row < last if down else row > last)
+        rows = connection.execute(going).all()
+        yield from rows
+        if len(rows) < size:
+            return
+        place = _key(keys)(rows[-1])
+
+
+def _key(
+    keys: tuple[tuple[str, bool], ...], gone: Collection[str] = frozenset()
+) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what tells a row's place in an order; a case that is `gone` has no score there."""
+
+    def place(row: Any) -> tuple[Any, ...]:
+        return tuple(
+            NO_SCORE if name == "probability" and row.id in gone else getattr(row, name) for name, _ in keys
+        )
+
+    return place
+
+
+def _veiled(line: Line) -> Line:
+    return replace(line, probability=None, headline="", alert=None, rule="")
 
 
 def count(connection: Connection, person: Person, query: Query, now: str) -> int:
     """Return how many cases a query finds; counting stops at `COUNTED`."""
-    few = _few(connection, person, checked(query), now)
+    few = _few(connection, person, checked(replace(query, after="")), now)
     if few is not None:
         return min(len(few), COUNTED)
     total = 0
@@ -206,22 +318,6 @@ def _parts(person: Person, query: Query, now: str) -> Iterator[sa.Select]:
         yield part if team is None else part.where(cases.c.team == team)
 
 
-def _ordered(person: Person, query: Query, now: str) -> Iterator[sa.Select]:
-    keys, place = SORTS[query.sort], _place(query)
-    columns = [cases.c[name] for name, _ in keys]
-    order = [column.desc() if down else column for column, (_, down) in zip(columns, keys, strict=True)]
-    for part in _parts(person, query, now):
-        going = part
-        if place:
-            row, last = sa.tuple_(*columns), sa.tuple_(*map(sa.literal, place))
-            going = going.where(row < last if keys[0][1] else row > last)
-        yield going.order_by(*order)
-
-
-def _key(keys: tuple[tuple[str, bool], ...]) -> Callable[[Any], tuple[Any, ...]]:
-    return lambda row: tuple(getattr(row, name) for name, _ in keys)
-
-
 def _lines(connection: Connection, rows: Sequence[Any], now: str) -> tuple[Line, ...]:
     wanted = [row.id for row in rows]
     held = sa.select(leases).where(leases.c.case_id.in_(wanted), leases.c.until > now)
@@ -246,23 +342,6 @@ def _lines(connection: Connection, rows: Sequence[Any], now: str) -> tuple[Line,
         )
         for row in rows
     )
-
-
-def hidden(
-    connection: Connection, found: Page, name: str, blind: Callable[[str], bool], what: str = "judged"
-) -> Page:
-    """Return the page without the scores that a person is to judge for themselves first."""
-    asked = [line.id for line in found.lines if line.status in ("open", "escalated") and blind(line.id)]
-    if not asked:
-        return found
-    done = sa.select(events.c.case_id).where(
-        events.c.case_id.in_(asked), events.c.actor == name, events.c.kind == what
-    )
-    unseen = {*asked} - {*connection.scalars(done)}
-    lines = (
-        replace(line, probability=None, headline="") if line.id in unseen else line for line in found.lines
-    )
-    return replace(found, lines=tuple(lines))
 
 
 def _written(query: Query, place: Sequence[Any]) -> str:

@@ -1,5 +1,6 @@
 """The HTTP API: one function per route, each a thin hand to the desk, the accounts or the governance."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
@@ -10,15 +11,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from foretell.cases.case import narrative_from
 from foretell.cases.desk import Shown
 from foretell.cases.people import Person
+from foretell.cases.planted import MOST_PLANTED
 from foretell.cases.policy import as_data
 from foretell.cases.queue import COUNTED, MOST_LINES, Query
+from foretell.cases.rules import JUDGEMENTS
 from foretell.errors import DecisionError
 from foretell.records import Case, Decision, canonical, plain
 from foretell.serving.security import COOKIE, TheHouse, Who, same_site
 from foretell.verification.verdict import verify
 
-HIDDEN_KINDS = frozenset({"score", "threshold", "reliability", "attribution", "past_event", "counterfactual"})
-"""Facts that tell the score, or why it is what it is."""
+BLIND_KINDS = frozenset({"term", "entity", "instant", "input", "history"})
+"""Facts that are shown to whom is to judge first: what happened, not what the model made of it."""
 
 CaseId = Annotated[str, Parameter(alias="id", max_length=200, description="The case's id.")]
 Text = Annotated[str, Field(max_length=20_000)]
@@ -84,6 +87,10 @@ class NewKey(Body):
 class Proposed(Body):
     policy: dict[str, Any]
     reason: Text = ""
+
+
+class Answers(Body):
+    answers: dict[Short, Literal["positive", "negative"]] = Field(min_length=1, max_length=MOST_PLANTED)
 
 
 def health(house: TheHouse) -> dict[str, str]:
@@ -161,7 +168,7 @@ def seen(shown: Shown) -> dict[str, Any]:
 
 def blinded(case: Case) -> dict[str, Any]:
     """Return a case without its score, and without what was said because of it."""
-    kept = [fact for fact in case.evidence.facts if fact.kind not in HIDDEN_KINDS]
+    kept = [fact for fact in case.evidence.facts if fact.kind in BLIND_KINDS]
     prediction = plain(case.prediction)
     for name in ("probability", "logit", "threshold", "alert", "abstained"):
         del prediction[name]
@@ -292,6 +299,23 @@ def confirm(house: TheHouse, who: Who, proposal: int) -> Any:
 def withdraw(house: TheHouse, who: Who, proposal: int) -> Any:
     """Take a proposal back."""
     house.governance.withdraw(who.name, proposal)
+    return _json({})
+
+
+def planted(house: TheHouse, who: Who) -> Any:
+    """Return the planted cases with their true outcomes."""
+    return _json(outcomes(house.planting.answers(who.name)))
+
+
+def outcomes(answers: Mapping[str, bool]) -> dict[str, str]:
+    """Return the answers in the words in which they are given."""
+    return {case_id: JUDGEMENTS[0 if positive else 1] for case_id, positive in answers.items()}
+
+
+def plant(house: TheHouse, who: Who, body: Answers) -> Any:
+    """Seal the true outcomes of cases that nobody has touched yet."""
+    answers = {case_id: said == JUDGEMENTS[0] for case_id, said in body.answers.items()}
+    house.planting.plant(who.name, answers)
     return _json({})
 
 

@@ -16,7 +16,7 @@ from foretell.records import OMITTED, Case, Decision
 from foretell.report import timelines_of
 from foretell.report.contents import Example
 from foretell.report.views import Sentence, sentences
-from foretell.serving.api import CaseId
+from foretell.serving.api import BLIND_KINDS, CaseId
 from foretell.serving.faults import status_of
 from foretell.serving.house import House
 from foretell.serving.pages import Typed, go, render
@@ -32,8 +32,6 @@ from foretell.serving.queue_page import (
 from foretell.serving.security import TheHouse, Who, check_form
 from foretell.verification.verdict import verify
 
-BLIND_KINDS = ("term", "entity", "instant", "input", "history")
-"""Facts that are shown to whom is to judge first: what happened, not what the model made of it."""
 SNOOZES: Mapping[str, str] = {"1": "1 hour", "4": "4 hours", "24": "1 day", "72": "3 days", "168": "1 week"}
 ONWARD = frozenset({"approve", "reject", "escalate", "snooze"})
 """What sends its author on to the next case."""
