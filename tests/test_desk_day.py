@@ -1,4 +1,4 @@
-"""One day of a desk over HTTP: SQLite and PostgreSQL keep the same bytes, and every check of the log holds."""
+"""One day of a desk over HTTP: SQLite and PostgreSQL keep the same bytes, and each check of the log holds."""
 
 import hashlib
 import os
