@@ -79,6 +79,7 @@ FACT_KINDS: Mapping[str, str] = {
     "check": "what the owner asks to check next when a factor is among the strongest",
     "glossary": "why a factor matters, in the owner's words",
     "model": "the model that scored: its name; detail: fitted_until, average_precision",
+    "sample": "why a row that is no alert became a case: value = share drawn at random; detail: of = how many",
 }
 
 
@@ -171,7 +172,7 @@ class Event:
     actor: str
     kind: str
     """Of a case: opened, approved, endorsed, edited, accepted, rejected, escalated, released, judged,
-    snoozed, asked, commented, erased. Of the desk: person, key, proposed, confirmed, withdrawn."""
+    snoozed, asked, commented, erased. Of the desk: person, key, proposed, confirmed, withdrawn, planted."""
     case: str
     body: Mapping[str, Any]
     previous: str

@@ -24,7 +24,7 @@ GENESIS = "0" * 64
 PEOPLE = "foretell:people"
 BROKEN = (TypeError, ValueError, KeyError, AttributeError, RecursionError)
 WORK = ("endorsed", "edited", "accepted", "judged", "snoozed", "asked", "commented")
-DESK = dict.fromkeys(("person", "key", "proposed", "confirmed", "withdrawn"), "desk")
+DESK = dict.fromkeys(("person", "key", "proposed", "confirmed", "withdrawn", "planted"), "desk")
 CLOSING = {"approved": "approved", "rejected": "rejected", "erased": "erased"}
 AFTER = {  # status of a case -> event that it admits -> status after it
     "": {"opened": "open", **DESK},

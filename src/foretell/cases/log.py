@@ -26,7 +26,7 @@ CHECK = "check the log: foretell log verify"
 
 _WORK = ("endorsed", "edited", "accepted", "judged", "snoozed", "asked", "commented")
 _ENDS = {"approved": "approved", "rejected": "rejected", "erased": "erased"}
-_DESK = dict.fromkeys(("person", "key", "proposed", "confirmed", "withdrawn"), "desk")
+_DESK = dict.fromkeys(("person", "key", "proposed", "confirmed", "withdrawn", "planted"), "desk")
 STATUS_AFTER: Mapping[str, Mapping[str, str]] = {
     "": {"opened": "open", **_DESK},
     "open": {**dict.fromkeys(_WORK, "open"), **_ENDS, "escalated": "escalated", "released": "released"},

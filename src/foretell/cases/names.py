@@ -8,8 +8,8 @@ from foretell.records import OWN
 RESERVED = frozenset({"foretell", OWN})
 """What the log and the narratives call the software itself; nobody decides under these names."""
 DESK_PREFIX = "foretell:"
-"""What the log's own subjects are called: foretell:people, foretell:policy. No case is named so."""
-PEOPLE, POLICY = DESK_PREFIX + "people", DESK_PREFIX + "policy"
+"""What the log's own subjects are called, as in foretell:people. No case is named so."""
+PEOPLE, POLICY, PLANTED = DESK_PREFIX + "people", DESK_PREFIX + "policy", DESK_PREFIX + "planted"
 
 
 def nobody(actor: str) -> DecisionError | None:

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from foretell.cases.accounts import Accounts
 from foretell.cases.desk import Desk
 from foretell.cases.governance import Governance
+from foretell.cases.planted import Planting
 from foretell.cases.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """One store, its accounts, its desk and its policy."""
+    """One store, its accounts, its desk, its policy and its planted cases."""
 
     store: Store
     accounts: Accounts
     desk: Desk
     governance: Governance
+    planting: Planting
 
     @classmethod
     def of(cls, store: Store) -> "House":
-        return cls(store, Accounts(store), Desk(store), Governance(store))
+        return cls(store, Accounts(store), Desk(store), Governance(store), Planting(store))

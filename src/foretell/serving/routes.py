@@ -47,6 +47,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/proposals", "policy", api.propose),
     Route("POST", "/api/proposals/confirm", "policy", api.confirm),
     Route("POST", "/api/proposals/withdraw", "policy", api.withdraw),
+    Route("GET", "/api/planted", "plant", api.planted),
+    Route("POST", "/api/planted", "plant", api.plant),
     Route("GET", "/metrics", "read", metrics.metrics),
     Route("GET", "/api/log/head", "read", api.head),
     Route("GET", "/api/log/check", "export", api.check_log),
