@@ -34,6 +34,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "erase": frozenset({"administrator"}),
     "people": frozenset({"administrator"}),
     "policy": frozenset({"administrator"}),
+    "webhooks": frozenset({"administrator"}),
     "plant": frozenset({"administrator"}),
 }
 """What is done -> the roles that may do it. Who administers a desk does not decide its cases by that."""
