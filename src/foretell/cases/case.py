@@ -19,6 +19,7 @@ from foretell.records import (
     canonical,
     restore,
 )
+from foretell.units import instant
 
 SENTENCE_END = re.compile(r"(?<=[.!?]) (?=\S)")
 
@@ -66,7 +67,7 @@ def fold(events: Sequence[Event], contents: Mapping[str, str]) -> Case:
     for event in events[1:]:
         if event.kind == "erased":
             raise StoreError(
-                f"the content of case '{event.case}' was erased at {event.at} by {event.actor}",
+                f"the content of case '{event.case}' was erased on {instant(event.at)} by {event.actor}",
                 "only its events remain, in the log",
             )
     try:

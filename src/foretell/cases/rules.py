@@ -11,6 +11,7 @@ from foretell.cases.policy import REASONS, Handling
 from foretell.errors import DecisionError, ForetellError, NotFoundError
 from foretell.lookup import unknown
 from foretell.records import Case, Decision, Event
+from foretell.units import instant
 
 KIND_OF: Mapping[str, str] = {
     "approve": "approved",
@@ -92,7 +93,7 @@ def current(case: Case, decision: Decision, standing: Standing) -> ForetellError
             "show the case and decide on what it says",
         )
     return DecisionError(
-        f"case '{case.id}' has changed: {edits[-1].actor} edited its narrative at {edits[-1].at}",
+        f"case '{case.id}' has changed: {edits[-1].actor} edited its narrative on {instant(edits[-1].at)}",
         "show the case again and decide on what it says now",
     )
 
@@ -105,9 +106,9 @@ def admitted(case: Case, decision: Decision, standing: Standing) -> ForetellErro
         return None
     last = next(event for event in reversed(case.events) if event.kind == case.status)
     return DecisionError(
-        f"case '{case.id}' is closed to '{decision.verb}': {last.actor} {last.kind} it at {last.at}"
+        f"case '{case.id}' is closed to '{decision.verb}': {last.actor} {last.kind} it on {instant(last.at)}"
         if case.status in ("approved", "rejected", "released")
-        else f"case '{case.id}' is {case.status} already, by {last.actor} at {last.at}",
+        else f"case '{case.id}' is {case.status} already, by {last.actor} on {instant(last.at)}",
         f"it takes: {', '.join(verb for verb in KIND_OF if KIND_OF[verb] in STATUS_AFTER[case.status])}",
     )
 

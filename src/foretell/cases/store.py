@@ -35,6 +35,7 @@ from foretell.cases.standing import policy_in_force, standing_of
 from foretell.cases.tables import cases, contents, events, heads, keys, leases, people
 from foretell.errors import AccessError, DecisionError, ForetellError, NotFoundError, StoreError
 from foretell.records import Case, Decision, Event, canonical
+from foretell.units import instant
 
 PAGE = 1000
 """Events read in one transaction when a whole log is walked through."""
@@ -217,7 +218,9 @@ class Store:
             if not past or case_id.startswith(DESK_PREFIX):
                 raise no_case(case_id)
             if past[-1].kind == "erased":
-                raise StoreError(f"case '{case_id}' was erased already, at {past[-1].at} by {past[-1].actor}")
+                raise StoreError(
+                    f"case '{case_id}' was erased already, on {instant(past[-1].at)} by {past[-1].actor}"
+                )
             names = tuple(name for event in past for name in named(event.body).values())
             draft = Draft(
                 case=case_id,
@@ -256,10 +259,9 @@ class Store:
             if kind in salts and salted(kind, salts[kind], texts[kind]) != names[kind]
         ]
         if changed:
-            raise StoreError(
-                f"case '{opened.case_id}' was opened at {opened.at} with another {' and '.join(changed)}",
-                "a case keeps what it was opened with: open the new one in another store",
-            )
+            message = f"case '{opened.case_id}' was opened on {instant(opened.at)} with another "
+            hint = "a case keeps what it was opened with: open the new one in another store"
+            raise StoreError(message + " and ".join(changed), hint)
 
     # Reading
 

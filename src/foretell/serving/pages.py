@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from fastapi import Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 
 from foretell.cases.people import Person
@@ -26,6 +28,7 @@ from foretell.serving.security import (
     house_of,
     same_site,
 )
+from foretell.units import instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,18 @@ def templates() -> Environment:
     )
     names: Any = {**made.globals, "asset": address, "places": PLACES}
     made.globals = names
+    made.filters["moment"] = moment
     return made
+
+
+def moment(at: str) -> Markup:
+    """Return an ISO instant in words, to the minute; pointed at, it tells the second.
+
+    >>> print(moment("2026-03-02T09:05:07+00:00").striptags())
+    2 March 2026 at 09:05 UTC
+    """
+    exact = f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(at, exact, instant(at))
 
 
 def render(
