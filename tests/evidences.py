@@ -159,6 +159,9 @@ def evidence(seed: int, *, hostile: bool = False) -> Evidence:
             fitted_until="2018-07-25",
             average_precision=round(random.uniform(0.3, 0.9), 4),
         )
+    if facts.chance(0.3):
+        of = random.randrange(1, 10**5)
+        facts.add("sample", "sample", "drawn at random from the rest", min(1.0, 14 / of), "share", of=of)
     return Evidence(id=row_id, facts=tuple(facts.facts), model="0" * 64)
 
 

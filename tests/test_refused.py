@@ -75,7 +75,7 @@ def test_a_refused_narrative_is_counted_and_named_and_the_run_goes_on(
         {"source": str(churn), "target": "left"},
         (
             f"out={tmp_path}", "model.families=[]", f"narrate.writer=test_refused:{writer}",
-            f"narrate.attempts={attempts}", "review.capacity=50",
+            f"narrate.attempts={attempts}", "review.capacity=50", "review.audit=0",
         ),
     )  # fmt: skip
     done = foretell.run(spec)
@@ -118,7 +118,7 @@ def test_a_run_fails_only_when_every_narrative_was_refused(churn: Path, tmp_path
 def test_a_report_shows_each_case_with_its_own_row_when_some_alerts_have_none(
     churn: Path, tmp_path: Path
 ) -> None:
-    asked = (f"out={tmp_path}", "model.families=[]", "review.capacity=300")
+    asked = (f"out={tmp_path}", "model.families=[]", "review.capacity=300", "review.audit=0")
     spec = load_spec({"source": str(churn), "target": "left"}, asked)
     done = foretell.run(spec)
     dataset = read_rows(done.fitted.spec)

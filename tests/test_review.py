@@ -252,6 +252,7 @@ def test_a_run_without_an_alert_still_has_a_report_and_an_empty_store(tmp_path):
     frame = pl.DataFrame({"x": x, "left": (x + rng.normal(size=600) > 1).astype(int)})
     frame.write_csv(tmp_path / "rows.csv")
     costly = ["--set", "review.cost_miss=1", "--set", "review.cost_review=5", "--set", "model.families=[]"]
+    costly += ["--set", "review.audit=0"]
     command = ["run", str(tmp_path / "rows.csv"), "--target", "left", "--set", f"out={tmp_path / 'run'}"]
     result = CliRunner().invoke(main, [*command, *costly])
     assert result.exit_code == 0, result.output

@@ -51,7 +51,7 @@ def done(world: Path) -> Run:
 
 
 def test_every_alert_becomes_a_case_that_verifies_from_the_store_alone(done: Run) -> None:
-    assert done.num_cases == len(done.evaluation.alerts.rows) > 50
+    assert done.num_cases - done.num_drawn == len(done.evaluation.alerts.rows) > 50
     store = str(done.folder / "cases.db")
     with sqlite3.connect(store) as connection:
         ids = [row[0] for row in connection.execute("SELECT id FROM cases")]
@@ -149,7 +149,8 @@ def test_the_command_and_python_predict_alike_and_the_alerts_are_the_cases(done:
     with sqlite3.connect(done.folder / "cases.db") as connection:
         opened = {row[0] for row in connection.execute("SELECT id FROM cases")}
     connection.close()
-    assert set(told.filter("alert")["id"]) == opened
+    assert set(told.filter("alert")["id"]) < opened
+    assert len(opened) == told["alert"].sum() + done.num_drawn
     assert foretell.predict(open_fitted(done.folder / "model")).equals(told)
     command = ["predict", "--run", str(done.folder)]
     assert CliRunner().invoke(main, [*command, "--out", str(tmp_path / "all.parquet")]).exit_code == 0

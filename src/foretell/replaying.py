@@ -1,6 +1,6 @@
 """Replay: a case made again from its model and data, and compared byte by byte with what was opened."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,9 @@ from foretell import workflow
 from foretell.cases import Store
 from foretell.data.split import split
 from foretell.errors import CheckpointError, DataError
-from foretell.prediction.alerts import Alerts, alerts_of
+from foretell.prediction.alerts import alerts_of
 from foretell.prediction.folder import open_fitted
+from foretell.prediction.sample import with_sample
 from foretell.records import OWN, canonical
 
 
@@ -48,7 +49,7 @@ def replay(folder: Path, case_id: str) -> Replay:
     Raises:
         StoreError: when there is no such case, or it was erased.
         CheckpointError: when the folder holds another model than the one that scored the case.
-        DataError: when the data have changed, or the row is no alert in them.
+        DataError: when the data have changed, or the row is neither alert nor drawn in them.
     """
     with Store(f"sqlite:///{folder / 'cases.db'}", create=False) as store:
         opened = store.case(case_id, as_opened=True)
@@ -61,14 +62,19 @@ def replay(folder: Path, case_id: str) -> Replay:
         )
     dataset = workflow.read(fitted.spec)
     scored = fitted.score(dataset, split(dataset).test)
-    alerts = alerts_of(fitted.spec, dataset, scored)
+    alerts = with_sample(fitted, dataset, scored, alerts_of(fitted.spec, dataset, scored))
     found = np.flatnonzero(dataset.ids[alerts.rows] == case_id)
     if len(found) == 0:
         raise DataError(
-            f"'{case_id}' is no alert in {fitted.spec.data.source} as it is now",
+            f"'{case_id}' is no alert, nor drawn at random, in {fitted.spec.data.source} as it is now",
             "replay it with the data of its run",
         )
-    alone = Alerts(rows=alerts.rows[found], thresholds=alerts.thresholds[found])
+    alone = replace(
+        alerts,
+        rows=alerts.rows[found],
+        thresholds=alerts.thresholds[found],
+        shares=alerts.shares[found] if len(alerts.shares) else alerts.shares,
+    )
     (prediction,) = workflow.predictions_of(fitted, dataset, scored, alone)
     (evidence,) = workflow.explain(fitted, dataset, scored, alone)
     pairs = [("prediction", opened.prediction, prediction), ("evidence", opened.evidence, evidence)]

@@ -74,11 +74,13 @@ def summary(done: Run, program: str) -> str:
     reviews = f"{spec.review.capacity:,} review{'s' * (spec.review.capacity != 1)} {per}"
     alerts = f"of {reviews}, {hits} find a case of {what}"
     sentences = f"{done.num_sentences:,} sentences verified"
+    drawn = [f"{done.num_drawn:,} of them are no alerts, but drawn at random"] if done.num_drawn else []
     lines = [
         "",
         leaderboard(done.fitted),
         "",
         f"{done.num_cases:,} cases opened from {done.num_rows:,} rows; {sentences}",
+        *drawn,
         *refused(done.refused),
         alerts,
         f"average precision {found.get('average_precision', float('nan')):.4f} on rows that were never seen, "

@@ -30,6 +30,7 @@ from foretell.prediction import ladder
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.fitted import Fitted, Scored
 from foretell.prediction.folder import open_fitted, write_fitted
+from foretell.prediction.sample import with_sample
 from foretell.records import Case, Decision, Evidence, Narrative, Prediction, Value, Verdict
 from foretell.spec import NarrateSpec, Spec
 from foretell.tasks.classify import metrics
@@ -59,7 +60,9 @@ class Run:
     fitted: Fitted
     num_rows: int
     num_cases: int
-    """Alerts that became cases in this run or stood in the store already."""
+    """Rows that became cases in this run or stood in the store already."""
+    num_drawn: int
+    """Those of them that are no alerts, but were drawn at random."""
     num_sentences: int
     """Sentences verified in their narratives."""
     refused: tuple[Refusal, ...]
@@ -121,13 +124,15 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
 
 
 def explain(fitted: Fitted, dataset: Dataset, scored: Scored, alerts: Alerts) -> tuple[Evidence, ...]:
-    """Return the evidence about each alert."""
+    """Return the evidence about each alert, and about each row that was drawn besides."""
     scene = Scene(
         fitted=fitted,
         dataset=dataset,
         scored=scored,
         rows=alerts.rows,
         predictions=predictions_of(fitted, dataset, scored, alerts),
+        shares=alerts.shares,
+        pool=alerts.pool,
     )
     return collectors.explain(scene)
 
@@ -184,9 +189,11 @@ def _walked(
     fitted, scored = _fitted(spec, dataset, parts, tell)
     evaluation = _judged(fitted, dataset, scored)
     alerts = evaluation.alerts
-    tell(f"explaining {len(alerts.rows):,} alerts")
-    predictions = predictions_of(fitted, dataset, scored, alerts)
-    evidence = explain(fitted, dataset, scored, alerts)
+    looked_at = with_sample(fitted, dataset, scored, alerts)
+    more = len(looked_at.rows) - len(alerts.rows)
+    tell(f"explaining {len(alerts.rows):,} alerts" + (f", and {more:,} drawn from the rest" if more else ""))
+    predictions = predictions_of(fitted, dataset, scored, looked_at)
+    evidence = explain(fitted, dataset, scored, looked_at)
     tell("narrating, verifying, opening cases")
     cases, refused = cases_of(predictions, evidence, spec.narrate)
     _open_cases(folder, cases, fitted.digest, tell)
@@ -196,6 +203,7 @@ def _walked(
         fitted=fitted,
         num_rows=len(dataset),
         num_cases=len(cases),
+        num_drawn=sum(not case.prediction.alert for case in cases),
         num_sentences=sum(len(case.narrative.claims) for case in cases),
         refused=refused,
         first_case=cases[0].id if cases else "",
@@ -211,7 +219,7 @@ def _walked(
             scored=scored,
             alerts=alerts,
             metrics=evaluation.metrics,
-            cases=cases,
+            cases=tuple(case for case in cases if case.prediction.alert),
             num_sentences=done.num_sentences,
             cpu_seconds=done.cpu_seconds,
         ),

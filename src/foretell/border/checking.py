@@ -168,6 +168,7 @@ RULES: tuple[Rule, ...] = (
     _amount("review.cost_miss"),
     _amount("review.cost_review"),
     _fraction("review.abstain", below=0.5),
+    _whole("review.audit", 0),
     _stated("out", "must name a folder"),
 )
 

@@ -16,6 +16,7 @@ COLLECTORS = {
     "similar": "foretell.evidence.similar:collect",
     "counterfactual": "foretell.evidence.counterfactual:collect",
     "guidance": "foretell.evidence.guidance:collect",
+    "sample": "foretell.evidence.sample:collect",
 }
 
 

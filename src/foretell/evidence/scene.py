@@ -24,6 +24,10 @@ class Scene:
     rows: NDArray[np.int64]
     """Rows of the data set [R]."""
     predictions: tuple[Prediction, ...]
+    shares: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """For each row, the share with which it was drawn at random; 0, or empty for all: it was not [R]."""
+    pool: int = 0
+    """Rows from which those were drawn."""
     facts: list[list[Fact]] = field(default_factory=list)
     """Facts gathered so far, per row."""
 

@@ -26,6 +26,12 @@ class Alerts:
     """For each scored row, whether its entity had been found positive before (its card is blocked)."""
     precision: float = 0.0
     """Share of the capacity that found a positive entity, averaged over periods."""
+    cutoffs: Floats = field(default_factory=lambda: np.zeros(0))
+    """For each scored row, the probability from which its period's rows were reviewed; inf where none was."""
+    shares: Floats = field(default_factory=lambda: np.zeros(0))
+    """For each row, the share with which it was drawn at random; 0 for an alert. Empty: nothing was drawn."""
+    pool: int = 0
+    """Rows from which those were drawn."""
 
 
 def alerts_of(spec: Spec, dataset: Dataset, scored: Scored, *, capacity: int = 0) -> Alerts:
@@ -38,11 +44,14 @@ def alerts_of(spec: Spec, dataset: Dataset, scored: Scored, *, capacity: int = 0
     retired, filled = _reviews(
         spec, dataset, scored.rows, scored.probabilities, scored.codes, capacity=capacity, least=least
     )
+    cutoffs = np.full(len(scored.rows), np.inf)
+    cutoffs[~retired] = filled.cutoff
     return Alerts(
         rows=scored.rows[~retired][filled.rows],
         thresholds=filled.cutoff[filled.rows],
         retired=retired,
         precision=filled.precision,
+        cutoffs=cutoffs,
     )
 
 

@@ -24,6 +24,7 @@ KIND_TITLES = {
     "check": "What to check next",
     "glossary": "Why it matters, in the owner's words",
     "model": "Model",
+    "sample": "Why it is reviewed",
 }
 SHARE_KINDS = frozenset({"score", "reliability", "threshold"})
 ENOUGH = 20

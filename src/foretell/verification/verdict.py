@@ -32,6 +32,7 @@ POINTS: Mapping[str, str] = {
     "against": "that something speaks against it",
     "record": "how often past rows with such a score had the outcome",
     "check": "what the owner asks to check next",
+    "drawn": "that it is no alert, but was drawn at random",
     "change": "which change would have ended the alert",
 }
 """What the grammar demands -> in plain words, as "no sentence says ..."."""
