@@ -129,7 +129,7 @@ def test_an_edit_voids_the_approval_and_nobody_approves_what_they_edited(store):
     approved = store.decide("r1", decision(store.case("r1"), "approve", "eve"))
     edited = store.decide("r1", decision(approved, "edit", "bob", text=texts("r1")[1]))
     assert edited.status == "open"
-    assert [*labelled_rows([edited])] == [*approved_texts([edited])] == []
+    assert [*labelled_rows(store)] == [*approved_texts(store)] == []
     with pytest.raises(DecisionError, match="bob edited case 'r1' and cannot approve it"):
         store.decide("r1", decision(edited, "approve", "bob"))
     assert store.decide("r1", decision(edited, "approve", "eve")).status == "approved"
@@ -244,9 +244,9 @@ def test_decisions_become_labels_and_texts(store):
     store.decide("r1", decision(edited, "approve"))
     store.decide("r2", decision(store.case("r2"), "reject"))
     store.decide("r3", decision(store.case("r3"), "approve"))
-    labels = {row["id"]: row["label"] for row in labelled_rows(store.all_cases())}
+    labels = {row.id: row.label for row in labelled_rows(store)}
     assert labels == {"r1": 1, "r2": 0, "r3": 0}
-    [first, third] = approved_texts(store.all_cases())
+    [first, third] = approved_texts(store)
     assert (first["text"], first["edited"], first["writer"]) == (texts("r1")[3], True, "bob")
     assert (third["text"], third["edited"], third["actor"]) == (texts("r3")[0], False, "ann")
     assert third["evidence"]["facts"][3]["value"] == 0.9

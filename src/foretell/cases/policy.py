@@ -15,7 +15,7 @@ from foretell.lookup import unknown
 from foretell.records import Prediction, plain
 
 MOST_APPROVALS = 5
-REASONS = ("false_alarm", "duplicate", "not_enough_evidence", "other")
+REASONS = ("false_alarm", "missed", "duplicate", "not_enough_evidence", "other")
 RELEASES = ("people", "auto")
 APPROVERS = ("reviewer", "approver")
 
