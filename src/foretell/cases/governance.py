@@ -54,7 +54,7 @@ class Governance:
         texts = {"policy": canonical(as_data(policy)).decode()}
         if reason:
             texts["reason"] = canonical(reason).decode()
-        return self._store.record(POLICY, "proposed", by, texts, guard=self._may(by)).seq
+        return self._store.record(POLICY, "proposed", by, texts, guard=may(by, "policy")).seq
 
     def confirm(self, by: str, seq: int) -> None:
         """Put a proposal into force.
@@ -84,7 +84,7 @@ class Governance:
             raise DecisionError(f"there is no proposal {seq}", "list the proposals")
 
         def guard(connection: Connection) -> ForetellError | None:
-            if (error := self._may(by)(connection)) is not None:
+            if (error := may(by, "policy")(connection)) is not None:
                 return error
             now = {each.seq: each for each in self._proposals(connection)}
             if now[seq].state != "proposed":
@@ -96,12 +96,7 @@ class Governance:
             later = [each.seq for each in now.values() if each.state == "confirmed" and each.seq > seq]
             if later:
                 return DecisionError(f"a later proposal, {later[0]}, is in force", "propose it again")
-            proposer = known_person(connection, proposal.actor).identity
-            if known_person(connection, by).identity == proposer:
-                return AccessError(
-                    f"{by} proposed this policy and cannot confirm it", "let another administrator confirm it"
-                )
-            return None
+            return four_eyes(connection, proposal.actor, by, "policy")
 
         more = {kind: seq, "policy": self._name(seq)}
         self._store.record(POLICY, kind, by, {}, more=more, guard=guard)
@@ -110,16 +105,6 @@ class Governance:
         with self._store.reading() as connection:
             query = sa.select(contents.c.digest).where(contents.c.seq == seq, contents.c.kind == "policy")
             return str(connection.scalar(query))
-
-    @staticmethod
-    def _may(by: str) -> Guard:
-        def guard(connection: Connection) -> ForetellError | None:
-            try:
-                return permitted(known_person(connection, by), "policy")
-            except AccessError as error:
-                return error
-
-        return guard
 
     @staticmethod
     def _proposals(connection: Connection) -> tuple[Proposal, ...]:
@@ -149,3 +134,24 @@ class Governance:
                     )
                 )
         return tuple(sorted(found, key=lambda each: -each.seq))
+
+
+def may(by: str, what: str) -> Guard:
+    """Return the guard that admits a person who has the permission as the event is written."""
+
+    def guard(connection: Connection) -> ForetellError | None:
+        try:
+            return permitted(known_person(connection, by), what)
+        except AccessError as error:
+            return error
+
+    return guard
+
+
+def four_eyes(connection: Connection, proposer: str, by: str, what: str) -> ForetellError | None:
+    """Return why somebody cannot confirm what was proposed, or None: it takes another pair of eyes."""
+    if known_person(connection, by).identity != known_person(connection, proposer).identity:
+        return None
+    return AccessError(
+        f"{by} proposed this {what} and cannot confirm it", "let another administrator confirm it"
+    )
