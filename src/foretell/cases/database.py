@@ -124,6 +124,15 @@ def writing(engine: Engine) -> Engine:
     return engine.execution_options(alone=True)
 
 
+def empty_journal(engine: Engine, url: URL) -> None:
+    """Leave nothing in the journal of a SQLite file, so that what was erased stands nowhere any more."""
+    if url.drivername == "sqlite":
+        with engine.connect() as connection:
+            connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            # SQLite does not sync the cut: without this the bytes could be there again after a power cut.
+            _sync(Path(f"{url.database}-wal"))
+
+
 def _folders(url: URL, create: bool) -> tuple[Path, ...]:
     """Make the folder of a SQLite file; return the folders whose entries are new."""
     path = Path(str(url.database))
@@ -145,9 +154,9 @@ def _folders(url: URL, create: bool) -> tuple[Path, ...]:
     return (path.parent, *(folder.parent for folder in new))
 
 
-def _sync(folder: Path) -> None:
-    """Make the entries of a folder survive a power cut; SQLite does so for its files' bytes alone."""
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Make the entries of a folder, or the length of a file, survive a power cut; SQLite leaves some to us."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

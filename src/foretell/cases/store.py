@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from foretell.cases import reader
 from foretell.cases.case import fold, step
-from foretell.cases.database import connect, told, url_of, writing
+from foretell.cases.database import connect, empty_journal, told, url_of, writing
 from foretell.cases.entries import decided, desk_draft, opened, opening_texts
 from foretell.cases.inspection import LogReport, inspect
 from foretell.cases.ledger import Also, Guard, Ledger, nothing_against, nothing_besides, parts
@@ -234,9 +234,8 @@ class Store:
             )
             if self._ledger.append([draft]) is not None:
                 break
-        if self._url.drivername == "sqlite":
-            with told(self._url), self._engine.connect() as connection:
-                connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with told(self._url):
+            empty_journal(self._engine, self._url)
 
     def _opened(self, ids: Sequence[str]) -> dict[str, EventRow]:
         """Return the opening event of each case that is there."""
