@@ -3,14 +3,17 @@
 import re
 import sqlite3
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from case_material import behind, numbered, proposal, ticking
 from foretell.cases import Store, checker
-from foretell.cases.signing import signed_head_of
+from foretell.cases.signing import sign, signed_head_of
 from foretell.cli import main
 from foretell.errors import StoreError
 
@@ -34,6 +37,11 @@ def signed(run: Path) -> Path:
     return file
 
 
+def outer(file: Path) -> tuple[int, str]:
+    seq, _, digest = checker.signed_head(file.read_text())["head"].partition(":")
+    return int(seq), digest
+
+
 def more(run: Path) -> None:
     with Store(f"sqlite:///{run}/cases.db", salt=numbered()) as store:
         store.open_cases([proposal("r3")])
@@ -46,8 +54,8 @@ def test_a_signed_head_holds_while_the_log_only_grows(run):
     more(run)
     done = ask("verify", "--run", run, "--head-file", file)
     assert done.exit_code == 0 and "the log holds; 3 events" in done.output
-    told, (seq, _) = checker.signed_head(file.read_text())
-    assert (told, seq) == (checker.check(str(run / "cases.db")).first, 2)
+    told, done = checker.signed_head(file.read_text()), checker.check(str(run / "cases.db"))
+    assert told["log"] == done.first and told["head"].startswith("2:")
     again = ask("sign", "--run", run).stdout
     assert signed_head_of(again).key == signed_head_of(file.read_text()).key
 
@@ -62,9 +70,8 @@ def test_a_log_that_was_rewritten_with_all_digests_is_found_by_its_signed_head(r
     assert ask("verify", "--run", run).exit_code == 0
     done = ask("verify", "--run", run, "--head-file", file)
     assert done.exit_code == 7 and "another log's, or this log was rewritten" in done.output
-    log, outer = checker.signed_head(file.read_text())
-    found = checker.check(str(run / "cases.db"), outer)
-    assert found.faults and found.first != log
+    found = checker.check(str(run / "cases.db"), outer(file))
+    assert found.faults and found.first != checker.signed_head(file.read_text())["log"]
 
 
 def test_a_log_cut_short_is_found_by_its_signed_head(run):
@@ -82,13 +89,13 @@ def test_a_log_cut_short_is_found_by_its_signed_head(run):
     assert ask("verify", "--run", run).exit_code == 0
     done = ask("verify", "--run", run, "--head-file", file)
     assert done.exit_code == 7 and "event 3 was dropped" in done.output
-    assert checker.check(str(run / "cases.db"), checker.signed_head(file.read_text())[1]).faults
+    assert checker.check(str(run / "cases.db"), outer(file)).faults
 
 
 def test_no_character_of_what_was_signed_can_change(run):
     text = signed(run).read_text()
-    lines = list(re.finditer(r"^(?:log|head|at|key|signature): (.+)$", text, re.MULTILINE))
-    assert len(lines) == 5
+    lines = list(re.finditer(r"^(?:log|head|tree|at|key|signature): (.+)$", text, re.MULTILINE))
+    assert len(lines) == 6
     for line in lines:
         for place in range(line.start(1), line.end(1), 7):
             other = "1" if text[place] != "1" else "2"
@@ -140,3 +147,27 @@ def test_the_checker_on_the_command_line_reads_a_signed_head(run, monkeypatch, c
     behind(f"sqlite:///{run}/cases.db", "UPDATE contents SET body = 'x' WHERE seq = 2 AND kind = 'evidence'")
     assert checker.main() == 1
     assert "altered: event 2: its evidence (case r2)" in capsys.readouterr().out
+
+
+def test_a_head_that_was_signed_before_there_was_a_tree_still_holds(run):
+    report = Store(f"sqlite:///{run}/cases.db").verify_log()
+    private = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+    told = f"log: {report.first}\nhead: {report.head}\nat: 2026-01-01T00:00:00.000000+00:00\nkey: {public}\n"
+    signature = private.sign(f"foretell log head 1\n{told}".encode()).hex()
+    file = run / "old.txt"
+    file.write_text(f"{told}signature: {signature}\n")
+    assert checker.signed_head(file.read_text())["head"] == str(report.head)
+    assert ask("verify", "--run", run, "--head-file", file).exit_code == 0
+    file.write_text(f"{told}tree: {'0' * 64}\nsignature: {signature}\n")
+    with pytest.raises(ValueError, match="altered"):
+        checker.signed_head(file.read_text())
+    assert ask("verify", "--run", run, "--head-file", file).exit_code == 7
+
+
+def test_a_head_whose_tree_is_not_the_logs_is_refused_though_its_chain_fits(run):
+    report = Store(f"sqlite:///{run}/cases.db").verify_log()
+    file = run / "other.txt"
+    file.write_text(str(sign(replace(report, tree="0" * 64), "2026-01-01", run / "cases.db.key")))
+    done = ask("verify", "--run", run, "--head-file", file)
+    assert done.exit_code == 7 and "another log's" in done.output

@@ -22,6 +22,7 @@ from foretell.cases.log import (
     sealed,
 )
 from foretell.cases.roster import KeyRow, PersonRow, Roster
+from foretell.cases.tree import Tree
 
 ALTERED = "altered"
 DROPPED = "dropped"
@@ -53,6 +54,8 @@ class LogReport:
     """Digest of the first event: no two logs have the same."""
     head: Head
     """The last event that stands in the log."""
+    tree: str
+    """Root of the tree over the events up to the head that was given, else over all."""
     erased: int
     """Pieces of content that were erased on request; their events still verify."""
     faults: tuple[Fault, ...]
@@ -89,8 +92,12 @@ def inspect(
     links = _Links(head if outer is None else Head(*outer), head)
     pieces = _Pieces(contents)
     story, roster = _Story(), Roster()
+    tree, until = Tree(), ""
     for row in events:
         body = links.add(row)
+        tree.add(str(row.digest))
+        if outer is not None and row.seq == outer.seq:
+            until = tree.root()
         if only and row.case_id != only:
             continue
         if body is None:
@@ -109,6 +116,7 @@ def inspect(
         events=links.count,
         first=links.first,
         head=Head(links.last.seq, links.last.digest),
+        tree=until or tree.root(),
         erased=pieces.num_erased,
         faults=tuple(sorted(faults, key=lambda fault: fault.seq)),
     )

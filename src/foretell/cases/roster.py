@@ -105,9 +105,10 @@ def _stands(person: PersonRow, field: str) -> Any:
     if field == "owner":
         return value
     try:
-        return json.loads(value)
+        said = json.loads(value)
     except (TypeError, ValueError):
         return value
+    return said if value == json.dumps(said) else value
 
 
 def _shown(value: Any) -> str:

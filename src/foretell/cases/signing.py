@@ -7,7 +7,7 @@ rewrite the store and read the key beside it can sign another head, but not chan
 import os
 import re
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +20,17 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _DIGEST = "[0-9a-f]{64}"
-_FORMS = {"log": _DIGEST, "head": r"\d{1,18}:[0-9a-f]{64}", "at": r"[0-9T:.+-]+", "key": _DIGEST}
-_SIGNATURE = "[0-9a-f]{128}"
+_FORMS = {
+    "log": _DIGEST,
+    "head": r"\d{1,18}:[0-9a-f]{64}",
+    "tree": _DIGEST,
+    "bundle": _DIGEST,
+    "at": r"[0-9T:.+-]+",
+    "key": _DIGEST,
+    "signature": "[0-9a-f]{128}",
+}
+_MAY_LACK = {"tree", "bundle"}
+"""What heads do not tell that were signed before there was a tree, or that go with no bundle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +40,14 @@ class SignedHead:
     log: str
     """Digest of the log's first event."""
     head: Head
+    tree: str = ""
+    """Root of the tree over the log's events; empty in heads that were signed before there was one."""
+    bundle: str = ""
+    """Digest of the list of files of the bundle that the head goes with; empty: it goes with none."""
     at: str
     key: str
     """Public key, 32 bytes in hexadecimal digits."""
-    signature: str
+    signature: str = ""
 
     def __str__(self) -> str:
         lines = ["-----BEGIN FORETELL LOG HEAD-----", *_lines(self), f"signature: {self.signature}"]
@@ -42,15 +55,21 @@ class SignedHead:
 
 
 def _lines(head: SignedHead) -> list[str]:
-    return [f"{name}: {getattr(head, name)}" for name in _FORMS]
+    told = {name: str(getattr(head, name)) for name in _FORMS if name != "signature"}
+    return [f"{name}: {value}" for name, value in told.items() if value]
 
 
 def _message(head: SignedHead) -> bytes:
-    return "\n".join(["foretell log head 1", *_lines(head), ""]).encode()
+    form = 2 if head.tree else 1
+    return "\n".join([f"foretell log head {form}", *_lines(head), ""]).encode()
 
 
-def sign(report: LogReport, at: datetime, key_file: Path) -> SignedHead:
+def sign(report: LogReport, at: datetime | str, key_file: Path, bundle: str = "") -> SignedHead:
     """Sign the head of a log that was checked; the key is made where there is none.
+
+    Args:
+        at: when it is signed.
+        bundle: digest of the list of files that the head goes with.
 
     Raises:
         StoreError: when the log does not hold or is empty, or the key cannot be used.
@@ -63,10 +82,15 @@ def sign(report: LogReport, at: datetime, key_file: Path) -> SignedHead:
 
     key = _key(key_file)
     public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
-    stamp = at.isoformat(timespec="microseconds")
-    unsigned = SignedHead(log=report.first, head=report.head, at=stamp, key=public, signature="")
-    signature = key.sign(_message(unsigned)).hex()
-    return SignedHead(log=report.first, head=report.head, at=stamp, key=public, signature=signature)
+    unsigned = SignedHead(
+        log=report.first,
+        head=report.head,
+        tree=report.tree,
+        bundle=bundle,
+        at=at if isinstance(at, str) else at.isoformat(timespec="microseconds"),
+        key=public,
+    )
+    return replace(unsigned, signature=key.sign(_message(unsigned)).hex())
 
 
 def _key(file: Path) -> "Ed25519PrivateKey":
@@ -111,20 +135,13 @@ def signed_head_of(text: str, key: str = "") -> SignedHead:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    forms = {**_FORMS, "signature": _SIGNATURE}
     found = {
-        name: re.search(rf"^[> \t]*{name}: ({form})\s*$", text, re.MULTILINE) for name, form in forms.items()
+        name: re.search(rf"^[> \t]*{name}: ({form})\s*$", text, re.MULTILINE) for name, form in _FORMS.items()
     }
     said = {name: match[1] for name, match in found.items() if match is not None}
-    if len(said) < len(forms):
+    if not said.keys() >= _FORMS.keys() - _MAY_LACK:
         raise StoreError("this is not a signed head", "give the file that `foretell log sign` printed")
-    head = SignedHead(
-        log=said["log"],
-        head=head_of(said["head"]),
-        at=said["at"],
-        key=said["key"],
-        signature=said["signature"],
-    )
+    head = SignedHead(**{**said, "head": head_of(said["head"])})
     try:
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(head.key))
         public.verify(bytes.fromhex(head.signature), _message(head))
@@ -138,12 +155,12 @@ def signed_head_of(text: str, key: str = "") -> SignedHead:
 
 
 def same_log(report: LogReport, signed: SignedHead) -> None:
-    """Refuse a signed head of another log.
+    """Refuse a signed head of another log; `report` is the check against this head.
 
     Raises:
-        StoreError: when the log begins with another event.
+        StoreError: when the log begins with another event, or its events make another tree.
     """
-    if report.first != signed.log:
+    if report.first != signed.log or (report.passed and signed.tree not in ("", report.tree)):
         raise StoreError(
             "the signed head is another log's, or this log was rewritten from its first event on",
             "compare the store with a backup",
