@@ -1,23 +1,20 @@
-"""What a desk's owner watches: what waits, who decides how much, where people differ, how the model does."""
+"""What a desk's owner watches: what comes and waits, who decides how, who agrees, how the model does."""
 
-import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import combinations
-from math import sqrt
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from foretell.cases.people import person_of
+from foretell.cases.measures import Agreement, Rate, agreement
+from foretell.cases.opinions import Reviewer, agreements, aware, first_by_eyes, opinions, reviewers
 from foretell.cases.standing import stamp
-from foretell.cases.tables import cases, contents, events, heads, people
+from foretell.cases.tables import cases, events, heads
 
 DECIDING = ("approved", "endorsed", "rejected", "escalated", "edited", "accepted", "released")
-OPINIONS = ("judged", "endorsed", "approved", "rejected")
 AGES: tuple[tuple[str, timedelta], ...] = (
     ("under 4 hours", timedelta(hours=4)),
     ("4 to 24 hours", timedelta(days=1)),
@@ -35,11 +32,11 @@ class Bin:
 
     week: str
     predicted: float
-    observed: float
-    n: int
-    low: float
-    """Ends of the 95 % interval of `observed`."""
-    high: float
+    """Mean of the probabilities."""
+    positive: Rate
+    """Those that people took to be positive."""
+    overridden: Rate
+    """Those that people decided against the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,56 +44,65 @@ class Figures:
     """The figures of a desk over the last days."""
 
     days: tuple[str, ...]
+    """Up to today, from the first event of the log on."""
     waiting: Mapping[str, int]
     """Age -> cases that are open or escalated."""
+    opened: Mapping[str, int]
+    """Day -> cases that came."""
     decisions: Mapping[str, Mapping[str, int]]
     """Person -> day -> decisions."""
-    num_alerts: int
-    """Alerts that were approved or rejected."""
-    num_rejected: int
-    num_decided: int
-    """Cases that anybody gave an opinion on."""
-    num_doubled: int
-    """Those of them on which two different people did."""
-    num_pairs: int
-    """Pairs of such people, case by case."""
-    num_agreeing: int
+    overridden: Rate
+    """Of the cases that stand decided, those decided against the model."""
     by_probability: tuple[Bin, ...]
     by_week: tuple[Bin, ...]
+    unseen: Agreement | None
+    """Of judgements that two people gave before they saw the score or each other's."""
+    agreed: Agreement | None
+    """Of all first opinions, seen or unseen."""
+    pairs: Mapping[tuple[str, str], Agreement]
+    """The same for each two people, most cases first."""
+    reviewers: tuple[Reviewer, ...]
     num_events: int
-    digest: str
+    last_at: str
 
 
-def figures(connection: Connection, now: datetime, num_days: int = 14) -> Figures:
+def figures(
+    connection: Connection, now: datetime, num_days: int = 14, answers: Mapping[str, bool] | None = None
+) -> Figures:
     """Return the figures of the last days; what waits is counted as it is now.
 
     Args:
-        num_days: days up to today; reliability and agreement are counted over them as well.
+        num_days: days up to today that are counted.
+        answers: the planted cases' true outcomes, for who may know them. Only what is said of each reviewer
+            makes use of them: all else would tell by its change which cases are planted.
     """
-    num_days = min(num_days, MOST_DAYS)
+    begun = connection.scalar(sa.select(events.c.at).where(events.c.seq == 1)) or stamp(now)
+    age = (now.date() - datetime.fromisoformat(begun).date()).days + 1
+    num_days = max(1, min(num_days, MOST_DAYS, age))
     start = (now - timedelta(days=num_days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
     since = first_since(connection, stamp(start))
-    days = tuple(f"{start + timedelta(days=day):%Y-%m-%d}" for day in range(num_days))
-    decided = _decided(connection, since)
-    opinions = _opinions(connection, since)
-    pairs = [pair for held in opinions.values() for pair in combinations(held.values(), 2)]
-    alerts = [row for row in decided if row.alert]
-    head = connection.execute(sa.select(heads.c.seq, heads.c.digest)).one()
+    decided, told = _decided(connection, since), opinions(connection, since)
+    by_eyes = first_by_eyes(told, blind=False)
+    head = connection.scalar(sa.select(heads.c.seq)) or 0
     return Figures(
-        days=days,
+        days=tuple(f"{start + timedelta(days=day):%Y-%m-%d}" for day in range(num_days)),
         waiting=_waiting(connection, now),
+        opened=_opened(connection, since),
         decisions=_decisions(connection, since),
-        num_alerts=len(alerts),
-        num_rejected=sum(row.kind == "rejected" for row in alerts),
-        num_decided=len(opinions),
-        num_doubled=sum(len(held) > 1 for held in opinions.values()),
-        num_pairs=len(pairs),
-        num_agreeing=sum(one == other for one, other in pairs),
+        overridden=_overridden(decided),
         by_probability=_bins(decided, lambda row: min(int(row.probability * BINS), BINS - 1)),
         by_week=_bins(decided, lambda row: _week(row.at)),
-        num_events=head.seq,
-        digest=head.digest,
+        unseen=_agreement(first_by_eyes(told, blind=True)),
+        agreed=_agreement(by_eyes),
+        pairs=agreements(by_eyes),
+        reviewers=reviewers(told, answers or {}, aware(connection)),
+        num_events=head,
+        last_at=connection.scalar(sa.select(events.c.at).where(events.c.seq == head)) or "",
     )
+
+
+def _agreement(held: Mapping[str, Mapping[str, bool]]) -> Agreement | None:
+    return agreement([*said.values()] for said in held.values())
 
 
 def first_since(connection: Connection, at: str) -> int:
@@ -119,6 +125,16 @@ def _waiting(connection: Connection, now: datetime) -> dict[str, int]:
         found[name] = connection.scalar(query) or 0
         until = since
     return found
+
+
+def _opened(connection: Connection, since: int) -> dict[str, int]:
+    day = sa.func.substr(cases.c.opened_at, 1, 10)
+    query = (
+        sa.select(day.label("day"), sa.func.count().label("n"))
+        .where(cases.c.opened >= since, cases.c.status != "desk")
+        .group_by(day)
+    )
+    return {row.day: row.n for row in connection.execute(query)}
 
 
 def _decisions(connection: Connection, since: int) -> dict[str, dict[str, int]]:
@@ -150,65 +166,25 @@ def _decided(connection: Connection, since: int) -> Sequence[Any]:
     return connection.execute(query).all()
 
 
-def _opinions(connection: Connection, since: int) -> dict[str, dict[str, bool]]:
-    """Return case -> pair of eyes -> whether they last took the outcome to be positive."""
-    owners = {row.name: person_of(row).identity for row in connection.execute(sa.select(people))}
-    judged = (contents.c.seq == events.c.seq) & (contents.c.kind == "detail")
-    query = (
-        sa.select(events.c.case_id, events.c.actor, events.c.kind, cases.c.alert, contents.c.body)
-        .join(cases, cases.c.id == events.c.case_id)
-        .outerjoin(contents, judged)
-        .where(events.c.seq >= since, events.c.kind.in_(OPINIONS))
-        .order_by(events.c.seq)
-    )
-    found: dict[str, dict[str, bool]] = defaultdict(dict)
-    for row in connection.execute(query):
-        if row.kind == "judged":
-            said = json.loads(row.body).get("judgement") if row.body else ""
-            if said not in ("positive", "negative"):
-                continue
-            positive = said == "positive"
-        else:
-            positive = (row.kind != "rejected") == bool(row.alert)
-        found[row.case_id].setdefault(owners.get(row.actor, row.actor), positive)
-    return dict(found)
-
-
-def _bins(decided: Sequence[Any], place: Any) -> tuple[Bin, ...]:
+def _bins(decided: Sequence[Any], place: Callable[[Any], int | str]) -> tuple[Bin, ...]:
     held: dict[Any, list[Any]] = defaultdict(list)
     for row in decided:
         held[place(row)].append(row)
-    found = []
-    for key, rows in sorted(held.items()):
-        positive = sum((row.kind == "approved") == bool(row.alert) for row in rows)
-        low, high = wilson(positive, len(rows))
-        found.append(
-            Bin(
-                week=str(key),
-                predicted=sum(row.probability for row in rows) / len(rows),
-                observed=positive / len(rows),
-                n=len(rows),
-                low=low,
-                high=high,
-            )
+    return tuple(
+        Bin(
+            week=str(key),
+            predicted=sum(row.probability for row in rows) / len(rows),
+            positive=Rate(sum((row.kind == "approved") == bool(row.alert) for row in rows), len(rows)),
+            overridden=_overridden(rows),
         )
-    return tuple(found)
+        for key, rows in sorted(held.items())
+    )
+
+
+def _overridden(decided: Sequence[Any]) -> Rate:
+    return Rate(sum(row.kind == "rejected" for row in decided), len(decided))
 
 
 def _week(at: str) -> str:
     day = datetime.fromisoformat(at)
     return f"{day - timedelta(days=day.weekday()):%Y-%m-%d}"
-
-
-def wilson(positive: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share.
-
-    Source: Wilson, JASA 22 (1927).
-
-    >>> [round(end, 3) for end in wilson(9, 10)]
-    [0.596, 0.982]
-    """
-    z, share = 1.96, positive / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -7,7 +7,19 @@ from typing import Any
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 
-from foretell.serving import admin_pages, api, assets, case_page, metrics, owner_pages, pages, queue_page
+from foretell.serving import (
+    admin_pages,
+    api,
+    assets,
+    case_page,
+    dashboard,
+    metrics,
+    owner_pages,
+    pages,
+    policy_page,
+    queue_page,
+    webhooks_pages,
+)
 from foretell.serving.security import ANYONE, SIGNED_IN, needs
 
 
@@ -49,6 +61,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/proposals/withdraw", "policy", api.withdraw),
     Route("GET", "/api/planted", "plant", api.planted),
     Route("POST", "/api/planted", "plant", api.plant),
+    Route("GET", "/api/webhooks", "webhooks", webhooks_pages.endpoints),
+    Route("POST", "/api/webhooks", "webhooks", webhooks_pages.propose),
+    Route("POST", "/api/webhooks/confirm", "webhooks", webhooks_pages.confirm),
+    Route("POST", "/api/webhooks/end", "webhooks", webhooks_pages.end),
+    Route("POST", "/api/webhooks/retry", "webhooks", webhooks_pages.retry),
     Route("GET", "/metrics", "read", metrics.metrics),
     Route("GET", "/api/log/head", "read", api.head),
     Route("GET", "/api/log/check", "export", api.check_log),
@@ -61,14 +78,17 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/case", "comment", case_page.act, page=True),
     Route("POST", "/next", "claim", queue_page.next_case, page=True),
     Route("POST", "/views", "read", queue_page.keep_view, page=True),
-    Route("GET", "/dashboard", "export", owner_pages.dashboard, page=True),
+    Route("GET", "/dashboard", "export", dashboard.show, page=True),
     Route("GET", "/log", "export", owner_pages.log, page=True),
     Route("POST", "/log/check", "export", owner_pages.check, page=True),
-    Route("GET", "/policy", "read", admin_pages.policy, page=True),
-    Route("POST", "/policy", "policy", admin_pages.propose, page=True),
-    Route("POST", "/policy/close", "policy", admin_pages.close, page=True),
+    Route("GET", "/policy", "read", policy_page.show, page=True),
+    Route("POST", "/policy", "policy", policy_page.propose, page=True),
+    Route("POST", "/policy/close", "policy", policy_page.close, page=True),
     Route("GET", "/people", "people", admin_pages.people, page=True),
     Route("POST", "/people", "people", admin_pages.save_person, page=True),
+    Route("GET", "/webhooks", "webhooks", webhooks_pages.page, page=True),
+    Route("POST", "/webhooks", "webhooks", webhooks_pages.propose_here, page=True),
+    Route("POST", "/webhooks/act", "webhooks", webhooks_pages.act, page=True),
     Route("GET", "/keys", SIGNED_IN, admin_pages.keys, page=True),
     Route("POST", "/keys", SIGNED_IN, admin_pages.make_key, page=True),
     Route("POST", "/keys/end", SIGNED_IN, admin_pages.end_key, page=True),
