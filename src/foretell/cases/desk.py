@@ -15,11 +15,11 @@ from foretell.cases.people import Person, permitted
 from foretell.cases.policy import Handling
 from foretell.cases.queue import Page, Query
 from foretell.cases.rules import Standing, flagged
-from foretell.cases.standing import known_person, policy_in_force, stamp, standing_of
+from foretell.cases.standing import approvals_needed, known_person, policy_in_force, stamp, standing_of
 from foretell.cases.store import Store, no_case
 from foretell.cases.tables import cases, contents, events, leases, views
 from foretell.errors import DecisionError
-from foretell.records import Case, Decision, Narrative, Prediction, restore
+from foretell.records import Case, Decision, Narrative, restore
 
 MOST_VIEWS = 50
 """Views that one person may save."""
@@ -39,6 +39,7 @@ class Told:
     """The narrative that an edit brought."""
 
 
+_VIEWS = sa.select(views).where(views.c.person == sa.bindparam("name")).order_by(views.c.name)
 _LINE = sa.select(cases).where(cases.c.id == sa.bindparam("case"))
 
 
@@ -65,6 +66,21 @@ class Shown:
     """Who did what with it; without what they said while the person is to judge first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """What the queue's page shows to one person."""
+
+    page: Page
+    count: int
+    """How many cases the query finds; counting stops at `queue.COUNTED`."""
+    needed: Mapping[str, int]
+    """Case -> how many people must approve it, by the policy in force."""
+    views: Mapping[str, str]
+    """Saved view -> query as it stands in an address."""
+    teams: frozenset[str]
+    """Teams to choose from: one's own, or all that the policy names."""
+
+
 class Desk:
     """A store as the people with accounts see it. Safe to use from many threads."""
 
@@ -72,6 +88,25 @@ class Desk:
         self.store = store
 
     # Looking
+
+    def board(self, name: str, query: Query) -> Board:
+        """Return what the queue's page shows, all as it stands at one instant.
+
+        Raises:
+            AccessError: when the person is not known, or may not look.
+            DecisionError: when the query has no meaning.
+        """
+        with self.store.reading() as connection:
+            person, now = self._person(connection, name, "read"), self._now()
+            found = queue.page(connection, person, query, now, _veil(connection, person))
+            named = {rule.team for rule in policy_in_force(connection).rules}
+            return Board(
+                page=found,
+                count=queue.count(connection, person, query, now),
+                needed=approvals_needed(connection, [line.id for line in found.lines]),
+                views=_views(connection, name),
+                teams=frozenset(named if "*" in person.teams else person.teams) - {""},
+            )
 
     def queue(self, name: str, query: Query) -> Page:
         """Return one page of the cases that a person sees.
@@ -89,20 +124,6 @@ class Desk:
         with self.store.reading() as connection:
             person = self._person(connection, name, "read")
             return queue.count(connection, person, query, self._now())
-
-    def needed(self, ids: Sequence[str]) -> Mapping[str, int]:
-        """Return how many people must approve each case, by the policy in force."""
-        query = (
-            sa.select(cases.c.id, contents.c.body)
-            .join(contents, sa.and_(contents.c.seq == cases.c.opened, contents.c.kind == "prediction"))
-            .where(cases.c.id.in_(ids))
-        )
-        with self.store.reading() as connection:
-            policy = policy_in_force(connection)
-            return {
-                row.id: policy.handling(restore(Prediction, json.loads(row.body))).approvals
-                for row in connection.execute(query)
-            }
 
     def case(self, name: str, case_id: str) -> Shown:
         """Return a case as a person may see it.
@@ -224,8 +245,7 @@ class Desk:
         """Return the views a person saved: name -> query as it stands in an address."""
         with self.store.reading() as connection:
             self._person(connection, name, "read")
-            rows = connection.execute(sa.select(views).where(views.c.person == name).order_by(views.c.name))
-            return {row.name: row.query for row in rows}
+            return _views(connection, name)
 
     def save_view(self, name: str, view: str, query: str) -> None:
         """Save a view under a name, or forget it when the query is empty.
@@ -263,6 +283,10 @@ class Desk:
         if (error := permitted(person, what)) is not None:
             raise error
         return person
+
+
+def _views(connection: Connection, name: str) -> Mapping[str, str]:
+    return {row.name: row.query for row in connection.execute(_VIEWS, {"name": name})}
 
 
 def _veil(connection: Connection, person: Person) -> queue.Veil | None:

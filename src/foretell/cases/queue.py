@@ -11,6 +11,7 @@ import heapq
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import islice, product
 from typing import Any
 
@@ -24,8 +25,12 @@ from foretell.cases.tables import ASKED, FLAGGED, cases, events, leases, terms
 from foretell.errors import DecisionError
 from foretell.lookup import unknown
 
+Keys = tuple[tuple[str, bool], ...]
+"""Columns of an order, each with whether it goes down."""
+Part = Mapping[str, str]
+"""What one part of a query holds to: status, and where it matters `now` and team."""
 STATUSES = ("open", "escalated", "approved", "rejected", "released")
-SORTS: Mapping[str, tuple[tuple[str, bool], ...]] = {
+SORTS: Mapping[str, Keys] = {
     "oldest": (("opened", False),),
     "newest": (("opened", True),),
     "score": (("probability", True), ("opened", True)),
@@ -43,6 +48,8 @@ MOST_VEILED = 0.9
 """Where more than this share is to be judged first there is no order of scores: the newest come first."""
 READ, MOST_READ = 500, 4000
 """Lines that are looked through at a time for veiled ones, and for one page at most."""
+LEAST_READ = 8
+"""Lines that are read at a time of each of several parts, besides its share of the page."""
 COUNTED = 1000
 """Where counting stops: beyond it nobody needs the number, and counting would cost what the queue holds."""
 
@@ -160,8 +167,12 @@ def page(connection: Connection, person: Person, query: Query, now: str, veil: V
     elif veil is not None and query.sort == "score":
         found, reached = _scored(connection, person, query, now, veil)
     else:
-        statements = list(_parts(person, query, now))
-        found = list(islice(_merged(connection, statements, keys, place, query.limit + 1), query.limit + 1))
+        found = list(
+            islice(
+                _merged(connection, list(_parts(person, query, now)), keys, place, query.limit + 1),
+                query.limit + 1,
+            )
+        )
         reached = None
     shown = found[: query.limit]
     gone = veil.over(shown) if veil is not None else set()
@@ -189,8 +200,8 @@ def _scored(
             found += [row for row in some if row.id not in gone]
         place = ()
     statuses = [status for status in VEILED if status in _statuses(query)]
-    statements = [part for status in statuses for part in _parts(person, replace(query, status=status), now)]
-    rows = _merged(connection, statements, SORTS["newest"], place[1:], READ)
+    held = [part for status in statuses for part in _parts(person, replace(query, status=status), now)]
+    rows = _merged(connection, held, SORTS["newest"], place[1:], READ)
     for _ in range(MOST_READ // READ):
         if len(found) >= size or not (some := list(islice(rows, READ))):
             return found[:size], None
@@ -200,42 +211,57 @@ def _scored(
 
 
 def _merged(
-    connection: Connection,
-    statements: Sequence[sa.Select],
-    keys: tuple[tuple[str, bool], ...],
-    place: tuple[Any, ...],
-    size: int,
+    connection: Connection, held: Sequence[Part], keys: Keys, place: tuple[Any, ...], size: int
 ) -> Iterator[Any]:
-    """Yield the rows of all statements in one order from a place on; each is read `size` rows at a time."""
-    walks = [_walk(connection, statement, keys, place, size) for statement in statements]
+    """Yield the rows of all parts in one order from a place on; about `size` rows are read at a time."""
+    share = size if len(held) < 2 else size // len(held) + LEAST_READ
+    walks = [_walk(connection, part, keys, place, share) for part in held]
     return heapq.merge(*walks, key=_key(keys), reverse=keys[0][1])
 
 
-def _walk(
-    connection: Connection,
-    statement: sa.Select,
-    keys: tuple[tuple[str, bool], ...],
-    place: tuple[Any, ...],
-    size: int,
-) -> Iterator[Any]:
-    # The keys of one order all go the same way, so that one comparison of tuples is enough.
-    columns, down = [cases.c[name] for name, _ in keys], keys[0][1]
-    ordered = statement.order_by(*(column.desc() if down else column for column in columns)).limit(size)
+def _walk(connection: Connection, part: Part, keys: Keys, place: tuple[Any, ...], size: int) -> Iterator[Any]:
     while True:
-        going = ordered
-        if place:
-            row, last = sa.tuple_(*columns), sa.tuple_(*map(sa.literal, place))
-            going = going.where(row < last if down else row > last)
-        rows = connection.execute(going).all()
+        last = {f"last_{number}": value for number, value in enumerate(place)}
+        ordered = _ordered(tuple(part), keys, bool(place))
+        rows = connection.execute(ordered, {**part, **last, "size": size}).all()
         yield from rows
         if len(rows) < size:
             return
         place = _key(keys)(rows[-1])
 
 
-def _key(
-    keys: tuple[tuple[str, bool], ...], gone: Collection[str] = frozenset()
-) -> Callable[[Any], tuple[Any, ...]]:
+@cache
+def _held(conditions: tuple[str, ...]) -> sa.Select:
+    """Return the statement that reads a part of a query; made once: making costs what reading does."""
+    written = {
+        "status": cases.c.status == sa.bindparam("status"),
+        "now": cases.c.wakes_at <= sa.bindparam("now"),
+        "team": cases.c.team == sa.bindparam("team"),
+    }
+    return sa.select(cases).where(*(written[name] for name in conditions))
+
+
+@cache
+def _ordered(conditions: tuple[str, ...], keys: Keys, further: bool) -> sa.Select:
+    # The keys of one order all go the same way, so that one comparison of tuples is enough.
+    columns, down = [cases.c[name] for name, _ in keys], keys[0][1]
+    read = _held(conditions).order_by(*(column.desc() if down else column for column in columns))
+    if further:
+        row = sa.tuple_(*columns)
+        last = sa.tuple_(
+            *(sa.bindparam(f"last_{number}", type_=column.type) for number, column in enumerate(columns))
+        )
+        read = read.where(row < last if down else row > last)
+    return read.limit(sa.bindparam("size"))
+
+
+@cache
+def _counted(conditions: tuple[str, ...]) -> sa.Select:
+    rows = _held(conditions).with_only_columns(sa.literal(1)).limit(sa.bindparam("size")).subquery()
+    return sa.select(sa.func.count()).select_from(rows)
+
+
+def _key(keys: Keys, gone: Collection[str] = frozenset()) -> Callable[[Any], tuple[Any, ...]]:
     """Return what tells a row's place in an order; a case that is `gone` has no score there."""
 
     def place(row: Any) -> tuple[Any, ...]:
@@ -257,8 +283,7 @@ def count(connection: Connection, person: Person, query: Query, now: str) -> int
         return min(len(few), COUNTED)
     total = 0
     for part in _parts(person, query, now):
-        rows = part.with_only_columns(sa.literal(1)).limit(COUNTED - total).subquery()
-        total += connection.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
+        total += connection.scalar(_counted(tuple(part)), {**part, "size": COUNTED - total}) or 0
         if total >= COUNTED:
             break
     return total
@@ -307,15 +332,14 @@ def _with_sleepers(query: Query) -> bool:
     return query.snoozed or query.status not in ("open", "escalated")
 
 
-def _parts(person: Person, query: Query, now: str) -> Iterator[sa.Select]:
-    """Yield the query once per team and status, so that one index holds each part in order."""
+def _parts(person: Person, query: Query, now: str) -> Iterator[Part]:
+    """Yield what the query asks for once per team and status, so that one index holds each part in order."""
     teams: list[str | None] = [None] if "*" in person.teams else ["", *person.teams]
     if query.team:
         teams = [query.team] if person.sees(query.team) else []
+    awake = {} if _with_sleepers(query) else {"now": now}
     for team, status in product(teams, _statuses(query)):
-        part = sa.select(cases).where(cases.c.status == status)
-        part = part if _with_sleepers(query) else part.where(cases.c.wakes_at <= now)
-        yield part if team is None else part.where(cases.c.team == team)
+        yield {"status": status, **awake, **({} if team is None else {"team": team})}
 
 
 def _lines(connection: Connection, rows: Sequence[Any], now: str) -> tuple[Line, ...]:

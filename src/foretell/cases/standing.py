@@ -1,7 +1,7 @@
 """What holds around a decision, read from the store: the person as they are now, the policy, claims, pace."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
@@ -16,10 +16,12 @@ from foretell.cases.policy import Policy, policy_of
 from foretell.cases.rules import Standing
 from foretell.cases.tables import cases, contents, events, leases, people
 from foretell.errors import AccessError
-from foretell.records import Case, Decision
+from foretell.records import Case, Decision, Prediction, restore
 
 COUNTED = ("approved", "endorsed", "rejected")
 """Events that the hourly limit counts."""
+MOST_KEPT = 10_000
+"""Cases of which it is kept what the policy asks for."""
 
 _LASTS = (
     sa.select(cases.c.id, events.c.digest)
@@ -34,6 +36,11 @@ _CONFIRMED = (
 )
 _PIECE = sa.select(contents.c.body).where(contents.c.digest == sa.bindparam("name"))
 _ACCOUNTS = sa.select(people)
+_PREDICTIONS = (
+    sa.select(cases.c.id, contents.c.body)
+    .join(contents, sa.and_(contents.c.seq == cases.c.opened, contents.c.kind == "prediction"))
+    .where(cases.c.id.in_(sa.bindparam("ids", expanding=True)))
+)
 _TEAM = sa.select(cases.c.team).where(cases.c.id == sa.bindparam("case"))
 _LEASE = sa.select(leases.c.holder, leases.c.until).where(leases.c.case_id == sa.bindparam("case"))
 _LATELY = sa.select(sa.func.count()).where(
@@ -49,6 +56,8 @@ class Roster:
 
     accounts: Mapping[str, Person]
     policy: Policy
+    needed: dict[str, int]
+    """Case -> approvals that the policy asks for, of those that somebody looked at lately."""
 
 
 _rosters: WeakKeyDictionary[Pool, tuple[dict[str, str], Roster]] = WeakKeyDictionary()
@@ -64,7 +73,7 @@ def roster(connection: Connection) -> Roster:
     kept = _rosters.get(connection.engine.pool)
     if kept is None or kept[0] != key:
         accounts = {row.name: person_of(row) for row in connection.execute(_ACCOUNTS)}
-        kept = _rosters[connection.engine.pool] = (key, Roster(accounts, _policy(connection)))
+        kept = _rosters[connection.engine.pool] = (key, Roster(accounts, _policy(connection), {}))
     return kept[1]
 
 
@@ -95,6 +104,22 @@ def known_person(connection: Connection, name: str) -> Person:
     if person is None:
         raise AccessError(f"there is no account '{name}'", "ask an administrator")
     return person
+
+
+def approvals_needed(connection: Connection, ids: Sequence[str]) -> Mapping[str, int]:
+    """Return how many people must approve each case, by the policy in force."""
+    known = roster(connection)
+    if len(known.needed) > MOST_KEPT:
+        known.needed.clear()
+    found = {case_id: known.needed[case_id] for case_id in ids if case_id in known.needed}
+    if missing := [case_id for case_id in ids if case_id not in found]:
+        rows = connection.execute(_PREDICTIONS, {"ids": missing})
+        read = {
+            row.id: known.policy.handling(restore(Prediction, json.loads(row.body))).approvals for row in rows
+        }
+        known.needed.update(read)
+        found.update(read)
+    return found
 
 
 def founded(connection: Connection) -> bool:

@@ -88,7 +88,11 @@ def queue_address(query: Query, done: str = "", case: str = "") -> str:
 
 def case_address(case_id: str, query: Query, done: str = "", about: str = "") -> str:
     """Return the address of a case's page that knows from which queue it was opened."""
-    told = (("id", case_id), ("queue", text_of(replace(query, after=""))), ("done", done), ("about", about))
+    return _written(case_id, text_of(replace(query, after="")), done, about)
+
+
+def _written(case_id: str, queue: str, done: str = "", about: str = "") -> str:
+    told = (("id", case_id), ("queue", queue), ("done", done), ("about", about))
     return "/case?" + urlencode({name: value for name, value in told if value})
 
 
@@ -123,12 +127,12 @@ def show(
     query = query_of(request.url.query)
     problem = None
     try:
-        found = house.desk.queue(who.name, query)
+        board = house.desk.board(who.name, query)
     except DecisionError as error:  # an old link to a further page, a search that is too long
         problem, query = error, replace(query, after="", text=query.text[:200], team=query.team[:200])
-        found = house.desk.queue(who.name, query)
-    count = house.desk.count(who.name, query)
-    now = house.store.now()
+        board = house.desk.board(who.name, query)
+    found, count, now = board.page, board.count, house.store.now()
+    here = text_of(replace(query, after=""))
     return render(
         request,
         "queue.html",
@@ -138,34 +142,22 @@ def show(
         notice=NOTICES.get(done, ""),
         about=case[:200],
         query=query,
-        lines=found.lines,
-        needed=house.desk.needed([line.id for line in found.lines]),
-        due={line.id: due_words(line.due_at, now) for line in found.lines},
+        rows=[
+            (line, board.needed.get(line.id, 1), due_words(line.due_at, now), _written(line.id, here))
+            for line in found.lines
+        ],
         count=f"{COUNTED:,}+" if count >= COUNTED else f"{count:,}",
         one=count == 1,
         filtered=bool(text_of(replace(query, after="", sort=_DEFAULT.sort))),
         further=queue_address(replace(query, after=found.next)) if found.next else "",
         first=queue_address(replace(query, after="")) if query.after else "",
-        address=case_address,
-        here=text_of(replace(query, after="")),
-        views=_views(house, who),
-        teams=_teams(house, who, query),
+        here=here,
+        views=[(name, queue_address(query_of(text))) for name, text in board.views.items()],
+        teams=sorted({*board.teams, query.team} - {""}),
         statuses=(*STATUSES, "all"),
         sorts=SORT_TEXTS,
         truths=TRUTHS,
     )
-
-
-def _views(house: House, who: Person) -> list[tuple[str, str]]:
-    """Return the saved views, each with its address."""
-    return [(name, queue_address(query_of(text))) for name, text in house.desk.views(who.name).items()]
-
-
-def _teams(house: House, who: Person, query: Query) -> list[str]:
-    """Return the teams to choose from: one's own, or all that the policy names."""
-    named = {rule.team for rule in house.store.policy().rules}
-    own = named if "*" in who.teams else {*who.teams}
-    return sorted({*own, query.team} - {""})
 
 
 def next_case(house: TheHouse, who: Who, form: Form) -> Response:
