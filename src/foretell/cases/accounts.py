@@ -256,6 +256,12 @@ class Accounts:
             if person.may("people") or owners[row.person] == person.identity
         )
 
+    def keyed(self, by: str) -> tuple[str, ...]:
+        """Return the accounts for which a person may make keys: their own, then the programs they own."""
+        owned = sa.select(people.c.name).where(people.c.owner == by, people.c.active == 1)
+        with self._store.reading() as connection:
+            return (by, *connection.scalars(owned.order_by(people.c.name)))
+
     def revoke_key(self, by: str, key_id: str) -> None:
         """End a key of one's own, or, as an administrator, anybody's.
 

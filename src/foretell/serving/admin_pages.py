@@ -1,16 +1,12 @@
-"""The owner's pages: people, one's own account and keys, the policy and how it changes."""
+"""The owner's pages: people, and one's own account and keys."""
 
-import difflib
-import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query as Parameter
 from fastapi import Request, Response
 
-from foretell.cases.governance import Proposal
 from foretell.cases.people import ROLES, SHORTEST_PASSWORD, Person
-from foretell.cases.policy import Policy, as_data
 from foretell.errors import DecisionError, ForetellError
 from foretell.serving.faults import status_of
 from foretell.serving.house import House
@@ -20,17 +16,6 @@ from foretell.serving.security import TheHouse, Who
 NOTICES: Mapping[str, str] = {
     "saved": "Saved; it holds from the next request on, and the log tells of it.",
     "ended": "The key is ended.",
-    "proposed": "The policy is proposed; another administrator must confirm it.",
-    "confirmed": "The policy is in force.",
-    "withdrawn": "The proposal is withdrawn.",
-}
-WORDS: Mapping[str, str] = {
-    "audit_share": "Sampled for people, of what is released automatically",
-    "blind_share": "Judged before the score is shown",
-    "hourly_limit": "Decisions of one person within an hour (0: no limit)",
-    "lease_minutes": "Minutes that a claimed case stays with its reviewer",
-    "reasons": "Reason codes of a rejection",
-    "salt": "What the samples are drawn by",
 }
 Short = Annotated[str, Parameter(max_length=200)]
 
@@ -158,93 +143,9 @@ def _keys(
         who,
         status=status_for(problem),
         keys=house.accounts.keys(who.name),
+        keyed=house.accounts.keyed(who.name),
         secret=secret,
         shortest=SHORTEST_PASSWORD,
         notice=notice,
         problem=problem,
     )
-
-
-# The policy
-
-
-def policy(request: Request, house: TheHouse, who: Who, done: Short = "") -> Response:
-    """Show the policy in force and what is proposed."""
-    return _policy(request, house, who, notice=NOTICES.get(done, ""))
-
-
-def propose(request: Request, house: TheHouse, who: Who, form: Form) -> Response:
-    """Propose a policy."""
-    text, reason = form.get("policy", ""), form.get("reason", "")
-    try:
-        try:
-            data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise DecisionError(
-                f"the policy is no JSON: {error}", "compare it with the one in force"
-            ) from error
-        house.governance.propose(who.name, data, reason)
-    except ForetellError as problem:
-        return _policy(request, house, who, problem=problem, text=text, reason=reason)
-    return go("/policy?done=proposed")
-
-
-def close(request: Request, house: TheHouse, who: Who, form: Form) -> Response:
-    """Confirm a proposal, or withdraw it."""
-    number, verb = form.get("proposal", ""), form.get("do", "")
-    try:
-        if not number.isascii() or not number.isdigit() or len(number) > 18:
-            raise DecisionError("this is no proposal", "load the page again")
-        ways = {"confirm": house.governance.confirm, "withdraw": house.governance.withdraw}
-        if verb not in ways:
-            raise DecisionError("a proposal is confirmed or withdrawn", "load the page again")
-        ways[verb](who.name, int(number))
-    except ForetellError as problem:
-        return _policy(request, house, who, problem=problem)
-    return go(f"/policy?done={'confirmed' if verb == 'confirm' else 'withdrawn'}")
-
-
-def _policy(
-    request: Request,
-    house: House,
-    who: Person,
-    *,
-    notice: str = "",
-    problem: ForetellError | None = None,
-    text: str = "",
-    reason: str = "",
-) -> Response:
-    stands = house.store.policy()
-    proposals = house.governance.proposals()
-    return render(
-        request,
-        "policy.html",
-        who,
-        status=status_for(problem),
-        rules=stands.rules,
-        settings=_settings(stands),
-        open=[(each, _changes(stands, each)) for each in proposals if each.state == "proposed"],
-        closed=[each for each in proposals if each.state != "proposed"][:20],
-        text=text or written(stands),
-        reason=reason,
-        notice=notice,
-        problem=problem,
-    )
-
-
-def _settings(stands: Policy) -> list[tuple[str, Any]]:
-    told = as_data(stands)
-    shares = {name for name in WORDS if name.endswith("share")}
-    shown = {name: f"{100 * told[name]:g}%" for name in shares} | {"reasons": ", ".join(stands.reasons)}
-    return [(words, shown.get(name, told[name])) for name, words in WORDS.items()]
-
-
-def written(stands: Policy) -> str:
-    """Return a policy as people write it."""
-    return json.dumps(as_data(stands), indent=2, ensure_ascii=False)
-
-
-def _changes(stands: Policy, proposal: Proposal) -> list[str]:
-    """Return the lines that a proposal takes away (-) and brings (+), each with those around it."""
-    before, after = (written(each).splitlines() for each in (stands, proposal.policy))
-    return [*difflib.unified_diff(before, after, lineterm="", n=2)][2:]

@@ -90,7 +90,7 @@ def go(path: str) -> Response:
 
 async def form_of(request: Request) -> Mapping[str, str]:
     """Return the fields of a form; of a field that comes more than once, the last."""
-    form = await request.form(max_files=0, max_fields=200, max_part_size=256 * 1024)
+    form = await request.form(max_files=0, max_fields=2000, max_part_size=256 * 1024)
     return {name: value for name, value in form.multi_items() if isinstance(value, str)}
 
 
