@@ -31,6 +31,12 @@ store_option = click.option("--store", "url", default="", help="URL of a store, 
 @click.option("--cert", type=Path, help="Certificate chain (PEM); the desk speaks https then.")
 @click.option("--cert-key", type=Path, help="The certificate's key (PEM), where the chain does not hold it.")
 @click.option(
+    "--webhook-network",
+    "networks",
+    multiple=True,
+    help="A private network that webhooks may reach, as 10.1.0.0/16; give it once for each.",
+)
+@click.option(
     "--founder",
     default="",
     help=f"First administrator, where nobody has an account; password: ${PASSWORD_VARIABLE}.",
@@ -42,6 +48,7 @@ def desk(
     port: int,
     cert: Path | None,
     cert_key: Path | None,
+    networks: tuple[str, ...],
     founder: str,
 ) -> None:
     """Open the desk: people sign in, work through the queue, and decide, in a browser.
@@ -51,13 +58,18 @@ def desk(
     if folder is not None and url:
         raise SpecError("--run and --store both name a store", "give one of them")
     from foretell.cases.accounts import Accounts
+    from foretell.serving.outward import network_of
     from foretell.serving.server import bound, serve
 
+    try:
+        private = [network_of(text) for text in networks]
+    except ValueError as error:
+        raise SpecError(f"--webhook-network names no network: {error}", "write it as 10.1.0.0/16") from error
     if not host.startswith(LOOPBACK) and cert is None:
         say(f"warning: {host} can be reached by others, and http hides nothing: give --cert, or use a proxy")
     with opened(folder, url) as cases, bound(host, port) as listening:
         admit(Accounts(cases), founder)
-        serve(cases, listening, cert, cert_key, tell=say)
+        serve(cases, listening, cert, cert_key, private=private, tell=say)
 
 
 def opened(folder: Path | None, url: str) -> Store:

@@ -46,6 +46,7 @@ PLACES: tuple[Place, ...] = (
     Place("/log", "Log", "export"),
     Place("/policy", "Policy", "read"),
     Place("/people", "People", "people"),
+    Place("/webhooks", "Webhooks", "webhooks"),
     Place("/keys", "My account", "read"),
 )
 """Where the bar at the top leads; each is shown to those who may go there."""

@@ -5,13 +5,14 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from ssl import SSLError
 
 from foretell.cases.store import Store
 from foretell.errors import ForetellError
+from foretell.serving.outward import Network
 
 PATIENCE_SECONDS = 5
 """How long requests that are being answered may take once the desk is closing."""
@@ -51,14 +52,16 @@ def serve(
     cert: Path | None = None,
     cert_key: Path | None = None,
     *,
+    private: Sequence[Network] = (),
     tell: Callable[[str], None],
 ) -> None:
-    """Answer requests until the process is interrupted (Ctrl-C) or asked to end (SIGTERM).
+    """Answer requests and send webhooks until the process is interrupted (Ctrl-C) or asked to end (SIGTERM).
 
     Args:
         listening: as from `bound`.
         cert: certificate chain for https; http when None.
         cert_key: its key, where the chain does not hold it.
+        private: networks that webhooks may reach though they are not public.
         tell: is told where to open the desk.
 
     Raises:
@@ -67,6 +70,7 @@ def serve(
     import uvicorn
 
     from foretell.serving.app import create
+    from foretell.serving.webhooks import sending
 
     config = uvicorn.Config(
         create(store),
@@ -88,7 +92,8 @@ def serve(
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to end are one
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        with sending(store, private):
+            uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
         tell("the desk is closed")
 
