@@ -209,8 +209,26 @@ def test_a_policy_is_confirmed_by_another_administrator_than_proposed_it(house):
     assert house.store.verify_log().passed
 
 
+def test_the_board_is_what_the_queue_the_count_and_the_policy_in_force_tell(house):
+    house.open("r1", "r2", probability=0.9)
+    house.open("r3", probability=0.2)
+    house.desk.save_view("bob", "mine", "mine=on")
+    for approvals in (1, 2, 3):
+        rule = {"name": "high", "probability_from": 0.5, "approvals": approvals}
+        house.policy({"rules": [rule, {"name": "south", "team": "south"}]})
+        for query in (Query(), Query(text="r1"), Query(status="approved"), Query(sort="score", limit=2)):
+            board = house.desk.board("bob", query)
+            assert board.page == house.desk.queue("bob", query)
+            assert board.count == house.desk.count("bob", query)
+            high = {line.id: approvals if line.id != "r3" else 1 for line in board.page.lines}
+            assert board.needed == high
+            assert board.views == {"mine": "mine=on"}
+    assert house.desk.board("root", Query()).teams == {"south"}
+
+
+@pytest.mark.parametrize("limit", [7, 40])  # the larger one reads on in a team that has more than its share
 @pytest.mark.parametrize("sort", ["oldest", "newest", "score", "due"])
-def test_pages_hold_every_case_once_in_the_asked_order(house, sort):
+def test_pages_hold_every_case_once_in_the_asked_order(house, sort, limit):
     rules = [
         {"name": "top", "probability_from": 0.8, "team": "a", "due_hours": 4},
         {"name": "rest", "due_hours": 2, "team": "b", "probability_from": 0.4},
@@ -219,13 +237,13 @@ def test_pages_hold_every_case_once_in_the_asked_order(house, sort):
     house.accounts.save("root", Person(name="bob", roles=("reviewer",), teams=("a", "b")))
     drafts = [proposal(f"r{n}", round(0.05 + (n * 37 % 90) / 100, 2)) for n in range(60)]
     house.store.open_cases(drafts)
-    lines, query = [], Query(sort=sort, limit=7)
+    lines, query = [], Query(sort=sort, limit=limit)
     while True:
         page = house.desk.queue("bob", query)
         lines += page.lines
         if not page.next:
             break
-        query = Query(sort=sort, limit=7, after=page.next)
+        query = Query(sort=sort, limit=limit, after=page.next)
     assert sorted(line.id for line in lines) == sorted(case.id for case in drafts)
     key = {
         "oldest": lambda line: line.opened_at,
