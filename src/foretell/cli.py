@@ -294,6 +294,7 @@ def decide(
 main.add_command(cli_desk.desk)
 main.add_command(cli_desk.log)
 main.add_command(cli_desk.replay)
+main.add_command(cli_desk.plant)
 
 
 @main.command()

@@ -183,6 +183,35 @@ def replay(case_id: str, folder: Path | None) -> None:
         )
 
 
+@click.command()
+@click.option("--count", type=click.IntRange(1, 10_000), required=True, help="Cases to plant.")
+@click.option("--by", required=True, help="Who plants: an administrator of the desk.")
+@run_option
+@store_option
+def plant(count: int, by: str, folder: Path | None, url: str) -> None:
+    """Seal the known outcomes of cases that wait, to see later how far people rely on the model.
+
+    Nobody who decides them can tell these cases from others. The administrator's password is asked for, or
+    read from $FORETELL_PASSWORD.
+    """
+    from foretell.cases.accounts import Accounts
+    from foretell.planting import plant as sealed
+
+    run_folder = found(folder)
+    with opened(run_folder, url) as cases:
+        accounts = Accounts(cases)
+        if not accounts.empty():
+            password = os.environ.get(PASSWORD_VARIABLE) or click.prompt(
+                "password", hide_input=True, err=True
+            )
+            accounts.sign_out(accounts.sign_in(by, password))
+        done = sealed(run_folder, count, by, cases)
+    click.echo(
+        f"{done.num_wrong + done.num_right:,} cases are planted: in {done.num_wrong:,} of them the model is "
+        f"wrong, in {done.num_right:,} right"
+    )
+
+
 def checked(folder: Path | None, url: str, head: str = "") -> LogReport:
     """Return what the check of a log finds; a file is read with the standard library alone."""
     if url and not url.startswith("sqlite:///"):
