@@ -4,17 +4,23 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx2
 import pytest
 
-from desk_material import House
+from case_material import proposal
+from desk_material import PASSWORD, House, form
+from foretell.cases.accounts import Accounts
 from foretell.cases.endpoints import KINDS, MOST_ENDPOINTS, Endpoints, checked_url
 from foretell.cases.outbox import GIVE_UP, LEASE, Outbox
 from foretell.cases.people import Person
@@ -23,6 +29,7 @@ from foretell.cases.store import Store
 from foretell.errors import AccessError, DecisionError
 from foretell.serving.outward import network_of
 from foretell.serving.webhooks import Sender, sending, signature
+from test_desk_server import desk
 
 pytest_plugins = ("case_fixtures",)
 LOOPBACK = (network_of("127.0.0.0/8"),)
@@ -286,3 +293,96 @@ def test_a_message_tells_no_words_of_people_and_no_more_than_who_judges_first_ma
     for each in taken:
         assert {*each} == {"type", "timestamp", "data"}
         assert {*each["data"]} <= known
+
+
+def approve(address: str, contents: dict[str, str], acknowledged: list[str]) -> None:
+    """Approve one case after the other until the desk is gone."""
+    with httpx2.Client(base_url=address) as client, suppress(httpx2.TransportError):
+        client.post("/api/session", json={"name": "bob", "password": PASSWORD})
+        for case_id, content in contents.items():
+            body = {"verb": "approve", "content": content}
+            answer = client.post(f"/api/case/decisions?id={case_id}", json=body)
+            assert answer.status_code == 200, answer.text
+            acknowledged.append(case_id)
+
+
+def test_what_a_killed_desk_had_not_sent_is_sent_by_the_next(tmp_path):
+    url = f"sqlite:///{tmp_path}/cases.db"
+    with Store(url) as store, receiving(tmp_path, "500") as hook:
+        accounts, endpoints = Accounts(store), Endpoints(store)
+        accounts.found("root", PASSWORD)
+        accounts.save("root", Person(name="ada", roles=("administrator",)))
+        accounts.save("root", Person(name="bob", roles=("reviewer",)), PASSWORD)
+        number, _ = endpoints.propose("root", hook.url, ["approved"])
+        endpoints.confirm("ada", number)
+        store.open_cases(proposal(f"r{number}") for number in range(200))
+        contents = {case.id: case.content for case in store.all_cases()}
+        acknowledged: list[str] = []
+        with desk("--store", url, "--webhook-network", "127.0.0.1") as (process, address):
+            worker = threading.Thread(target=approve, args=(address, contents, acknowledged))
+            worker.start()
+            while not hook.taken():
+                time.sleep(0.01)
+            process.kill()
+            worker.join()
+        approved = [event.case for event in store.events() if event.kind == "approved"]
+        assert {*acknowledged} <= {*approved} and len({*told(hook.taken())}) < len(approved)
+        with Store(url, clock=lambda: datetime.now(UTC) + timedelta(hours=2)) as later:
+            sender = Sender(later, LOOPBACK)
+            while endpoints.paces()[number].behind:
+                sender.send(number)
+        told_of = [each["data"]["case"] for each in hook.taken()]
+        ids = [note["headers"]["webhook-id"] for note in hook.arrived()]
+        assert list(dict.fromkeys(told_of)) == approved, "all, in order"
+        assert len({*ids}) == len(approved), "what came twice has one id"
+
+
+def test_nothing_leaves_the_desk_by_a_page_or_the_api_without_two_administrators(house, tmp_path):
+    root, dan = house.client("root"), house.client("dan")
+    with receiving(tmp_path) as hook:
+        body = {"url": hook.url, "kinds": ["opened"]}
+        assert dan.post("/api/webhooks", json=body).status_code == 403
+        assert root.post("/api/webhooks", json={**body, "url": "http://example.org"}).status_code == 409
+        made = root.post("/api/webhooks", json=body).json()
+        assert root.post(f"/api/webhooks/confirm?endpoint={made['endpoint']}").status_code == 403
+        house.open("r1")
+        drain(house, Sender(house.store, LOOPBACK), 3)
+        assert hook.arrived() == []
+        ada = house.client("ada")
+        assert ada.post(f"/api/webhooks/confirm?endpoint={made['endpoint']}").status_code == 200
+        house.open("r2")
+        drain(house, Sender(house.store, LOOPBACK))
+        assert [each["data"]["case"] for each in hook.taken()] == ["r2"]
+        listed = ada.get("/api/webhooks")
+        assert listed.json()[0]["pace"]["delivered"] == 1 and made["secret"] not in listed.text
+
+
+def test_the_page_shows_a_secret_once_and_what_stands_still(house, tmp_path):
+    root, ada = house.client("root"), house.client("ada")
+    with receiving(tmp_path, "500,410") as hook:
+        sent = {"url": hook.url, "kind_opened": "on", "team": "<b>north"}
+        page = root.post("/webhooks", data=form(root, **sent))
+        (secret,) = re.findall(r"whsec_[A-Za-z0-9+/=]+", page.text)
+        assert page.status_code == 200 and "<b>north" not in page.text
+        number = Endpoints(house.store).endpoints()[0].id
+        for client in (root, ada):
+            text = client.get("/webhooks").text
+            assert secret not in text and ("Put into force" in text) is (client is ada)
+        do = {"endpoint": str(number)}
+        assert root.post("/webhooks/act", data=form(root, do="confirm", **do)).status_code == 409
+        assert "is in force" in ada.post("/webhooks/act", data=form(ada, do="confirm", **do)).text
+        house.policy({"rules": [{"name": "n", "team": "<b>north"}]})
+        house.open("r1")
+        sender = Sender(house.store, LOOPBACK)
+        sender.send(number)
+        assert "Failing" in root.get("/webhooks").text
+        house.clock.move(seconds=5)
+        sender.send(number)
+        assert "Stopped" in root.get("/webhooks").text
+        assert "tried again" in root.post("/webhooks/act", data=form(root, do="retry", **do)).text
+        sender.send(number)
+        assert "1 message delivered" in root.get("/webhooks").text
+        assert "is ended" in root.post("/webhooks/act", data=form(root, do="end", **do)).text
+        for wrong in ({"endpoint": "x", "do": "end"}, {"endpoint": "1", "do": "x"}, {"url": "https://"}):
+            path = "/webhooks" if "url" in wrong else "/webhooks/act"
+            assert root.post(path, data=form(root, **wrong)).status_code == 409
