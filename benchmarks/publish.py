@@ -115,6 +115,24 @@ def cases(*stores: Mapping[str, Any]) -> str:
     return "\n\n".join([table(head, rows), *(source(store) for store in stores)])
 
 
+def proofs(results: Mapping[str, Any]) -> str:
+    """Return how often the desk was attacked, and what got through."""
+    names = {
+        "kills": "`kill -9` over the deciding server: decisions lost or doubled",
+        "cuts": "power cuts: acknowledged events lost, erased content back, a damaged store",
+        "walk": "random acts of nine accounts beside a plain model of the rules: disagreements",
+        "faults": "planted faults of authorisation: not found by that walk",
+        "tampering": "edits of a store behind its back: missed by a check of its log",
+    }
+    held = results["proofs"]
+    rows = [
+        [text, f"{held[name]['count']:,}", f"{len(held[name]['failures']):,}"]
+        for name, text in names.items()
+        if name in held
+    ]
+    return f"{table(('Proofs of the desk', 'tried', 'got through'), rows)}\n\n{source(results)}"
+
+
 def live(results: Mapping[str, Any]) -> str:
     """Return what one event costs, and whether the stream equals the batch."""
     batch, one, gap = results["batch"], results["one_event"], results["stream_against_batch"]
@@ -148,6 +166,7 @@ TABLES: Mapping[str, Callable[..., str]] = {
     "live": live,
     "narratives": narratives,
     "cases": cases,
+    "proofs": proofs,
 }
 """Marker -> what is written there, given the results of `<marker>.json` and `<marker>_*.json`."""
 

@@ -1,0 +1,206 @@
+"""How often the desk was attacked, and what got through: kills, power cuts, random acts, faults, edits.
+
+    python benchmarks/proofs.py NAME [--minutes M]    one proof, slice by slice, until its goal or the time
+    python benchmarks/proofs.py --store               the sum of all slices, to benchmarks/results/proofs.json
+
+NAME is kills, cuts, walk, faults or tampering. A slice has its own seed, and is written to the folder of
+--slices when it is done, so that a proof can be stopped at any time and goes on with the next slice.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cases import RESULTS, machine
+from tampering import measured
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "tests"))
+
+from desk_faults import FAULTS  # noqa: E402
+from desk_kills import forked, founded, killed  # noqa: E402
+from desk_walk import Bypass, Walk  # noqa: E402
+from power_cuts import lived, lived_on, lost  # noqa: E402
+from power_disk import cuts  # noqa: E402
+
+MEMORY = Path("/dev/shm")
+KILLS, CASES_PER_KILL = 50, 30
+CUTS, CUTS_OF_RECOVERY = 450, 50
+WALKS, STEPS = 20, 500
+EDITS = 1000
+SEEDS_FOR_A_FAULT, STEPS_FOR_A_FAULT = 12, 600
+NAMES = sorted(FAULTS)
+
+Slice = dict[str, Any]
+"""`count` attacks, of which `failures` tells those that got through; and what else was seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """One kind of attack."""
+
+    goal: int
+    attack: Callable[[int, Path], Slice]
+    """Slice number, a folder of its own -> what was seen."""
+
+
+def kills(number: int, folder: Path) -> Slice:
+    """Kill the deciding server; a failure is a decision lost or doubled, or a log that does not hold."""
+    url = f"sqlite:///{folder}/cases.db"
+    contents = founded(url, KILLS * CASES_PER_KILL)
+    try:
+        stand, answered = killed(url, contents, KILLS, seed=number, desk=forked)
+    except AssertionError as error:
+        return {"count": KILLS, "failures": [str(error)]}
+    return {"count": KILLS, "failures": [], "decisions": stand, "acknowledged": answered}
+
+
+def power(number: int, folder: Path) -> Slice:
+    """Cut the power anywhere in a store's life; every ninth cut or so also while it recovers from one."""
+    (disk := folder / "disk").mkdir()
+    (spare := folder / "spare").mkdir()
+    acts = lived(disk)
+    found = [lost(cut, spare) for cut in cuts(acts, CUTS, seed=number)]
+    for again in cuts(acts, CUTS_OF_RECOVERY // 10, seed=-number - 1):
+        more = lived_on(again, spare)
+        found += [lost(cut, spare) for cut in cuts(more, 10, seed=number, before=again)]
+    return {"count": len(found), "failures": [why for why in found if why], "acts_of_the_disk": len(acts)}
+
+
+def walk(number: int, folder: Path) -> Slice:
+    """Act at random beside the model; a failure is a disagreement, or a log that does not hold."""
+    failures, admitted, refused, steps = [], 0, 0, 0
+    for seed in range(number * WALKS, (number + 1) * WALKS):
+        with closing(Walk(f"sqlite:///{folder}/{seed}.db", seed)) as walker:
+            try:
+                for _ in range(STEPS):
+                    steps += 1
+                    walker.step()
+            except Bypass as fault:
+                failures.append(f"seed {seed}: {fault}")
+            if not walker.store.verify_log().passed:
+                failures.append(f"seed {seed}: the log does not hold")
+            admitted, refused = admitted + walker.num_admitted, refused + walker.num_refused
+    return {"count": steps, "failures": failures, "admitted": admitted, "refused": refused}
+
+
+def faults(number: int, folder: Path) -> Slice:
+    """Plant one fault of authorisation; a failure is that no walk finds it."""
+    with pytest.MonkeyPatch.context() as patch:
+        FAULTS[NAMES[number]](patch)
+        for seed in range(SEEDS_FOR_A_FAULT):
+            with closing(Walk(f"sqlite:///{folder}/{seed}.db", seed)) as walker:
+                try:
+                    for _ in range(STEPS_FOR_A_FAULT):
+                        walker.step()
+                except Bypass as fault:
+                    return {"count": 1, "failures": [], "fault": NAMES[number], "found": str(fault)}
+    return {"count": 1, "failures": [NAMES[number]]}
+
+
+def tampering(number: int, folder: Path) -> Slice:
+    """Edit a store behind its back; a failure is an edit that a check misses, or on which the two differ."""
+    found = measured(EDITS, number)
+    return {"count": found["edits"], "failures": found["examples"], "by_way": found["by_way"]}
+
+
+PROOFS: Mapping[str, Proof] = {
+    "kills": Proof(goal=10_000, attack=kills),
+    "cuts": Proof(goal=10_000, attack=power),
+    "walk": Proof(goal=1_000_000, attack=walk),
+    "faults": Proof(goal=len(FAULTS), attack=faults),
+    "tampering": Proof(goal=100_000, attack=tampering),
+}
+
+
+def commit() -> str:
+    asked = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def done(slices: Path, name: str) -> list[Slice]:
+    """Return the slices of a proof that are done."""
+    file = slices / f"{name}.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def go_on(slices: Path, name: str, seconds: float) -> bool:
+    """Do slices of a proof until its goal is reached or the time is up; tell whether nothing got through."""
+    slices.mkdir(parents=True, exist_ok=True)
+    code, proof, start = commit(), PROOFS[name], time.monotonic()
+    past = done(slices, name)
+    while (count := sum(each["count"] for each in past)) < proof.goal and time.monotonic() < start + seconds:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
+            seen = proof.attack(len(past), Path(folder))
+        seen |= {
+            "slice": len(past),
+            "seconds": round(time.monotonic() - began, 1),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "commit": code,
+            "machine": machine(),
+        }
+        with (slices / f"{name}.jsonl").open("a") as file:
+            file.write(json.dumps(seen) + "\n")
+        past.append(seen)
+        print(
+            f"{name}: {count + seen['count']:,} of {proof.goal:,}, {len(seen['failures'])} failures",
+            flush=True,
+        )
+    return not any(each["failures"] for each in past)
+
+
+def summed(slices: Path) -> dict[str, Any]:
+    """Return what all slices saw together."""
+    found = {name: done(slices, name) for name in PROOFS}
+    every = [each for past in found.values() for each in past]
+    return {
+        "command": "python benchmarks/proofs.py NAME",
+        "commit": max(every, key=lambda each: each["at"])["commit"],
+        "commits": sorted({each["commit"] for each in every}),
+        "at": max(each["at"] for each in every),
+        "machine": max(every, key=lambda each: each["at"])["machine"],
+        "proofs": {
+            name: {
+                "count": sum(each["count"] for each in past),
+                "goal": PROOFS[name].goal,
+                "failures": [failure for each in past for failure in each["failures"]],
+                "seconds": round(sum(each["seconds"] for each in past), 1),
+                "slices": len(past),
+            }
+            for name, past in found.items()
+            if past
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", nargs="?", choices=PROOFS)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--slices", type=Path, default=ROOT / "runs" / "proofs", help="folder of the slices")
+    parser.add_argument("--store", action="store_true", help="write the sums to benchmarks/results/")
+    arguments = parser.parse_args()
+    if arguments.name:
+        sys.exit(not go_on(arguments.slices, arguments.name, 60 * arguments.minutes))
+    text = json.dumps(summed(arguments.slices), indent=2)
+    if arguments.store:
+        (RESULTS / "proofs.json").write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
