@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import foretell
-from foretell import cli_desk
+from foretell import cli_desk, cli_learn
 from foretell.errors import DataError, ForetellError, SpecError, StoreError
 from foretell.shell import called, database, found, run_option, say, store
 
@@ -294,6 +294,7 @@ def decide(
 main.add_command(cli_desk.desk)
 main.add_command(cli_desk.log)
 main.add_command(cli_desk.replay)
+main.add_command(cli_learn.learn)
 main.add_command(cli_desk.plant)
 
 

@@ -7,6 +7,8 @@ from foretell.cases.drafting import Refusal
 from foretell.data.audit import audit
 from foretell.data.dataset import Dataset
 from foretell.data.split import split
+from foretell.learning import Learned
+from foretell.prediction.comparison import FEWEST, Comparison
 from foretell.prediction.fitted import Fitted
 from foretell.workflow import Run
 
@@ -93,6 +95,38 @@ def summary(done: Run, program: str) -> str:
         f"decide  {program} desk --run {done.folder}",
     ]
     return "\n".join(lines)
+
+
+def compared(learned: Learned) -> str:
+    """Return how a challenger did against the champion."""
+    found = learned.comparison
+    rows = f"{found.num_rows:,} rows from {learned.until} on, {found.num_positives:,} of them positive"
+    lines = [
+        "",
+        f"compared on {rows}; weighted they tell as much as {found.effective_rows:,.0f}",
+        f"  {'':18}{'champion':>12}{'challenger':>12}  difference (95 % interval)",
+        *(
+            f"  {name:18}{each.champion:12.4f}{each.challenger:12.4f}  "
+            f"{each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f})"
+            for name, each in (("average precision", found.average_precision), ("log-loss", found.log_loss))
+        ),
+        _outcome(found),
+        "",
+        f"labels      {learned.taught.folder / 'labels.parquet'}",
+        f"texts       {learned.taught.folder / 'pairs.jsonl'}",
+        f"challenger  {learned.folder}",
+    ]
+    return "\n".join(lines)
+
+
+def _outcome(found: Comparison) -> str:
+    if found.won:
+        return "the challenger wins: surely better in average precision, and not surely worse in log-loss"
+    if found.num_positives < FEWEST:
+        return f"no win: with fewer than {FEWEST} positive rows nothing is sure; the champion stays"
+    if found.average_precision.low > 0:
+        return "no win: better in order, but surely worse in probability; the champion stays"
+    return "no win: the interval of the difference does not lie above 0; the champion stays"
 
 
 def refused(refusals: Sequence[Refusal]) -> list[str]:

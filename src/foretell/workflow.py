@@ -81,7 +81,7 @@ def fit(spec: Spec, dataset: Dataset | None = None, *, tell: Tell = quiet) -> Fi
     """Fit the floor and the families, write the model folder under `spec.out`, return what is delivered."""
     rows = dataset if dataset is not None else read(spec)
     parts = split(rows)
-    with _alone(Path(spec.out)):
+    with alone(Path(spec.out)):
         fitted = _fitted(spec, rows, parts, tell)[0]
         _end_training(Path(spec.out))
     return fitted
@@ -171,7 +171,7 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
     parts = split(dataset)
     findings = audit(dataset, parts)
     tell(_split_told(parts, findings))
-    with _alone(Path(spec.out)):
+    with alone(Path(spec.out)):
         return _walked(spec, dataset, parts, findings, tell, started)
 
 
@@ -299,7 +299,7 @@ def _found(cases: Store, case_id: str) -> list[Case]:
 
 
 @contextmanager
-def _alone(folder: Path) -> Generator[None, None, None]:
+def alone(folder: Path) -> Generator[None, None, None]:
     """Hold the folder of a run against other runs; the hold ends with the process, however that ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -56,12 +56,15 @@ class Rung:
     floor: bool = False
 
 
-def fit(spec: Spec, dataset: Dataset, parts: Split, *, folder: Path, tell: Tell) -> tuple[Fitted, Scored]:
+def fit(
+    spec: Spec, dataset: Dataset, parts: Split, *, folder: Path, tell: Tell, weights: Floats | None = None
+) -> tuple[Fitted, Scored]:
     """Fit the floor and the families, choose, calibrate, and score the test rows.
 
     Args:
         folder: a killed fit left its checkpoints here and goes on from them.
         tell: told of each stage.
+        weights: how many rows each row stands for where it teaches [N]; 1 if not given.
 
     Returns:
         The fitted model, and the test rows as it sees and scores them.
@@ -78,7 +81,7 @@ def fit(spec: Spec, dataset: Dataset, parts: Split, *, folder: Path, tell: Tell)
         )
     # With one thread, sums of floats have one order: every digit of the model is the same on any day.
     with threadpool_limits(limits=spec.train.threads or None):
-        return _fit(spec, dataset, parts, families, folder, tell)
+        return _fit(spec, dataset, parts, families, folder, tell, weights)
 
 
 def _families(spec: Spec, dataset: Dataset) -> Families:
@@ -99,10 +102,16 @@ def _families(spec: Spec, dataset: Dataset) -> Families:
 
 
 def _fit(
-    spec: Spec, dataset: Dataset, parts: Split, families: Families, folder: Path, tell: Tell
+    spec: Spec,
+    dataset: Dataset,
+    parts: Split,
+    families: Families,
+    folder: Path,
+    tell: Tell,
+    weights: Floats | None,
 ) -> tuple[Fitted, Scored]:
     started = time.process_time()
-    features, events, replayed, sample = _features(spec, dataset, parts, tell)
+    features, events, replayed, sample = _features(spec, dataset, parts, tell, weights)
     tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
     material = material_of(features, events, replayed, dataset.target, sample, parts.valid)
     rungs, boosted = _climb(spec, material, families, folder, tell)
@@ -134,7 +143,7 @@ def _fit(
 
 
 def _features(
-    spec: Spec, dataset: Dataset, parts: Split, tell: Tell
+    spec: Spec, dataset: Dataset, parts: Split, tell: Tell, weights: Floats | None
 ) -> tuple[Featurizer, Events, Replayed, Sample]:
     """Replay without suspicion, learn it from a first look at the teaching rows, and replay with it."""
     half_lives = tuple(seconds(text) for text in spec.model.half_lives)
@@ -143,7 +152,7 @@ def _features(
     events = features.events(dataset, before.register)
     replayed = features.replay(events, before, keep=parts.test)
     quiet = np.zeros(len(parts.train))
-    sample = thinned(dataset.target, parts.train, quiet, seed=spec.train.seed)
+    sample = _weighted(thinned(dataset.target, parts.train, quiet, seed=spec.train.seed), weights)
     if len(features.plan.entities) < 2:
         return features, events, replayed, sample
     tell("learning what each entity's own past explains")
@@ -161,7 +170,12 @@ def _features(
     replayed = features.replay(events, before, keep=parts.test)
     excused = replayed.excused[parts.train]
     suspected = 1.0 - np.prod(1.0 - excused.astype(np.float64), axis=1) if excused.size else quiet
-    return features, events, replayed, thinned(dataset.target, parts.train, suspected, seed=spec.train.seed)
+    sample = _weighted(thinned(dataset.target, parts.train, suspected, seed=spec.train.seed), weights)
+    return features, events, replayed, sample
+
+
+def _weighted(sample: Sample, weights: Floats | None) -> Sample:
+    return sample if weights is None else replace(sample, weights=sample.weights * weights[sample.rows])
 
 
 def material_of(

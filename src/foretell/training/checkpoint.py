@@ -147,6 +147,15 @@ def save(folder: Path, files: Files, *, kind: str, data: str = "") -> str:
     return hashlib.sha256(manifest).hexdigest()
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write one file aside, fsync it and rename it: whoever is killed leaves the old file or the new one."""
+    aside = path.with_name(f".{path.name}.new")
+    aside.unlink(missing_ok=True)
+    _write(aside, content)
+    aside.replace(path)
+    _sync(path.parent)
+
+
 def open_checkpoint(folder: Path) -> Checkpoint:
     """Return the checkpoint after the SHA-256 of each of its files was compared with the manifest.
 
