@@ -148,6 +148,7 @@ def test_a_rule_is_written_tried_proposed_and_confirmed_without_a_script(house):
     assert "rule 1, approvals: &#39;9&#39; is not a whole number from 1 to 5" in wrong
     assert "is proposed" in sent(root, wrong, do="propose", reason="care", **{"rule-0-approvals": "2"})
     theirs = ada.get("/policy").text
+    assert "<bdi>care</bdi>" in theirs
     assert "4 of the 8 cases that wait" in theirs and "Put into force" not in root.get("/policy").text
     seq = re.search(r'name="proposal" value="(\d+)"', theirs)[1]
     assert "is in force" in post(ada, "/policy/close", proposal=seq, do="confirm").text

@@ -33,6 +33,8 @@ class Proposal:
     state: str
     """proposed, confirmed or withdrawn."""
     closed_by: str = ""
+    reason: str = ""
+    """Why, in the words of whom proposed it."""
 
 
 class Governance:
@@ -110,7 +112,7 @@ class Governance:
     def _proposals(connection: Connection) -> tuple[Proposal, ...]:
         told = connection.execute(sa.select(events).where(events.c.case_id == POLICY)).all()
         texts = sa.select(contents.c.digest, contents.c.body).where(
-            contents.c.seq.in_([row.seq for row in told]), contents.c.kind == "policy"
+            contents.c.seq.in_([row.seq for row in told]), contents.c.kind.in_(("policy", "reason"))
         )
         bodies = {row.digest: row.body for row in connection.execute(texts)}
         closed: dict[int, tuple[str, str]] = {}
@@ -121,16 +123,17 @@ class Governance:
         for row in told:
             if row.kind == "proposed":
                 state, closer = closed.get(row.seq, ("proposed", ""))
-                text = bodies[named(json.loads(row.body))["policy"]]
-                policy = policy_of(json.loads(text))
+                digests = named(json.loads(row.body))
+                reason = bodies.get(digests.get("reason", ""), '""')
                 found.append(
                     Proposal(
                         seq=row.seq,
                         at=row.at,
                         actor=row.actor,
-                        policy=policy,
+                        policy=policy_of(json.loads(bodies[digests["policy"]])),
                         state=state,
                         closed_by=closer,
+                        reason=json.loads(reason),
                     )
                 )
         return tuple(sorted(found, key=lambda each: -each.seq))

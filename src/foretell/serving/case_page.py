@@ -140,7 +140,7 @@ def _page(
 ) -> Response:
     query = query_of(queue)
     case = blind(shown.case) if shown.hidden else shown.case
-    terms = {fact.name: str(fact.value) for fact in case.evidence.of("term")}
+    terms = {fact.name: str(fact.value) for fact in shown.case.evidence.of("term")}
     standing = house.desk.standing(who.name, _probe(who, case), case)
     others = _others(standing)
     now = house.store.now()
@@ -172,7 +172,7 @@ def _page(
 
 def blind(case: Case) -> Case:
     """Return a case with the facts alone that do not tell its score."""
-    kept = tuple(fact for fact in case.evidence.facts if fact.kind in BLIND_KINDS)
+    kept = tuple(fact for fact in case.evidence.facts if fact.kind in BLIND_KINDS - {"term"})
     return replace(case, evidence=replace(case.evidence, facts=kept))
 
 
