@@ -158,6 +158,19 @@ class Accounts:
                 the two is wrong.
         """
         self._prove(name, password)
+        return self._begun(name)
+
+    def begin(self, name: str) -> str:
+        """Return the token of a new session for somebody whom a provider vouches for.
+
+        Raises:
+            AccessError: when there is no such account, or it is closed.
+        """
+        if not self.person(name).active:
+            raise AccessError(f"the account '{name}' is closed", "ask an administrator")
+        return self._begun(name)
+
+    def _begun(self, name: str) -> str:
         secret, now = rules.token(), self._store.now()
         row = {
             "digest": fingerprint(secret),
@@ -172,7 +185,18 @@ class Accounts:
         return secret
 
     def session(self, secret: str) -> Person:
-        """Return whose session a token is.
+        """Return whose session a token is, and keep the session alive.
+
+        Raises:
+            AccessError: when it is nobody's, or has ended.
+        """
+        person, silent = self.look_up(secret)
+        if silent:
+            self.stay(secret)
+        return person
+
+    def look_up(self, secret: str) -> tuple[Person, bool]:
+        """Return whose session a token is, and whether it gave no sign of life for long; nothing is written.
 
         Raises:
             AccessError: when it is nobody's, or has ended.
@@ -184,10 +208,15 @@ class Accounts:
             person = known_person(connection, row.person) if row is not None and live else None
         if row is None or person is None or not person.active:
             raise AccessError("the session has ended", "sign in again")
-        if row.seen_at < stamp(now - SEEN_EVERY):
-            with self._store.alone() as connection:
-                connection.execute(sa.update(sessions).where(name).values(seen_at=stamp(now)))
-        return person
+        return person, row.seen_at < stamp(now - SEEN_EVERY)
+
+    def stay(self, secret: str) -> None:
+        """Write a session's sign of life."""
+        seen = {"seen_at": stamp(self._store.now())}
+        with self._store.alone() as connection:
+            connection.execute(
+                sa.update(sessions).where(sessions.c.digest == fingerprint(secret)).values(**seen)
+            )
 
     def sign_out(self, secret: str) -> None:
         """End a session; nothing happens when there is none."""

@@ -15,12 +15,17 @@ from foretell.serving.api import Json
 from foretell.serving.faults import status_of
 from foretell.serving.house import House
 from foretell.serving.metrics import Meter, Metered
+from foretell.serving.oidc import Provider
 from foretell.serving.pages import fault_page, wants_page
 from foretell.serving.security import Guard
 
 
-def create(store: Store) -> FastAPI:
-    """Return the application over an open store."""
+def create(store: Store, provider: Provider | None = None) -> FastAPI:
+    """Return the application over an open store.
+
+    Args:
+        provider: by whom people may sign in, besides by password.
+    """
     app = FastAPI(
         title="Foretell desk",
         version=foretell.__version__,
@@ -31,8 +36,9 @@ def create(store: Store) -> FastAPI:
     )
     app.state.house = House.of(store)
     app.state.meter = Meter()
+    app.state.provider = provider
     # What is packed may tell its length only to who can have it asked for: the cookie stays on this site.
-    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
     app.add_middleware(Guard)
     app.add_middleware(Metered, meter=app.state.meter)
     app.add_exception_handler(ForetellError, refused)

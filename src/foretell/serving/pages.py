@@ -11,13 +11,13 @@ from fastapi import Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
-from starlette.concurrency import run_in_threadpool
 
 from foretell.cases.people import Person
 from foretell.errors import AccessError
 from foretell.report.page import UNSEEN, environment
 from foretell.serving.api import with_session
 from foretell.serving.assets import address
+from foretell.serving.lanes import LOOK, within
 from foretell.serving.security import (
     COOKIE,
     UNSAFE,
@@ -129,9 +129,16 @@ def local(path: str) -> str:
 # The way in and out
 
 
+def ask_in(request: Request, target: str, error: AccessError | None = None, name: str = "") -> Response:
+    """Show the page to sign in at, with why the last attempt failed."""
+    status, provider = 403 if error else 200, request.app.state.provider
+    around = {"next": target, "error": error, "name": name, "provider": provider}
+    return render(request, "sign_in.html", status=status, **around)
+
+
 def sign_in_page(request: Request, target: Annotated[str, Query(alias="next")] = "/") -> Response:
     """Ask for name and password."""
-    return render(request, "sign_in.html", next=local(target), error=None, name="")
+    return ask_in(request, local(target))
 
 
 def sign_in(request: Request, house: TheHouse, form: Typed) -> Response:
@@ -141,7 +148,7 @@ def sign_in(request: Request, house: TheHouse, form: Typed) -> Response:
     try:
         token = house.accounts.sign_in(name, form.get("password", ""))
     except AccessError as error:
-        return render(request, "sign_in.html", status=403, next=target, error=error, name=name)
+        return ask_in(request, target, error, name)
     return with_session(go(target), request, token)
 
 
@@ -174,7 +181,7 @@ async def fault_page(
         fields = await form_of(request)
         kept = {name: fields[name] for name in ("text", "reason") if fields.get(name)}
     try:
-        person = await run_in_threadpool(house_of(request).accounts.session, request.cookies.get(COOKIE, ""))
+        person = (await within(LOOK, house_of(request).accounts.look_up, request.cookies.get(COOKIE, "")))[0]
     except AccessError:
         person = None
     return render(

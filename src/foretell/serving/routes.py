@@ -14,12 +14,14 @@ from foretell.serving import (
     case_page,
     dashboard,
     metrics,
+    oidc_pages,
     owner_pages,
     pages,
     policy_page,
     queue_page,
     webhooks_pages,
 )
+from foretell.serving.lanes import LOOK, WORK, answering
 from foretell.serving.security import ANYONE, SIGNED_IN, needs
 
 
@@ -31,6 +33,8 @@ class Route:
     """A row of `people.PERMISSIONS`, or `ANYONE`, or `SIGNED_IN`."""
     endpoint: Callable[..., Any]
     page: bool = False
+    long: bool = False
+    """Computes for seconds where the store is large."""
 
 
 ROUTES: tuple[Route, ...] = (
@@ -66,19 +70,21 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/api/webhooks/confirm", "webhooks", webhooks_pages.confirm),
     Route("POST", "/api/webhooks/end", "webhooks", webhooks_pages.end),
     Route("POST", "/api/webhooks/retry", "webhooks", webhooks_pages.retry),
-    Route("GET", "/metrics", "read", metrics.metrics),
+    Route("GET", "/metrics", "read", metrics.metrics, long=True),
     Route("GET", "/api/log/head", "read", api.head),
-    Route("GET", "/api/log/check", "export", api.check_log),
+    Route("GET", "/api/log/check", "export", api.check_log, long=True),
     Route("GET", "/static/{name}", ANYONE, assets.static, page=True),
     Route("GET", "/sign-in", ANYONE, pages.sign_in_page, page=True),
     Route("POST", "/sign-in", ANYONE, pages.sign_in, page=True),
+    Route("GET", "/oidc", ANYONE, oidc_pages.begin, page=True),
+    Route("GET", "/oidc/back", ANYONE, oidc_pages.back, page=True),
     Route("POST", "/sign-out", SIGNED_IN, pages.sign_out, page=True),
     Route("GET", "/", "read", queue_page.show, page=True),
     Route("GET", "/case", "read", case_page.show, page=True),
     Route("POST", "/case", "comment", case_page.act, page=True),
     Route("POST", "/next", "claim", queue_page.next_case, page=True),
     Route("POST", "/views", "read", queue_page.keep_view, page=True),
-    Route("GET", "/dashboard", "export", dashboard.show, page=True),
+    Route("GET", "/dashboard", "export", dashboard.show, page=True, long=True),
     Route("GET", "/log", "export", owner_pages.log, page=True),
     Route("POST", "/log/check", "export", owner_pages.check, page=True),
     Route("GET", "/policy", "read", policy_page.show, page=True),
@@ -102,7 +108,7 @@ def add(app: FastAPI) -> None:
         guards = [] if route.permission == ANYONE else [Depends(needs(route.permission))]
         app.add_api_route(
             route.path,
-            route.endpoint,
+            answering(LOOK if route.method == "GET" and not route.long else WORK, route.endpoint),
             methods=[route.method],
             dependencies=guards,
             include_in_schema=not route.page,

@@ -12,6 +12,7 @@ from foretell.cases.accounts import Accounts
 from foretell.cases.people import Person, permitted
 from foretell.errors import AccessError
 from foretell.serving.house import House
+from foretell.serving.lanes import LOOK, WORK, within
 
 COOKIE = "foretell_session"
 LARGEST_BODY = 256 * 1024
@@ -31,6 +32,8 @@ HEADERS = (
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
 )  # fmt: skip
+_DRESS = tuple((name.encode(), value.encode()) for name, value in HEADERS)
+_NOT_KEPT = (b"cache-control", b"no-store")
 
 
 class UnknownPersonError(AccessError):
@@ -42,7 +45,7 @@ def house_of(request: Request) -> House:
     return request.app.state.house
 
 
-def person_of(request: Request) -> Person:
+async def person_of(request: Request) -> Person:
     """Return whose request it is, by its key or its session.
 
     Raises:
@@ -53,11 +56,13 @@ def person_of(request: Request) -> Person:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     try:
         if scheme.lower() == "bearer":
-            return accounts.key(secret.strip())
+            return await within(LOOK, accounts.key, secret.strip())
         token = request.cookies.get(COOKIE, "")
         if not token:
             raise AccessError("nobody is signed in", "sign in, or send a key")
-        person = accounts.session(token)
+        person, silent = await within(LOOK, accounts.look_up, token)
+        if silent:
+            await within(WORK, accounts.stay, token)
     except AccessError as error:
         raise UnknownPersonError(error.message, error.hint) from error
     if request.method in UNSAFE:
@@ -93,18 +98,23 @@ def check_form(request: Request, given: str) -> None:
         raise AccessError("the form is out of date", "load the page again, then send it")
 
 
-def needs(permission: str) -> Callable[..., None]:
+def needs(permission: str) -> Callable[..., Awaitable[None]]:
     """Return the check that a route's row in the table asks for."""
 
-    def check(person: Annotated[Person, Depends(person_of)]) -> None:
+    async def check(person: Annotated[Person, Depends(person_of)]) -> None:
         if permission != SIGNED_IN and (error := permitted(person, permission)) is not None:
             raise error
 
     return check
 
 
+async def the_house(request: Request) -> House:
+    """Return the house, to an endpoint."""
+    return house_of(request)
+
+
 Who = Annotated[Person, Depends(person_of)]
-TheHouse = Annotated[House, Depends(house_of)]
+TheHouse = Annotated[House, Depends(the_house)]
 
 
 class Guard:
@@ -132,16 +142,8 @@ class Guard:
         async def dressed(message: Any) -> None:
             if message["type"] == "http.response.start":
                 there = {name for name, _ in message["headers"]}
-                message["headers"] = [
-                    *message["headers"],
-                    *(
-                        (name.encode(), value.encode())
-                        for name, value in HEADERS
-                        if name.encode() not in there
-                    ),
-                ]
-                if b"cache-control" not in there:
-                    message["headers"].append((b"cache-control", b"no-store"))
+                more = [header for header in (*_DRESS, _NOT_KEPT) if header[0] not in there]
+                message["headers"] = [*message["headers"], *more]
             await send(message)
 
         await self._app(scope, limited, dressed)
