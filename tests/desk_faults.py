@@ -5,8 +5,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from foretell.cases import accounts, desk, entries, governance, people, queue, rules, standing, store
+from foretell.cases import (
+    accounts,
+    desk,
+    entries,
+    governance,
+    people,
+    planted,
+    queue,
+    rules,
+    standing,
+    store,
+    tables,
+)
 from foretell.cases.ledger import nothing_against
 from foretell.cases.people import Person
 from foretell.cases.policy import Policy, PolicyRule
@@ -66,6 +79,7 @@ def _stale_roster(patch: pytest.MonkeyPatch) -> None:
         return kept.setdefault(id(connection.engine.pool), found)
 
     patch.setattr(standing, "roster", wrong)
+    patch.setattr(desk, "roster", wrong)
 
 
 def _closed_work(patch: pytest.MonkeyPatch) -> None:
@@ -97,6 +111,9 @@ _PROPOSALS = governance.Governance._proposals
 _CASE = desk.Desk.case
 _PARTS = queue._parts
 
+_ANY = select(tables.cases.c.id, tables.cases.c.alert)
+"""Cases that may be planted, where nobody asks whether they wait untouched."""
+
 FAULTS: dict[str, Plant] = {
     "anybody decides anything": without(rules.known),
     "a stale page decides": without(rules.current),
@@ -124,6 +141,10 @@ FAULTS: dict[str, Plant] = {
     "reviewers change the policy": also("policy", "reviewer"),
     "approvers change accounts": also("people", "approver"),
     "approvers change the policy": also("policy", "approver"),
+    "viewers plant": also("plant", "viewer"),
+    "reviewers plant": also("plant", "reviewer"),
+    "approvers plant": also("plant", "approver"),
+    "cases in work are planted": instead(planted, "_UNTOUCHED", _ANY),
     "administrators approve": also("approve", "administrator"),
     "administrators claim": also("claim", "administrator"),
     "closed accounts work": _closed_work,

@@ -2,8 +2,8 @@
 
 The model is written from the rules as `docs/desk.md` tells them, not from their code. Each step is one act of
 somebody: decide (on what stands, or on a stale page), claim, give back, look, change an account, propose,
-confirm or withdraw a policy, make and use a key, open cases, let time pass; some happen between another's
-reading and writing.
+confirm or withdraw a policy, make and use a key, plant and open cases, let time pass; some happen between
+another's reading and writing.
 """
 
 import random
@@ -18,6 +18,7 @@ from foretell.cases.accounts import Accounts
 from foretell.cases.desk import Desk
 from foretell.cases.governance import Governance
 from foretell.cases.people import Person
+from foretell.cases.planted import Planting
 from foretell.cases.queue import Query
 from foretell.cases.store import Store
 from foretell.errors import ForetellError
@@ -68,6 +69,7 @@ class Told:
     team: str
     probability: float
     status: str = "open"
+    touched: bool = False
     text: str = ""
     flagged: bool = False
     editors: set[str] = field(default_factory=set)
@@ -91,11 +93,12 @@ class Walk:
         self._numbers = numbered()
         self.store = Store(url, clock=self._clock, salt=self._salt)
         self.accounts, self.desk = Accounts(self.store), Desk(self.store)
-        self.governance = Governance(self.store)
+        self.governance, self.planting = Governance(self.store), Planting(self.store)
         self.people: dict[str, Person] = {}
         self.policy: dict[str, Any] = {}
         self.proposals: dict[int, tuple[str, dict[str, Any], str]] = {}
         self.keys: dict[str, str] = {}
+        self.planted: dict[str, bool] = {}
         self.cases: dict[str, Told] = {}
         self.stale: dict[str, str] = {}
         self.decided: list[tuple[str, datetime]] = []
@@ -128,8 +131,17 @@ class Walk:
         Raises:
             Bypass: when the desk admits what the model refuses, or the other way round.
         """
-        acts = (self.decide, self.claim, self.release, self.look, self.account, self.govern, self.key)
-        act = self.rng.choices(acts, (60, 10, 5, 8, 8, 6, 3))[0]
+        acts = (
+            self.decide,
+            self.claim,
+            self.release,
+            self.look,
+            self.account,
+            self.govern,
+            self.key,
+            self.plant,
+        )
+        act = self.rng.choices(acts, (60, 10, 5, 8, 8, 6, 3, 3))[0]
         act()
         if self.rng.random() < 0.02:
             self.now += timedelta(minutes=self.rng.choice((1, 6, 61)))
@@ -259,6 +271,7 @@ class Walk:
         return next((why for why, holds in checks.items() if holds), "")
 
     def _after(self, name: str, verb: str, told: Told, decision: Decision, done: Case) -> None:
+        told.touched = True
         if verb == "edit":
             told.text, told.flagged = decision.text, CROOK in decision.text
             told.editors.add(self.identity(name))
@@ -408,6 +421,21 @@ class Walk:
         if not wanted:
             self.proposals[seq] = (proposer, data, "confirmed")
             self.policy = data
+
+    def plant(self) -> None:
+        by = self.rng.choice(NAMES)
+        fresh = [row for row, told in self.cases.items() if not told.touched]
+        row = self.rng.choice(fresh if fresh and self.rng.random() < 0.7 else [*self.cases])
+        told, answer = self.cases[row], self.rng.random() < 0.5
+        taken = told.touched or told.status != "open" or self.holder(told) or row in self.planted
+        may = "" if self.works(by, "administrator") else "they may not know the answers"
+        wanted = may or ("somebody has begun to work on it" if taken else "")
+        self._agree(f"{by}: plant {row}", wanted, lambda: self.planting.plant(by, {row: answer}))
+        if not wanted:
+            self.planted[row] = answer
+        seen = self._agree(f"{by}: planted cases", may, lambda: self.planting.answers(by))
+        if seen is not None and seen != self.planted:
+            raise Bypass("other cases are planted than were")
 
     def key(self) -> None:
         by, name = self.rng.choice(NAMES), self.rng.choice(NAMES)

@@ -14,7 +14,7 @@ SEEDS, STEPS = 12, 600
 @pytest.mark.parametrize("seed", range(4))
 def test_a_random_walk_finds_no_bypass_and_no_needless_refusal(seed, tmp_path):
     walk = Walk(f"sqlite:///{tmp_path}/cases.db", seed)
-    for _ in range(300):
+    for _ in range(350):
         walk.step()
     assert walk.num_admitted > 80
     assert walk.num_refused > 80

@@ -44,7 +44,7 @@ def show(
         rate=rate_words,
         beyond=beyond_chance,
         waiting=pictures.bars(found.waiting, "Cases that wait, by age"),
-        moved=pictures.came_and_decided(found.days, found.opened, per_day),
+        moved=pictures.came_and_decided(found.days, found.opened, per_day) if found.opened or per_day else "",
         by_probability=reliability([_bin(each) for each in found.by_probability], "positives", "cases")
         if found.by_probability
         else "",

@@ -43,17 +43,17 @@ def came_and_decided(days: Sequence[str], came: Mapping[str, int], decided: Mapp
             slot = _monday(day) if weekly else day
             if slot in counts[name]:  # a clock that was set back may tell of a day before the first
                 counts[name][slot] += count
-    y = Scale(0, max(*counts["came"].values(), *counts["decided"].values(), 1), BOTTOM, TOP)
+    y = Scale(0, max(*counts["came"].values(), *counts["decided"].values(), 4), BOTTOM, TOP)
     axis = "cases that came, decisions; " + ("a week" if weekly else "a day")
     marks = [vertical_axis(y, axis, lambda value: f"{value:,.0f}"), _slot_axis(slots)]
-    wide = (RIGHT - LEFT) / len(slots)
+    wide = min(0.8 * (RIGHT - LEFT) / len(slots), 40)
     for place, slot in zip(_places(slots), slots, strict=True):
         top = y(counts["decided"][slot])
         words = f"{_day(slot)}: {counts['came'][slot]:,} came, {counts['decided'][slot]:,} decided"
         marks.append(
             element(
                 "rect", element("title", words),
-                x=place - 0.4 * wide, y=top, width=0.8 * wide, height=BOTTOM - top, class_="bar",
+                x=place - wide / 2, y=top, width=wide, height=BOTTOM - top, class_="bar",
             )
         )  # fmt: skip
     points = [(place, y(count)) for place, count in zip(_places(slots), counts["came"].values(), strict=True)]
