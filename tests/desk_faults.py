@@ -78,7 +78,8 @@ def _stale_roster(patch: pytest.MonkeyPatch) -> None:
             return found
         return kept.setdefault(id(connection.engine.pool), found)
 
-    patch.setattr(standing, "roster", wrong)
+    for module in (standing, desk):
+        patch.setattr(module, "roster", wrong)
     patch.setattr(desk, "roster", wrong)
 
 
