@@ -12,10 +12,10 @@ from sqlalchemy.engine import Connection
 from foretell.cases import queue
 from foretell.cases.log import NO_CLOCK
 from foretell.cases.people import Person, permitted
-from foretell.cases.policy import Handling
+from foretell.cases.policy import Handling, Policy
 from foretell.cases.queue import Page, Query
 from foretell.cases.rules import Standing, flagged
-from foretell.cases.standing import approvals_needed, known_person, policy_in_force, stamp, standing_of
+from foretell.cases.standing import Roster, approvals_needed, policy_in_force, roster, stamp, standing_of
 from foretell.cases.store import Store, no_case
 from foretell.cases.tables import cases, contents, events, leases, views
 from foretell.errors import DecisionError
@@ -97,13 +97,14 @@ class Desk:
             DecisionError: when the query has no meaning.
         """
         with self.store.reading() as connection:
-            person, now = self._person(connection, name, "read"), self._now()
-            found = queue.page(connection, person, query, now, _veil(connection, person))
-            named = {rule.team for rule in policy_in_force(connection).rules}
+            known, now = roster(connection), self._now()
+            person = _permitted(known, name, "read")
+            found = queue.page(connection, person, query, now, _veil(connection, person, known.policy))
+            named = {rule.team for rule in known.policy.rules}
             return Board(
                 page=found,
                 count=queue.count(connection, person, query, now),
-                needed=approvals_needed(connection, [line.id for line in found.lines]),
+                needed=approvals_needed(connection, known, [line.id for line in found.lines]),
                 views=_views(connection, name),
                 teams=frozenset(named if "*" in person.teams else person.teams) - {""},
             )
@@ -117,7 +118,9 @@ class Desk:
         """
         with self.store.reading() as connection:
             person = self._person(connection, name, "read")
-            return queue.page(connection, person, query, self._now(), _veil(connection, person))
+            return queue.page(
+                connection, person, query, self._now(), _veil(connection, person, policy_in_force(connection))
+            )
 
     def count(self, name: str, query: Query) -> int:
         """Return how many cases a query finds; counting stops at `queue.COUNTED`."""
@@ -209,7 +212,7 @@ class Desk:
         with self.store.alone() as connection:
             person = self._person(connection, name, "claim")
             going = replace(query, after="", limit=queue.MOST_LINES)
-            veil = _veil(connection, person)
+            veil = _veil(connection, person, policy_in_force(connection))
             while True:
                 found = queue.page(connection, person, going, now, veil)
                 passed = _passed_on(connection, name, [line.id for line in found.lines])
@@ -279,19 +282,22 @@ class Desk:
 
     @staticmethod
     def _person(connection: Connection, name: str, what: str) -> Person:
-        person = known_person(connection, name)
-        if (error := permitted(person, what)) is not None:
-            raise error
-        return person
+        return _permitted(roster(connection), name, what)
+
+
+def _permitted(known: Roster, name: str, what: str) -> Person:
+    person = known.person(name)
+    if (error := permitted(person, what)) is not None:
+        raise error
+    return person
 
 
 def _views(connection: Connection, name: str) -> Mapping[str, str]:
     return {row.name: row.query for row in connection.execute(_VIEWS, {"name": name})}
 
 
-def _veil(connection: Connection, person: Person) -> queue.Veil | None:
+def _veil(connection: Connection, person: Person, policy: Policy) -> queue.Veil | None:
     """Return what hides the scores that a person is to judge first; None when there are none."""
-    policy = policy_in_force(connection)
     if not policy.blind_share or not person.may("approve"):
         return None
     return queue.Veil(

@@ -41,8 +41,11 @@ _PREDICTIONS = (
     .join(contents, sa.and_(contents.c.seq == cases.c.opened, contents.c.kind == "prediction"))
     .where(cases.c.id.in_(sa.bindparam("ids", expanding=True)))
 )
-_TEAM = sa.select(cases.c.team).where(cases.c.id == sa.bindparam("case"))
-_LEASE = sa.select(leases.c.holder, leases.c.until).where(leases.c.case_id == sa.bindparam("case"))
+_LISTED = (
+    sa.select(cases.c.team, leases.c.holder, leases.c.until)
+    .outerjoin(leases, leases.c.case_id == cases.c.id)
+    .where(cases.c.id == sa.bindparam("case"))
+)
 _LATELY = sa.select(sa.func.count()).where(
     events.c.actor == sa.bindparam("actor"),
     events.c.at > sa.bindparam("since"),
@@ -58,6 +61,16 @@ class Roster:
     policy: Policy
     needed: dict[str, int]
     """Case -> approvals that the policy asks for, of those that somebody looked at lately."""
+
+    def person(self, name: str) -> Person:
+        """Return a person.
+
+        Raises:
+            AccessError: when there is none of this name.
+        """
+        if name not in self.accounts:
+            raise AccessError(f"there is no account '{name}'", "ask an administrator")
+        return self.accounts[name]
 
 
 _rosters: WeakKeyDictionary[Pool, tuple[dict[str, str], Roster]] = WeakKeyDictionary()
@@ -100,15 +113,11 @@ def known_person(connection: Connection, name: str) -> Person:
     Raises:
         AccessError: when there is none of this name.
     """
-    person = roster(connection).accounts.get(name)
-    if person is None:
-        raise AccessError(f"there is no account '{name}'", "ask an administrator")
-    return person
+    return roster(connection).person(name)
 
 
-def approvals_needed(connection: Connection, ids: Sequence[str]) -> Mapping[str, int]:
+def approvals_needed(connection: Connection, known: Roster, ids: Sequence[str]) -> Mapping[str, int]:
     """Return how many people must approve each case, by the policy in force."""
-    known = roster(connection)
     if len(known.needed) > MOST_KEPT:
         known.needed.clear()
     found = {case_id: known.needed[case_id] for case_id in ids if case_id in known.needed}
@@ -140,7 +149,7 @@ def standing_of(
     """
     known = roster(connection)
     if name is not None:
-        person = known_person(connection, name)
+        person = known.person(name)
     elif known.accounts:
         raise AccessError(
             "this store has a desk, where people sign in to decide", "decide at the desk: foretell desk"
@@ -148,15 +157,15 @@ def standing_of(
     else:
         person = Person(name=decision.actor, roles=("reviewer", "approver"), teams=("*",))
     accounts, policy = known.accounts.values(), known.policy
-    team = str(connection.scalar(_TEAM, {"case": case.id}) or "")
-    lease = connection.execute(_LEASE, {"case": case.id}).one_or_none()
+    listed = connection.execute(_LISTED, {"case": case.id}).one_or_none()
+    team = listed.team if listed is not None else ""
     since = {"actor": decision.actor, "since": stamp(now - timedelta(hours=1))}
     return Standing(
         person=person,
         handling=policy.handling(case.prediction),
         now=now,
         team=team,
-        holder=lease.holder if lease is not None and lease.until > stamp(now) else "",
+        holder=listed.holder if listed is not None and (listed.until or "") > stamp(now) else "",
         identities={each.name: each.identity for each in accounts if each.owner},
         colleagues=frozenset(
             each.name
