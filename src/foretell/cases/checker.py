@@ -229,8 +229,8 @@ D, J = -121665 * pow(121666, -1, P) % P, pow(2, (P - 1) // 4, P)
 
 def add(one, other):
     (a, b), (c, d) = one, other
-    e = D * a * b * c * d
-    return (a * d + b * c) * pow(1 + e, -1, P) % P, (b * d + a * c) * pow(1 - e, -1, P) % P
+    f = pow(1 - (e := D * a * b * c * d % P) * e, -1, P)
+    return (a * d + b * c) * (1 - e) * f % P, (b * d + a * c) * (1 + e) * f % P
 
 
 def times(count, point):

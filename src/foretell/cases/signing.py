@@ -45,12 +45,13 @@ class SignedHead:
     bundle: str = ""
     """Digest of the list of files of the bundle that the head goes with; empty: it goes with none."""
     at: str
-    key: str
-    """Public key, 32 bytes in hexadecimal digits."""
+    key: str = ""
+    """Public key, 32 bytes in hexadecimal digits; empty, as the signature is, while it is not signed."""
     signature: str = ""
 
     def __str__(self) -> str:
-        lines = ["-----BEGIN FORETELL LOG HEAD-----", *_lines(self), f"signature: {self.signature}"]
+        signed = [f"signature: {self.signature}"] if self.signature else []
+        lines = ["-----BEGIN FORETELL LOG HEAD-----", *_lines(self), *signed]
         return "\n".join([*lines, "-----END FORETELL LOG HEAD-----"])
 
 
@@ -64,33 +65,44 @@ def _message(head: SignedHead) -> bytes:
     return "\n".join([f"foretell log head {form}", *_lines(head), ""]).encode()
 
 
-def sign(report: LogReport, at: datetime | str, key_file: Path, bundle: str = "") -> SignedHead:
-    """Sign the head of a log that was checked; the key is made where there is none.
+def unsigned(report: LogReport, at: datetime | str, bundle: str = "") -> SignedHead:
+    """Return the head of a log that was checked, to be signed or held against a signed one.
 
     Args:
         at: when it is signed.
         bundle: digest of the list of files that the head goes with.
 
     Raises:
-        StoreError: when the log does not hold or is empty, or the key cannot be used.
+        StoreError: when the log does not hold or is empty.
     """
     if not report.passed:
         raise StoreError("a log that does not hold is not signed", "see what is wrong: foretell log verify")
     if not report.head.seq:
         raise StoreError("an empty log has no head to sign", "open cases first")
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    key = _key(key_file)
-    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
-    unsigned = SignedHead(
+    return SignedHead(
         log=report.first,
         head=report.head,
         tree=report.tree,
         bundle=bundle,
         at=at if isinstance(at, str) else at.isoformat(timespec="microseconds"),
-        key=public,
     )
-    return replace(unsigned, signature=key.sign(_message(unsigned)).hex())
+
+
+def sign(report: LogReport, at: datetime | str, key_file: Path, bundle: str = "") -> SignedHead:
+    """Sign the head of a log that was checked; the key is made where there is none.
+
+    Args:
+        report, at, bundle: as for `unsigned`.
+
+    Raises:
+        StoreError: when the log does not hold or is empty, or the key cannot be used.
+    """
+    told = unsigned(report, at, bundle)
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = _key(key_file)
+    head = replace(told, key=key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex())
+    return replace(head, signature=key.sign(_message(head)).hex())
 
 
 def _key(file: Path) -> "Ed25519PrivateKey":
@@ -141,7 +153,7 @@ def signed_head_of(text: str, key: str = "") -> SignedHead:
     said = {name: match[1] for name, match in found.items() if match is not None}
     if not said.keys() >= _FORMS.keys() - _MAY_LACK:
         raise StoreError("this is not a signed head", "give the file that `foretell log sign` printed")
-    head = SignedHead(**{**said, "head": head_of(said["head"])})
+    head = SignedHead(head=head_of(said.pop("head")), **said)
     try:
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(head.key))
         public.verify(bytes.fromhex(head.signature), _message(head))
