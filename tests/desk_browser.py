@@ -40,6 +40,20 @@ PAST = tuple(
     )
     for number in range(6)
 )  # fmt: skip
+NEAREST = tuple(
+    Fact(
+        id="",
+        kind="nearest",
+        name=f"old-{number}",
+        text=f"the payment of {number + 1} July 2018",
+        value=0.02 * number,
+        source="a sample of the past",
+        detail={"at": f"2018-07-0{number + 1}T10:00:00+00:00", "rank": number + 1, "positive": number < 2,
+                "known": "fraud" if number < 2 else "no fraud", "column": "amount", "what": "amount",
+                "value": 30.0 + number, "unit": "EUR"},
+    )
+    for number in range(5)
+)  # fmt: skip
 
 
 def rich(row: str, seed: int = 0, *, extra: Sequence[Fact] = (), **more: str) -> Case:
@@ -51,7 +65,7 @@ def rich(row: str, seed: int = 0, *, extra: Sequence[Fact] = (), **more: str) ->
     start = len(plain.evidence.facts) + 1
     facts = (
         *plain.evidence.facts,
-        *(replace(fact, id=f"f{start + at}") for at, fact in enumerate([*further, *PAST])),
+        *(replace(fact, id=f"f{start + at}") for at, fact in enumerate([*further, *PAST, *NEAREST])),
     )
     facts = (*facts, *(replace(fact, id=f"f{len(facts) + at}") for at, fact in enumerate(extra, 1)))
     evidence = Evidence(id=row, facts=facts, model=plain.evidence.model)

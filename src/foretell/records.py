@@ -75,6 +75,7 @@ FACT_KINDS: Mapping[str, str] = {
     "past_event": "a past event's share in the score, in log-odds; detail: at, what, sign_stability",
     "history": "a statistic of one entity before the event; detail: window_days, n, low, high",
     "similar": "nearest past rows with known outcome: value = positives among them; detail: n, distance",
+    "nearest": "one of the nearest past rows: value = its distance; detail: rank, at, known = its outcome",
     "counterfactual": "the least change that brings the score under the threshold; detail: was, probability",
     "check": "what the owner asks to check next when a factor is among the strongest",
     "glossary": "why a factor matters, in the owner's words",

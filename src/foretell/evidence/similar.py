@@ -1,20 +1,24 @@
 """Nearest past rows with known outcomes. S: stored rows, F: features compared."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
 from foretell import units
-from foretell.evidence.scene import Scene, fact
-from foretell.records import Fact
+from foretell.evidence.scene import Scene, fact, stamps
+from foretell.records import Fact, Value
 
 REACH = 2.0
 """A row is similar up to so many times the distance at which a typical row has its neighbours."""
 TYPICAL = 500
+NAMED = 5
+"""Nearest rows that are shown one by one."""
 
 
 def collect(scene: Scene) -> list[list[Fact]]:
-    """Return per row how many of its nearest past rows turned out positive.
+    """Return per row how many of its nearest past rows turned out positive, then the very nearest.
 
     Rows are compared by the ranks of their features among the stored rows, each weighted by what the feature
     gained the floor. The stored rows are a plain sample of the past, so the share of positives among them is
@@ -31,23 +35,53 @@ def collect(scene: Scene) -> list[list[Fact]]:
     )
     index = NearestNeighbors(n_neighbors=wanted).fit(stored)
     reach = REACH * float(np.median(index.kneighbors(stored[:: max(1, len(stored) // TYPICAL)])[0][:, -1]))
+    source = f"a sample of {len(stored):,} training and validation rows"
     collected = []
-    for away, near in zip(*index.kneighbors(asked), strict=True):
-        like = near[away <= reach]
-        collected.append(
-            [
-                fact(
-                    "similar",
-                    "nearest",
-                    f"the most similar past {units.plural(spec.data.row_text)} with known outcome",
-                    int(reference.similar_labels[like].sum()),
-                    "count",
-                    f"a sample of {len(stored):,} training and validation rows",
-                    {"n": len(like), "distance": float(away[: len(like)].mean()) if len(like) else 0.0},
-                )
-            ]
+    for row, away, near in zip(scene.rows.tolist(), *index.kneighbors(asked), strict=True):
+        alike = (away <= reach) & _before(scene, row, near)
+        like, apart = near[alike], away[alike]
+        found = fact(
+            "similar",
+            "nearest",
+            f"the most similar past {units.plural(spec.data.row_text)} with known outcome",
+            int(reference.similar_labels[like].sum()),
+            "count",
+            source,
+            {"n": len(like), "distance": float(apart.mean()) if len(like) else 0.0},
         )
+        collected.append([found, *_named(scene, like[:NAMED], apart[:NAMED], source)])
     return collected
+
+
+def _before(scene: Scene, row: int, near: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which stored rows are not the row itself, nor later: a row of the past can be asked about too."""
+    past, dataset = scene.fitted.reference.past, scene.dataset
+    if past.is_empty():
+        return np.ones(len(near), np.bool_)
+    other = past["id"].gather(near).to_numpy() != dataset.ids[row]
+    if dataset.column("time") is None:
+        return other
+    return other & (past["at_us"].gather(near).to_numpy() <= dataset.at_us[row])
+
+
+def _named(scene: Scene, near: NDArray[np.int64], away: NDArray[np.float64], source: str) -> Iterator[Fact]:
+    """Yield the nearest rows one by one: which, when, how far, and what became of them."""
+    spec, reference = scene.fitted.spec, scene.fitted.reference
+    past, timed = reference.past, scene.dataset.column("time") is not None
+    if past.is_empty():
+        return
+    stamp = stamps(past["at_us"].to_numpy())
+    for rank, (place, distance) in enumerate(zip(near.tolist(), away.tolist(), strict=True), 1):
+        name, at_us, *values = past.row(place)
+        positive = reference.similar_labels[place]
+        outcome = spec.task.positive_text if positive else f"no {spec.task.positive_text}"
+        detail: dict[str, Value] = {"rank": rank, "known": outcome, "positive": bool(positive)}
+        if timed:
+            detail["at"] = stamp(at_us)
+        for column, value in zip(scene.dataset.inputs("number")[:1], values, strict=True):
+            detail |= {"column": column.name, "what": column.text, "value": value, "unit": column.unit}
+        when = f" of {units.instant(stamp(at_us))}" if timed else ""
+        yield fact("nearest", name, f"the {spec.data.row_text}{when}", distance, "", source, detail)
 
 
 def _ranked(

@@ -4,10 +4,11 @@ n: rows, F: features, B: rows of a batch, S: stored reference rows.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from foretell.data.dataset import Dataset
@@ -58,6 +59,9 @@ class Reference:
     similar_labels: NDArray[np.int8]
     weights: Floats
     """What each feature gained the floor, summing to 1 [F]."""
+    past: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """What the stored rows are called by: `id`, `at_us`, `value` of the first number column [S]; a model
+    fitted before these were kept has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,8 +45,6 @@ def write_fitted(fitted: Fitted, folder: Path, *, fingerprint: str, card: str) -
     streamed |= _named(fitted.snapshot, STREAM, "snapshot/")
     reference = _named(fitted.reference, REFERENCE, "")
     reference |= {f"grid/{name}": grid for name, grid in fitted.reference.grids.items()}
-    register = BytesIO()
-    fitted.snapshot.register.write_parquet(register)
     # Without timings, so that the same data and spec give the same digest.
     standings = [replace(s, fit_cpu_seconds=0.0, rows_per_cpu_second=0.0) for s in fitted.standings]
     files = {
@@ -54,7 +52,8 @@ def write_fitted(fitted: Fitted, folder: Path, *, fingerprint: str, card: str) -
         "schema.json": canonical(fitted.featurizer.schema.to_plain()),
         "weights.safetensors": pack_arrays(_weights(fitted)),
         "stream.safetensors": pack_arrays(streamed),
-        "entities.parquet": register.getvalue(),
+        "entities.parquet": _parquet(fitted.snapshot.register),
+        "past.parquet": _parquet(fitted.reference.past),
         "reference.safetensors": pack_arrays(reference),
         "calibration.json": canonical(_settings(fitted)),
         "metrics.json": canonical(standings),
@@ -94,7 +93,7 @@ def open_fitted(folder: Path) -> Fitted:
         ),
         reference=_reference(checkpoint, held["reference"]),
         snapshot=Snapshot(
-            register=pl.read_parquet(BytesIO(checkpoint.read("entities.parquet"))),
+            register=_table(checkpoint, "entities.parquet"),
             **_under(streamed, "snapshot"),  # ty: ignore[invalid-argument-type]
         ),
         standings=tuple(restore(Standing, standing) for standing in checkpoint.json("metrics.json")),
@@ -147,8 +146,19 @@ def _reference(checkpoint: Checkpoint, about: Mapping[str, Any]) -> Reference:
     return Reference(
         **{name: arrays[name] for name in REFERENCE},  # ty: ignore[invalid-argument-type]
         **{**about, "quartiles": quartiles},
+        **({"past": _table(checkpoint, "past.parquet")} if "past.parquet" in checkpoint.files else {}),
         grids=_under(arrays, "grid"),
     )
+
+
+def _parquet(table: pl.DataFrame) -> bytes:
+    written = BytesIO()
+    table.write_parquet(written)
+    return written.getvalue()
+
+
+def _table(checkpoint: Checkpoint, name: str) -> pl.DataFrame:
+    return pl.read_parquet(BytesIO(checkpoint.read(name)))
 
 
 def _named(record: object, names: tuple[str, ...], prefix: str) -> dict[str, NDArray[Any]]:

@@ -1,6 +1,8 @@
 """What later facts are compared with: rows that taught or chose, never test rows."""
 
 import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
 from foretell.data.dataset import Dataset
 from foretell.data.split import Split
@@ -51,4 +53,16 @@ def reference_of(
         similar_columns=compared,
         similar_labels=dataset.target[stored],
         weights=gains / max(gains.sum(), 1e-12),
+        past=_named(dataset, stored),
     )
+
+
+def _named(dataset: Dataset, rows: NDArray[np.int64]) -> pl.DataFrame:
+    """Return what a person knows the rows by."""
+    table = {
+        "id": pl.Series(dataset.ids[rows].tolist(), dtype=pl.String),
+        "at_us": dataset.at_us[rows] if dataset.column("time") else np.zeros(len(rows), np.int64),
+    }
+    for column in dataset.inputs("number")[:1]:
+        table["value"] = dataset.frame[column.name][rows]
+    return pl.DataFrame(table)

@@ -20,6 +20,7 @@ KIND_TITLES = {
     "past_event": "Past events that moved the score",
     "history": "History before the event",
     "similar": "Similar past rows",
+    "nearest": "The nearest past rows",
     "counterfactual": "What would change it",
     "check": "What to check next",
     "glossary": "Why it matters, in the owner's words",
