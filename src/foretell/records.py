@@ -80,7 +80,7 @@ FACT_KINDS: Mapping[str, str] = {
     "check": "what the owner asks to check next when a factor is among the strongest",
     "glossary": "why a factor matters, in the owner's words",
     "model": "the model that scored: its name; detail: fitted_until, average_precision",
-    "sample": "why a row that is no alert became a case: value = share drawn at random; detail: of = how many",
+    "sample": "why a row that is no alert became a case: value = share drawn at random; detail: of how many",
 }
 
 
