@@ -36,6 +36,7 @@ store_option = click.option("--store", "url", default="", help="URL of a store, 
     multiple=True,
     help="A private network that webhooks may reach, as 10.1.0.0/16; give it once for each.",
 )
+@click.option("--oidc", type=Path, help="File (YAML) of the provider that people may sign in by.")
 @click.option(
     "--founder",
     default="",
@@ -49,6 +50,7 @@ def desk(
     cert: Path | None,
     cert_key: Path | None,
     networks: tuple[str, ...],
+    oidc: Path | None,
     founder: str,
 ) -> None:
     """Open the desk: people sign in, work through the queue, and decide, in a browser.
@@ -58,6 +60,7 @@ def desk(
     if folder is not None and url:
         raise SpecError("--run and --store both name a store", "give one of them")
     from foretell.cases.accounts import Accounts
+    from foretell.serving.oidc import Provider, spec_of
     from foretell.serving.outward import network_of
     from foretell.serving.server import bound, serve
 
@@ -65,11 +68,12 @@ def desk(
         private = [network_of(text) for text in networks]
     except ValueError as error:
         raise SpecError(f"--webhook-network names no network: {error}", "write it as 10.1.0.0/16") from error
+    provider = None if oidc is None else Provider(spec_of(oidc))
     if not host.startswith(LOOPBACK) and cert is None:
         say(f"warning: {host} can be reached by others, and http hides nothing: give --cert, or use a proxy")
     with opened(folder, url) as cases, bound(host, port) as listening:
         admit(Accounts(cases), founder)
-        serve(cases, listening, cert, cert_key, private=private, tell=say)
+        serve(cases, listening, cert, cert_key, private=private, provider=provider, tell=say)
 
 
 def opened(folder: Path | None, url: str) -> Store:

@@ -132,7 +132,7 @@ def local(path: str) -> str:
 def ask_in(request: Request, target: str, error: AccessError | None = None, name: str = "") -> Response:
     """Show the page to sign in at, with why the last attempt failed."""
     status, provider = 403 if error else 200, request.app.state.provider
-    around = {"next": target, "error": error, "name": name, "provider": provider}
+    around: dict[str, Any] = {"next": target, "error": error, "name": name, "provider": provider}
     return render(request, "sign_in.html", status=status, **around)
 
 

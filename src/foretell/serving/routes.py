@@ -34,7 +34,7 @@ class Route:
     endpoint: Callable[..., Any]
     page: bool = False
     long: bool = False
-    """Computes for seconds where the store is large."""
+    """Computes for seconds where the store is large, or asks another host."""
 
 
 ROUTES: tuple[Route, ...] = (
@@ -76,8 +76,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/static/{name}", ANYONE, assets.static, page=True),
     Route("GET", "/sign-in", ANYONE, pages.sign_in_page, page=True),
     Route("POST", "/sign-in", ANYONE, pages.sign_in, page=True),
-    Route("GET", "/oidc", ANYONE, oidc_pages.begin, page=True),
-    Route("GET", "/oidc/back", ANYONE, oidc_pages.back, page=True),
+    Route("GET", "/oidc", ANYONE, oidc_pages.begin, page=True, long=True),
+    Route("GET", "/oidc/back", ANYONE, oidc_pages.back, page=True, long=True),
     Route("POST", "/sign-out", SIGNED_IN, pages.sign_out, page=True),
     Route("GET", "/", "read", queue_page.show, page=True),
     Route("GET", "/case", "read", case_page.show, page=True),

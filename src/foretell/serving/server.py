@@ -12,6 +12,7 @@ from ssl import SSLError
 
 from foretell.cases.store import Store
 from foretell.errors import ForetellError
+from foretell.serving.oidc import Provider
 from foretell.serving.outward import Network
 
 PATIENCE_SECONDS = 5
@@ -53,6 +54,7 @@ def serve(
     cert_key: Path | None = None,
     *,
     private: Sequence[Network] = (),
+    provider: Provider | None = None,
     tell: Callable[[str], None],
 ) -> None:
     """Answer requests and send webhooks until the process is interrupted (Ctrl-C) or asked to end (SIGTERM).
@@ -62,6 +64,7 @@ def serve(
         cert: certificate chain for https; http when None.
         cert_key: its key, where the chain does not hold it.
         private: networks that webhooks may reach though they are not public.
+        provider: by whom people may sign in, besides by password.
         tell: is told where to open the desk.
 
     Raises:
@@ -73,7 +76,7 @@ def serve(
     from foretell.serving.webhooks import sending
 
     config = uvicorn.Config(
-        create(store),
+        create(store, provider),
         log_level="warning",
         access_log=False,
         server_header=False,
