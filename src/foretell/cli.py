@@ -137,9 +137,10 @@ def fit(spec: str, target: str, overrides: tuple[str, ...]) -> None:
 @run_option
 def evaluate(folder: Path | None) -> None:
     """Judge a fitted model on its test rows."""
+    from foretell.champions import settled
     from foretell.prediction.folder import open_fitted
 
-    fitted = open_fitted(found(folder) / "model")
+    fitted = open_fitted(settled(found(folder)))
     for name, value in foretell.evaluate(fitted, foretell.read(fitted.spec)).metrics.items():
         click.echo(f"{name:24} {value:.4f}")
 
@@ -154,13 +155,14 @@ def predict(data: str, folder: Path | None, out: Path | None) -> None:
     New rows go on where the model's data ended, and are alerts when they reach its threshold. The alerts
     among the test rows are the cases of the run.
     """
+    from foretell.champions import settled
     from foretell.prediction.folder import open_fitted
 
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise DataError(
             f"'{out}' is neither .csv nor .parquet", "give --out a name with one of these endings"
         )
-    frame = foretell.predict(open_fitted(found(folder) / "model"), data)
+    frame = foretell.predict(open_fitted(settled(found(folder))), data)
     if out is None:
         click.echo(frame.write_csv(), nl=False)
     elif out.suffix == ".parquet":
@@ -190,10 +192,11 @@ def narrate(row_id: str, folder: Path | None, length: str | None, seed: int | No
     from dataclasses import replace
 
     from foretell.border import load_spec
+    from foretell.champions import settled
     from foretell.workflow import evidence_of
 
     run_folder = found(folder)
-    spec = load_spec(run_folder / "model" / "spec.yaml").narrate
+    spec = load_spec(settled(run_folder) / "spec.yaml").narrate
     spec = replace(spec, length=length or spec.length, seed=spec.seed if seed is None else seed)
     narrative, _ = foretell.narrate(evidence_of(run_folder, row_id), spec)
     click.echo(narrative.text)
@@ -295,6 +298,7 @@ main.add_command(cli_desk.desk)
 main.add_command(cli_desk.log)
 main.add_command(cli_desk.replay)
 main.add_command(cli_learn.learn)
+main.add_command(cli_learn.models)
 main.add_command(cli_desk.plant)
 
 

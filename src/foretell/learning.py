@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from foretell import reporting
+from foretell import champions, reporting
 from foretell.cases import Store, approved_texts, labelled_rows
 from foretell.cases.feedback import Label, effective_size
+from foretell.champions import CHALLENGERS, COMPARISON
 from foretell.data.dataset import NEVER_US, Dataset
 from foretell.data.split import Split, split
 from foretell.errors import DataError, SpecError
@@ -30,7 +31,7 @@ from foretell.workflow import read as read_rows
 
 SOURCES = ("source", "decisions")
 """Whose word counts first on a row's outcome: the data's where they know it by then, or people's."""
-LABELS, PAIRS, CHALLENGERS, COMPARISON = "labels.parquet", "pairs.jsonl", "challengers", "comparison.json"
+LABELS, PAIRS = "labels.parquet", "pairs.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +96,19 @@ def learn(
     with alone(folder):
         said, taught = _told(folder, store or f"sqlite:///{folder / 'cases.db'}")
         tell(_words(taught))
-        champion = open_fitted(folder / "model")
+        champion = open_fitted(champions.settled(folder))
         dataset = read_rows(champion.spec)
         _timed(dataset)
         rows, found = _placed(dataset, said)
-        at = _instant(until) if until else _middle(dataset, champion, rows, labels)
+        seen = _seen(champion)
+        at = (
+            _instant(until) if until else _middle(dataset, champion, rows[dataset.at_us[rows] > seen], labels)
+        )
+        if at <= seen:
+            raise DataError(
+                f"the model in use was fitted on rows until {_iso(seen)}: it cannot be judged on them",
+                "give a later --until",
+            )
         return _climbed(folder, champion, dataset, (rows, found), labels, at, taught, tell)
 
 
@@ -163,12 +172,20 @@ def _instant(text: str) -> int:
     return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()) * 1_000_000
 
 
+def _seen(champion: Fitted) -> int:
+    """Return the instant until which rows taught or chose a model."""
+    chosen, tested = champion.reference.choose_until, champion.spec.split.test_from
+    return max(_instant(chosen), _instant(tested) - 1 if tested else 0)
+
+
 def _middle(dataset: Dataset, champion: Fitted, rows: Rows, labels: str) -> int:
     """Return from when on rows compare: behind the run's test rows where there are any, else amid them."""
     ended = champion.spec.split.test_until
     end = _instant(ended) if ended else NEVER_US
     if labels == "source" and (dataset.target[dataset.at_us >= end] == 1).any():
         return end
+    if not len(rows):
+        raise DataError("no decided row is newer than those of the model in use", "decide newer cases first")
     middle = int(dataset.at_us[rows[len(rows) // 2]])
     day = middle - middle % DAY_US
     return day if day > dataset.at_us[rows[0]] else middle

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from foretell import workflow
+from foretell import champions, workflow
 from foretell.cases import Store
 from foretell.data.split import split
 from foretell.errors import CheckpointError, DataError
@@ -53,10 +53,11 @@ def replay(folder: Path, case_id: str) -> Replay:
     """
     with Store(f"sqlite:///{folder / 'cases.db'}", create=False) as store:
         opened = store.case(case_id, as_opened=True)
-    fitted = open_fitted(folder / "model")
+    place = champions.models(folder).get(opened.prediction.model, folder / "model")
+    fitted = open_fitted(place)
     if fitted.digest != opened.prediction.model:
         raise CheckpointError(
-            f"case '{case_id}' was scored by model {opened.prediction.model[:12]}; {folder / 'model'} holds "
+            f"case '{case_id}' was scored by model {opened.prediction.model[:12]}; {place} holds "
             f"{fitted.digest[:12]}",
             "replay it in the folder of its own run",
         )

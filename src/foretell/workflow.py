@@ -15,10 +15,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from foretell import champions, narration, reporting, verification
 from foretell import evidence as collectors
-from foretell import narration, reporting, verification
 from foretell.cases import Store
 from foretell.cases.drafting import Refusal, cases_of
+from foretell.cases.opening import open_in, others
 from foretell.data.audit import AuditFinding, audit
 from foretell.data.dataset import Dataset
 from foretell.data.reading import read as read_rows
@@ -165,14 +166,30 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
     """
     started = time.process_time()
     load(spec.narrate.writer, narration.WRITERS, "writer")  # one that is not there is told before the fit
+    folder = Path(spec.out)
+    others(folder / "cases.db", "")  # a store that cannot be opened is told before the fit
+    promoted = _promoted(spec, tell)
+    spec = spec if promoted is None else promoted.spec
     tell(f"reading {spec.data.source}")
     dataset = read(spec)
     tell(f"  {len(dataset):,} rows, {len(dataset.repairs)} kinds of repair")
     parts = split(dataset)
     findings = audit(dataset, parts)
     tell(_split_told(parts, findings))
-    with alone(Path(spec.out)):
-        return _walked(spec, dataset, parts, findings, tell, started)
+    with alone(folder):
+        return _walked(spec, dataset, parts, findings, promoted, tell, started)
+
+
+def _promoted(spec: Spec, tell: Tell) -> Fitted | None:
+    """Return the model that people put in use in the folder of a run, over the run's data, if they did."""
+    folder = Path(spec.out)
+    used = champions.settled(folder)
+    if not (folder / champions.POINTER).exists():
+        return None
+    fitted = open_fitted(used)
+    tell(f"people put model {fitted.digest[:12]} in use here: it scores, and nothing is fitted")
+    held = replace(fitted.spec, data=replace(fitted.spec.data, source=spec.data.source), out=spec.out)
+    return replace(fitted, spec=held)
 
 
 def _walked(
@@ -180,13 +197,16 @@ def _walked(
     dataset: Dataset,
     parts: Split,
     findings: tuple[AuditFinding, ...],
+    promoted: Fitted | None,
     tell: Tell,
     started: float,
 ) -> Run:
     """Walk the rest of the road, from the rows to the report."""
     folder = Path(spec.out)
-    _others(folder / "cases.db", "")  # a store that cannot be opened is told before the fit
-    fitted, scored = _fitted(spec, dataset, parts, tell)
+    if promoted is None:
+        fitted, scored = _fitted(spec, dataset, parts, tell)
+    else:
+        fitted, scored = promoted, promoted.score(dataset, parts.test)
     evaluation = _judged(fitted, dataset, scored)
     alerts = evaluation.alerts
     looked_at = with_sample(fitted, dataset, scored, alerts)
@@ -196,7 +216,7 @@ def _walked(
     evidence = explain(fitted, dataset, scored, looked_at)
     tell("narrating, verifying, opening cases")
     cases, refused = cases_of(predictions, evidence, spec.narrate)
-    _open_cases(folder, cases, fitted.digest, tell)
+    open_in(folder, cases, fitted.digest, tell, promoted=promoted is not None)
     done = Run(
         folder=folder,
         evaluation=evaluation,
@@ -275,7 +295,7 @@ def evidence_of(folder: Path, row_id: str) -> Evidence:
             opened = _found(cases, row_id)
         if opened:
             return opened[0].evidence
-    fitted = open_fitted(folder / "model")
+    fitted = open_fitted(champions.settled(folder))
     dataset = read(fitted.spec)
     rows = np.flatnonzero(dataset.ids == row_id)
     if len(rows) == 0:
@@ -322,6 +342,11 @@ def alone(folder: Path) -> Generator[None, None, None]:
 def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fitted, Scored]:
     """Fit, write the model folder, and return the model with its digest and the scored test rows."""
     folder = Path(spec.out)
+    if (folder / champions.POINTER).exists():
+        raise CheckpointError(
+            f"people put a model in use in '{folder}', and a fit would overwrite what it came from",
+            "choose another folder in `out`",
+        )
     tell("fitting the floor first, then the families")
     fitted, scored = ladder.fit(spec, dataset, parts, folder=folder / "training", tell=tell)
     card = reporting.card(fitted, dataset, parts)
@@ -344,36 +369,6 @@ def _judged(fitted: Fitted, dataset: Dataset, scored: Scored) -> Evaluation:
         )
     found = metrics(scored.probabilities[kept], dataset.target[scored.rows[kept]])
     return Evaluation(metrics={**found, "precision_at_capacity": alerts.precision}, alerts=alerts)
-
-
-def _open_cases(folder: Path, cases: tuple[Case, ...], model: str, tell: Tell) -> None:
-    """Open the model's cases; a store that holds another model's is kept beside the new one."""
-    path = folder / "cases.db"
-    other = _others(path, model)
-    if other:
-        aside = path.with_name(f"cases-{other[:12]}.db")
-        path.rename(aside)
-        tell(f"  the store held another model's cases; it is kept as {aside}")
-    with Store(f"sqlite:///{path}") as store:
-        known = len(cases) - store.open_cases(cases)
-    if known:
-        tell(f"  {known:,} of {len(cases):,} cases were there already; what people decided on them stays")
-
-
-def _others(path: Path, model: str) -> str:
-    """Return whose cases a store holds, when they are not this model's; empty when there are none.
-
-    Raises:
-        StoreError: when what is there is no store.
-    """
-    if not path.exists():
-        return ""
-    try:
-        with Store(f"sqlite:///{path}", create=False) as store:
-            models = [case.prediction.model for case in store.cases(limit=1)]
-    except StoreError as error:
-        raise StoreError(error.message, "move it away, or choose another folder in `out`") from error
-    return next((name for name in models if name != model), "")
 
 
 def _values(series: pl.Series, rows: NDArray[np.int64]) -> list[Value]:

@@ -10,7 +10,7 @@ RESERVED = frozenset({"foretell", OWN})
 DESK_PREFIX = "foretell:"
 """What the log's own subjects are called, as in foretell:people. No case is named so."""
 PEOPLE, POLICY, PLANTED = DESK_PREFIX + "people", DESK_PREFIX + "policy", DESK_PREFIX + "planted"
-WEBHOOKS = DESK_PREFIX + "webhooks"
+WEBHOOKS, MODEL = DESK_PREFIX + "webhooks", DESK_PREFIX + "model"
 
 
 def nobody(actor: str) -> DecisionError | None:

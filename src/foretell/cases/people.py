@@ -36,6 +36,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "policy": frozenset({"administrator"}),
     "webhooks": frozenset({"administrator"}),
     "plant": frozenset({"administrator"}),
+    "promote": frozenset({"administrator"}),
 }
 """What is done -> the roles that may do it. Who administers a desk does not decide its cases by that."""
 SHORTEST_PASSWORD = 12

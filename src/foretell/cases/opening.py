@@ -1,0 +1,50 @@
+"""How the cases of a run come into the store of its folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from foretell.cases.store import Store
+from foretell.errors import StoreError
+from foretell.records import Case
+
+
+def open_in(
+    folder: Path, cases: tuple[Case, ...], model: str, tell: Callable[[str], None], *, promoted: bool = False
+) -> None:
+    """Open the model's cases; a store that holds another model's is kept beside the new one.
+
+    Args:
+        promoted: whether people put the model in use. The store goes on then, and rows that already have a
+            case of the model before keep it.
+    """
+    path = folder / "cases.db"
+    other = "" if promoted else others(path, model)
+    if other:
+        aside = path.with_name(f"cases-{other[:12]}.db")
+        path.rename(aside)
+        tell(f"  the store held another model's cases; it is kept as {aside}")
+    with Store(f"sqlite:///{path}") as store:
+        if promoted:
+            held = {case.id for case in store.all_cases() if case.prediction.model != model}
+            cases = tuple(case for case in cases if case.id not in held)
+            if held:
+                tell(f"  {len(held):,} cases were scored by another model; they stay as they are")
+        known = len(cases) - store.open_cases(cases)
+    if known:
+        tell(f"  {known:,} of {len(cases):,} cases were there already; what people decided on them stays")
+
+
+def others(path: Path, model: str) -> str:
+    """Return whose cases a store holds, when they are not this model's; empty when there are none.
+
+    Raises:
+        StoreError: when what is there is no store.
+    """
+    if not path.exists():
+        return ""
+    try:
+        with Store(f"sqlite:///{path}", create=False) as store:
+            models = [case.prediction.model for case in store.cases(limit=1)]
+    except StoreError as error:
+        raise StoreError(error.message, "move it away, or choose another folder in `out`") from error
+    return next((name for name in models if name != model), "")
