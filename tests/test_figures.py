@@ -103,6 +103,27 @@ def test_who_is_swayed_by_the_score_is_told_from_their_own_judgement(house):
     assert bob.under_reliance == Rate(1, 2)
 
 
+def test_a_rejection_says_what_its_code_says_and_may_say_nothing(house):
+    rows = ("r0", "r1", "r2", "r3")
+    house.open(*rows)
+    for row, code in zip(rows, ("false_alarm", "missed", "duplicate", "other"), strict=True):
+        house.decide("cleo", row, "reject", detail={"code": code})
+    told = found(house, answers=dict.fromkeys(rows, False))
+    assert told.overridden == Rate(2, 3)
+    (cleo,) = told.reviewers
+    assert cleo.overridden == Rate(2, 3) and cleo.correct == Rate(2, 3)
+    assert told.by_probability[0].positive == Rate(1, 3)
+
+
+def test_a_case_that_was_approved_twice_counts_once(house):
+    house.open("r0")
+    house.decide("cleo", "r0", "approve")
+    house.decide("bob", "r0", "edit", text=texts("r0")[1])
+    assert found(house).overridden == Rate(0, 0)
+    house.decide("cleo", "r0", "approve")
+    assert found(house).overridden == Rate(0, 1)
+
+
 def test_decisions_of_whom_may_know_the_answers_measure_nothing(house):
     house.accounts.save("root", Person(name="bob", roles=("reviewer", "administrator")))
     house.open("r1", "r2", "r3")
@@ -156,7 +177,7 @@ def test_intervals_of_reliance_hold_the_truth_as_often_as_they_say():
             told.append(
                 Opinion(
                     case=f"r{number}", at="", actor="x", eyes="x", decided=True, blind=False,
-                    positive=positive, alert=alert,
+                    positive=positive, alert=alert, probability=0.5, stands=True,
                 )
             )  # fmt: skip
         (reviewer,) = reviewers(told, answers, frozenset())

@@ -10,7 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from foretell.cases.measures import Agreement, Rate, agreement
-from foretell.cases.opinions import Reviewer, agreements, aware, first_by_eyes, opinions, reviewers
+from foretell.cases.opinions import (
+    Opinion,
+    Reviewer,
+    agreements,
+    aware,
+    first_by_eyes,
+    opinions,
+    reviewers,
+)
 from foretell.cases.standing import stamp
 from foretell.cases.tables import cases, events, heads
 
@@ -52,7 +60,7 @@ class Figures:
     decisions: Mapping[str, Mapping[str, int]]
     """Person -> day -> decisions."""
     overridden: Rate
-    """Of the cases that stand decided, those decided against the model."""
+    """Of the cases whose decision stands and tells the outcome, those decided against the model."""
     by_probability: tuple[Bin, ...]
     by_week: tuple[Bin, ...]
     unseen: Agreement | None
@@ -81,7 +89,8 @@ def figures(
     num_days = max(1, min(num_days, MOST_DAYS, age))
     start = (now - timedelta(days=num_days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
     since = first_since(connection, stamp(start))
-    decided, told = _decided(connection, since), opinions(connection, since)
+    told = opinions(connection, since)
+    decided = [*{each.case: each for each in told if each.stands}.values()]
     by_eyes = first_by_eyes(told, blind=False)
     head = connection.scalar(sa.select(heads.c.seq)) or 0
     return Figures(
@@ -90,8 +99,8 @@ def figures(
         opened=_opened(connection, since),
         decisions=_decisions(connection, since),
         overridden=_overridden(decided),
-        by_probability=_bins(decided, lambda row: min(int(row.probability * BINS), BINS - 1)),
-        by_week=_bins(decided, lambda row: _week(row.at)),
+        by_probability=_bins(decided, lambda each: min(int(each.probability * BINS), BINS - 1)),
+        by_week=_bins(decided, lambda each: _week(each.at)),
         unseen=_agreement(first_by_eyes(told, blind=True)),
         agreed=_agreement(by_eyes),
         pairs=agreements(by_eyes),
@@ -151,38 +160,23 @@ def _decisions(connection: Connection, since: int) -> dict[str, dict[str, int]]:
     return dict(found)
 
 
-def _decided(connection: Connection, since: int) -> Sequence[Any]:
-    """Return the decision that stands of each case."""
-    query = (
-        sa.select(events.c.kind, events.c.at, cases.c.probability, cases.c.alert)
-        .join(cases, cases.c.id == events.c.case_id)
-        .where(
-            events.c.seq >= since,
-            events.c.kind.in_(("approved", "rejected")),
-            events.c.kind == cases.c.status,
-        )
-        .order_by(events.c.seq)
-    )
-    return connection.execute(query).all()
-
-
-def _bins(decided: Sequence[Any], place: Callable[[Any], int | str]) -> tuple[Bin, ...]:
-    held: dict[Any, list[Any]] = defaultdict(list)
-    for row in decided:
-        held[place(row)].append(row)
+def _bins(decided: Sequence[Opinion], place: Callable[[Opinion], int | str]) -> tuple[Bin, ...]:
+    held: dict[Any, list[Opinion]] = defaultdict(list)
+    for each in decided:
+        held[place(each)].append(each)
     return tuple(
         Bin(
             week=str(key),
-            predicted=sum(row.probability for row in rows) / len(rows),
-            positive=Rate(sum((row.kind == "approved") == bool(row.alert) for row in rows), len(rows)),
-            overridden=_overridden(rows),
+            predicted=sum(each.probability for each in some) / len(some),
+            positive=Rate(sum(each.positive for each in some), len(some)),
+            overridden=_overridden(some),
         )
-        for key, rows in sorted(held.items())
+        for key, some in sorted(held.items())
     )
 
 
-def _overridden(decided: Sequence[Any]) -> Rate:
-    return Rate(sum(row.kind == "rejected" for row in decided), len(decided))
+def _overridden(decided: Sequence[Opinion]) -> Rate:
+    return Rate(sum(each.against for each in decided), len(decided))
 
 
 def _week(at: str) -> str:

@@ -9,6 +9,7 @@ from itertools import combinations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from foretell.cases.feedback import MEANT, SILENT
 from foretell.cases.measures import Agreement, Rate, agreement
 from foretell.cases.names import POLICY
 from foretell.cases.people import PERMISSIONS
@@ -18,11 +19,11 @@ from foretell.cases.standing import roster
 from foretell.cases.tables import cases, contents, events
 
 DECISIONS = ("endorsed", "approved", "rejected")
-_DETAIL = (contents.c.seq == events.c.seq) & (contents.c.kind == "detail") & (events.c.kind == "judged")
+_DETAIL = (contents.c.seq == events.c.seq) & (contents.c.kind == "detail")
 _SAID = (
     sa.select(
-        events.c.seq, events.c.case_id, events.c.at, events.c.actor, events.c.kind, cases.c.alert,
-        contents.c.body,
+        events.c.seq, events.c.case_id, events.c.at, events.c.actor, events.c.kind, cases.c.status,
+        cases.c.alert, cases.c.probability, contents.c.body,
     )
     .join(cases, cases.c.id == events.c.case_id)
     .outerjoin(contents, _DETAIL)
@@ -52,6 +53,9 @@ class Opinion:
     positive: bool
     alert: bool
     """What the model said."""
+    probability: float
+    stands: bool
+    """Whether it is the decision by which the case is closed."""
 
     @property
     def against(self) -> bool:
@@ -85,14 +89,9 @@ def opinions(connection: Connection, since: int) -> list[Opinion]:
     accounts, policies = roster(connection).accounts, _policies(connection)
     found = []
     for row in connection.execute(_SAID, {"since": since}):
-        alert = bool(row.alert)
-        if row.kind == "judged":
-            said = json.loads(row.body).get("judgement") if row.body else ""
-            if said not in JUDGEMENTS:
-                continue  # it was erased with its case
-            positive = said == JUDGEMENTS[0]
-        else:  # who approves says what the model says
-            positive = (row.kind != "rejected") == alert
+        positive = _positive(row.kind, bool(row.alert), json.loads(row.body) if row.body else {})
+        if positive is None:
+            continue
         person = accounts.get(row.actor)
         found.append(
             Opinion(
@@ -103,10 +102,23 @@ def opinions(connection: Connection, since: int) -> list[Opinion]:
                 decided=row.kind != "judged",
                 blind=row.kind == "judged" and _blind(policies, row.seq, row.case_id),
                 positive=positive,
-                alert=alert,
+                alert=bool(row.alert),
+                probability=row.probability,
+                stands=row.kind == row.status,
             )
         )
     return found
+
+
+def _positive(kind: str, alert: bool, detail: Mapping[str, str]) -> bool | None:
+    """Return whether an event says that the outcome is positive; None where it says nothing of it."""
+    if kind == "judged":
+        said = detail.get("judgement")  # none where it was erased with its case
+        return said == JUDGEMENTS[0] if said in JUDGEMENTS else None
+    code = detail.get("code", "") if kind == "rejected" else ""
+    if code in SILENT:
+        return None
+    return bool(MEANT.get(code, (kind != "rejected") == alert))
 
 
 def _policies(connection: Connection) -> list[tuple[int, Policy]]:
