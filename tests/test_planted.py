@@ -100,19 +100,16 @@ def seen_by(house, name):
     """Return what each route tells a person, digests left out."""
     client = house.client(name)
     found = {}
-    asked = [f"r{number}" for number in range(8)]
     for route in ROUTES:
         if route.method != "GET" or route.path in ("/health", "/static/{name}", "/metrics"):
             continue
-        for row in asked if route.path in ("/case", "/api/case") else [""]:
-            for more in (
-                {},
-                {"days": "2"},
-                {"status": "all", "sort": "score"},
-                {"about": "foretell:planted"},
-            ):
-                answer = client.get(route.path, params={"id": row, **more} if row else more)
-                found[route.path, row, *more] = (answer.status_code, DIGEST.sub("#", answer.text))
+        if route.path in ("/case", "/api/case"):
+            queries = [{"id": f"r{number}"} for number in range(8)]
+        else:
+            queries = [{}, {"days": "2"}, {"status": "all", "sort": "score"}, {"about": "foretell:planted"}]
+        for query in queries:
+            answer = client.get(route.path, params=query)
+            found[route.path, *query.items()] = (answer.status_code, DIGEST.sub("#", answer.text))
     return found
 
 
@@ -137,10 +134,18 @@ def test_nothing_that_a_person_sees_depends_on_which_cases_are_planted(tmp_path,
         assert told_here == pages[1][key], key
 
 
-def test_an_administrator_sees_what_others_do_not(house):
+def test_over_http_administrators_alone_plant_and_are_told(house):
     """The law above could hold because nobody is told anything; somebody is."""
-    house.open("r1", "r2", "r5")
-    Planting(house.store).plant("root", ANSWERS)
-    answer = house.client("ada").get("/api/planted")
-    assert answer.json() == {"r1": "positive", "r2": "negative", "r5": "positive"}
-    assert house.client("dan").get("/api/planted").status_code == 403
+    house.open("r1", "r2", "r5", "r6")
+    said = {"r1": "positive", "r2": "negative", "r5": "positive"}
+    ada, dan = house.client("ada"), house.client("dan")
+    assert dan.post("/api/planted", json={"answers": said}).status_code == 403
+    head = house.store.head()
+    for wrong in ({}, {"r1": "maybe"}, {"r1": True}, ["r1"]):
+        assert ada.post("/api/planted", json={"answers": wrong}).status_code == 422
+    assert ada.post("/api/planted", json={"answers": {**said, "r9": "negative"}}).status_code == 409
+    assert house.store.head() == head
+    assert ada.post("/api/planted", json={"answers": said}).status_code == 200
+    assert ada.post("/api/planted", json={"answers": said}).status_code == 409
+    assert ada.get("/api/planted").json() == said
+    assert dan.get("/api/planted").status_code == 403
