@@ -164,7 +164,7 @@ def finds_and_leaves(bob):
     assert bob.text("h1") == "Sign in"
 
 
-def test_the_same_work_is_done_without_any_script(house, sit):
+def test_an_unsupported_text_needs_a_second_person_and_no_script(house, sit):
     opened(house, "r1", "r2")
     bob, dan = sit(java_script_enabled=False), sit(java_script_enabled=False)
     dan.enter(house.accounts.sign_in("dan", PASSWORD))
@@ -193,23 +193,6 @@ def test_the_same_work_is_done_without_any_script(house, sit):
     dan.page.click("#approve")
     assert kinds(house, "r1") == ["opened", "edited", "accepted", "approved"]
     assert dan.page.url.endswith("id=r2&done=approve&about=r1")
-    dan.page.click("#act-ask summary")
-    dan.page.select_option("#person", "cleo")
-    dan.page.click("#act-ask button")
-    dan.page.click("#act-reject summary")
-    dan.page.select_option("#code", "duplicate")
-    dan.page.click("#act-reject button")
-    assert kinds(house, "r2") == ["opened", "asked", "rejected"]
-    assert "r2: Rejected." in dan.text(".notice")
-    dan.go("/?status=all&text=r1")
-    dan.page.click(".views summary")
-    dan.page.fill("#view", "the first")
-    dan.page.click(".views details button")
-    dan.go("/")
-    dan.page.click("text=the first")
-    assert "status=all" in dan.page.url
-    dan.page.click("[aria-label='Forget the view the first']")
-    assert house.desk.views("dan") == {}
 
 
 def test_what_a_stale_form_typed_is_kept(house, sit):
