@@ -1,4 +1,4 @@
-"""The commands of a desk: serve it, check its log, sign its log's head, make a case again."""
+"""The commands of a desk: serve it, check its log and sign its head, plant cases whose outcome is known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from foretell.errors import AccessError, ForetellError, SpecError, StoreError
+from foretell.errors import AccessError, SpecError, StoreError
 from foretell.shell import database, found, run_option, say, store
 
 if TYPE_CHECKING:
@@ -154,37 +154,13 @@ def log_sign(folder: Path | None, url: str, key_file: Path | None) -> None:
 
     from foretell.cases.signing import sign
 
-    if key_file is None:
-        if url and not url.startswith("sqlite:///"):
-            raise SpecError("a database has no place for the key", "give --key-file")
-        path = Path(url.removeprefix("sqlite:///")) if url else database(folder)
-        key_file = path.with_name(f"{path.name}.key")
+    key_file = key_file or key_beside(folder, url)
     report = checked(folder, url)
     made = not key_file.exists()
     head = sign(report, datetime.now(UTC), key_file)
     if made:
         say(f"made the key {key_file}; its public part is {head.key}")
     click.echo(str(head))
-
-
-@click.command()
-@click.argument("case_id")
-@run_option
-def replay(case_id: str, folder: Path | None) -> None:
-    """Make one case again from the stored model and the data, and compare byte by byte.
-
-    Ends with exit code 1 when a byte differs.
-    """
-    from foretell.replaying import replay as made_again
-
-    done = made_again(found(folder), case_id)
-    click.echo(f"case {done.case}, model {done.model}")
-    for part in done.parts:
-        click.echo(f"{part.name:10}  {part.difference or f'the same {part.num_bytes:,} bytes'}")
-    if not done.passed:
-        raise ForetellError(
-            f"case '{case_id}' does not come out the same", "compare the versions in model/manifest.json"
-        )
 
 
 @click.command()
@@ -214,6 +190,14 @@ def plant(count: int, by: str, folder: Path | None, url: str) -> None:
         f"{done.num_wrong + done.num_right:,} cases are planted: in {done.num_wrong:,} of them the model is "
         f"wrong, in {done.num_right:,} right"
     )
+
+
+def key_beside(folder: Path | None, url: str) -> Path:
+    """Return where the private key of a store lies: beside its file."""
+    if url and not url.startswith("sqlite:///"):
+        raise SpecError("a database has no place for the key", "give --key-file")
+    path = Path(url.removeprefix("sqlite:///")) if url else database(folder)
+    return path.with_name(f"{path.name}.key")
 
 
 def checked(folder: Path | None, url: str, head: str = "") -> LogReport:

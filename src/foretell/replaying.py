@@ -10,9 +10,10 @@ from foretell.cases import Store
 from foretell.data.split import split
 from foretell.errors import CheckpointError, DataError
 from foretell.prediction.alerts import alerts_of
+from foretell.prediction.fitted import Fitted
 from foretell.prediction.folder import open_fitted
 from foretell.prediction.sample import with_sample
-from foretell.records import OWN, canonical
+from foretell.records import OWN, Case, Evidence, Prediction, canonical
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +79,19 @@ def replay(folder: Path, case_id: str) -> Replay:
     )
     (prediction,) = workflow.predictions_of(fitted, dataset, scored, alone)
     (evidence,) = workflow.explain(fitted, dataset, scored, alone)
+    return compared(fitted, opened, prediction, evidence)
+
+
+def compared(fitted: Fitted, opened: Case, prediction: Prediction, evidence: Evidence) -> Replay:
+    """Write the text again, and compare a case with what it was opened with."""
     pairs = [("prediction", opened.prediction, prediction), ("evidence", opened.evidence, evidence)]
     if opened.narrative.writer == OWN:
         pairs.append(("narrative", opened.narrative, workflow.narrate(evidence, fitted.spec.narrate)[0]))
-    parts = tuple(_compared(name, canonical(was), canonical(now)) for name, was, now in pairs)
-    return Replay(case=case_id, model=fitted.digest, parts=parts)
+    parts = tuple(_part(name, canonical(was), canonical(now)) for name, was, now in pairs)
+    return Replay(case=opened.id, model=fitted.digest, parts=parts)
 
 
-def _compared(name: str, was: bytes, now: bytes) -> Part:
+def _part(name: str, was: bytes, now: bytes) -> Part:
     if was == now:
         return Part(name=name, num_bytes=len(was), difference="")
     ends = zip(was, now, strict=False)

@@ -25,7 +25,7 @@ from sqlalchemy.engine import Connection
 from foretell.cases.case import fold
 from foretell.cases.ledger import parts
 from foretell.cases.log import STATUS_AFTER, ContentRow, EventRow, named
-from foretell.cases.names import PEOPLE, PLANTED, POLICY
+from foretell.cases.names import MODEL, PEOPLE, PLANTED, POLICY
 from foretell.cases.signing import sign, unsigned
 from foretell.cases.store import PAGE, Store, no_case
 from foretell.cases.tables import cases, contents, events
@@ -230,7 +230,7 @@ def _add_case(
 
 def _add_desk(connection: Connection, writer: _Writer, last: int) -> None:
     """Add what the log tells of the desk itself. The one place that says what is kept of planted cases."""
-    for subject, told, pieces in _histories(connection, (PEOPLE, POLICY, PLANTED), last):
+    for subject, told, pieces in _histories(connection, (PEOPLE, POLICY, MODEL, PLANTED), last):
         kept = {name: piece for name, piece in pieces.items() if piece.kind not in SECRETS}
         withheld = pieces.keys() - kept.keys()
         writer.add(f"desk/{subject.rpartition(':')[2]}.json", _history(writer, subject, told, kept, withheld))
@@ -314,7 +314,7 @@ cases/NUMBER/case.json   one case: each event in its log, and the content that t
 cases/NUMBER/page.html   the same case to be read in a browser. It needs no network.
 cases/NUMBER/rows.json   rows of the data from which score, evidence and text come out again byte by byte:
                          foretell replay --bundle FILE.zip
-desk/                    who had an account with which roles, the policies, and what was sealed of planted
+desk/                    who had an account with which roles, the policies, the models in use, and what was sealed of planted
                          cases. Of passwords, keys and sealed answers there are digests at most.
 models/                  the models that scored, without the names of the entities they had seen.
 proof.json               roots of the parts of the log's tree (RFC 9162) that hold no event of this bundle.

@@ -143,7 +143,12 @@ class Rebuilt:
 
 
 def shapley(
-    rebuilt: Rebuilt, score: Score, row: int, read: NDArray[np.float32], steps: Sequence[Steps], seed: int
+    rebuilt: Rebuilt,
+    score: Score,
+    row: int,
+    read: NDArray[np.float32],
+    steps: Sequence[Steps],
+    seeds: int | tuple[int, int],
 ) -> Shares:
     """Return Shapley values of the players by permutations in pairs; all other factors stay as they are.
 
@@ -152,7 +157,7 @@ def shapley(
 
     Source: as `attribution.shapley`.
     """
-    rng = np.random.default_rng((seed, row))
+    rng = np.random.default_rng(seeds)
     num_players = 1 + max(int(each.players.max(initial=-1)) for each in steps)
     half = [rng.permutation(num_players) for _ in range(PAIRS)]
     orders = np.array([turn for order in half for turn in (order, order[::-1])], dtype=np.int64)
@@ -178,10 +183,16 @@ def collect(scene: Scene) -> list[list[Fact]]:
     if scene.dataset.column("time") is None or not scene.fitted.featurizer.plan.entities or limit == 0:
         return [[] for _ in scene.rows]
     rebuilt, states = Rebuilt(scene), scene.scored.states_of(scene.rows)
-    return [_of_row(scene, rebuilt, row, states[r], limit) for r, row in enumerate(scene.rows.tolist())]
+    places = scene.places if len(scene.places) else scene.rows
+    return [
+        _of_row(scene, rebuilt, row, place, states[r], limit)
+        for r, (row, place) in enumerate(zip(scene.rows.tolist(), places.tolist(), strict=True))
+    ]
 
 
-def _of_row(scene: Scene, rebuilt: Rebuilt, row: int, read: NDArray[np.float32], limit: int) -> list[Fact]:
+def _of_row(
+    scene: Scene, rebuilt: Rebuilt, row: int, place: int, read: NDArray[np.float32], limit: int
+) -> list[Fact]:
     players: list[tuple[int, int]] = []
     steps = []
     for e, entity in enumerate(rebuilt.plan.entities):
@@ -196,7 +207,8 @@ def _of_row(scene: Scene, rebuilt: Rebuilt, row: int, read: NDArray[np.float32],
         steps.append(taken)
     if not players:
         return []
-    shares = shapley(rebuilt, scene.fitted.logits_of, row, read, steps, scene.fitted.spec.train.seed)
+    seeds = (scene.fitted.spec.train.seed, place)
+    shares = shapley(rebuilt, scene.fitted.logits_of, row, read, steps, seeds)
     order = np.argsort(-np.abs(shares.values), kind="stable")[:MOST_FACTS]
     strongest = [q for q in order.tolist() if abs(shares.values[q]) >= LEAST_SHARE]
     return [

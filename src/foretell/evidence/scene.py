@@ -26,6 +26,8 @@ class Scene:
     predictions: tuple[Prediction, ...]
     shares: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """For each row, the share with which it was drawn at random; 0, or empty for all: it was not [R]."""
+    places: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """For each row, its number in the whole data, which seeds its draws; empty where the data are whole."""
     pool: int = 0
     """Rows from which those were drawn."""
     facts: list[list[Fact]] = field(default_factory=list)

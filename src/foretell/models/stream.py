@@ -312,7 +312,7 @@ def step_revision(state_SD, touched_S, slots_E, change, counted_at_E, at, rates,
 @numba.njit(cache=True)
 def replay(
     state_SD, touched_S, slots_nE, numbers_nN, at_n, labels, arrives_at, arrivals,
-    rates, scales, columns, knots, values, bias, out_nF, width, excused_nE, kept_n, kept_RED, start,
+    rates, scales, columns, knots, values, bias, out_nF, width, excused_nE, kept_n, kept_RED, start, excuse,
 ):  # fmt: skip
     """Step through events in order, each after the labels that had arrived by its instant.
 
@@ -321,11 +321,13 @@ def replay(
         width: features of the stream; what stands behind them in a row of `out_nF` is left alone.
         start: first event to step through; those before it only bring labels that are still to arrive.
         kept_n: for each event, the row of `kept_RED` that keeps the states read for it, or -1.
+        excuse: whether the events' excuses are worked out; else they stand in `excused_nE` already.
 
     Returns:
         How many of `arrivals` were folded in.
     """
     num_numbers = numbers_nN.shape[1]
+    unused_E = np.zeros(slots_nE.shape[1], excused_nE.dtype)
     head = 0
     for i in range(start, len(at_n)):
         # A label known at the instant of its own event still comes after that event.
@@ -349,7 +351,7 @@ def replay(
                 kept_RED[kept_n[i], e] = state_SD[slots_nE[i, e]]
         step_event(
             state_SD, touched_S, slots_nE[i], numbers_nN[i], at_n[i], rates, scales,
-            columns, knots, values, bias, out_nF[i][:width], excused_nE[i],
+            columns, knots, values, bias, out_nF[i][:width], excused_nE[i] if excuse else unused_E,
         )  # fmt: skip
     return head
 

@@ -147,6 +147,7 @@ class Featurizer:
         before: Snapshot,
         *,
         keep: NDArray[np.int64],
+        excused: NDArray[np.float32] | None = None,
     ) -> Replayed:
         """Step through the events from a snapshot on; O(1) an event.
 
@@ -154,6 +155,8 @@ class Featurizer:
             events: in order of time, with slots that agree with `before.register`.
             before: where the stream stood.
             keep: rows whose states, as they were read, are returned.
+            excused: how far each entity is excused by its event's others [n, E], where the others' past is
+                not among the events; worked out if None.
         """
         num_pending, n = len(before.slots), len(events.at_seconds)
         num_slots = len(events.register)
@@ -163,7 +166,8 @@ class Featurizer:
         at = np.concatenate([before.happened_at, events.at_seconds])
         arrives_at = np.concatenate([before.arrives_at, events.known_at_seconds])
         labels = np.concatenate([before.labels, events.labels])
-        excused = np.concatenate([before.excused, np.zeros((n, len(self.plan.entities)), dtype=np.float32)])
+        excuses = np.zeros((n, len(self.plan.entities)), dtype=np.float32) if excused is None else excused
+        excused_nE = np.concatenate([before.excused, excuses])
         known = np.flatnonzero(labels >= 0)
         arrivals = known[np.argsort(arrives_at[known], kind="stable")]
         kept_of = np.full(num_pending + n, -1, dtype=np.int64)
@@ -175,12 +179,13 @@ class Featurizer:
         numbers = np.concatenate([np.zeros((num_pending, events.numbers.shape[1])), events.numbers])
         num_arrived = stream.replay(
             state, touched, slots, numbers, at, labels, arrives_at, arrivals,
-            *self.plan.arrays(), *self.suspicion.arrays(), out, width, excused, kept_of, kept, num_pending,
+            *self.plan.arrays(), *self.suspicion.arrays(), out, width, excused_nE, kept_of, kept, num_pending,
+            excused is None,
         )  # fmt: skip
         late = arrivals[num_arrived:]
         return Replayed(
             features=out[num_pending:],
-            excused=excused[num_pending:],
+            excused=excused_nE[num_pending:],
             kept=kept,
             after=Snapshot(
                 register=events.register,
@@ -190,7 +195,7 @@ class Featurizer:
                 happened_at=at[late],
                 arrives_at=arrives_at[late],
                 labels=labels[late],
-                excused=excused[late],
+                excused=excused_nE[late],
                 remembered=before.remembered,
             ),
         )

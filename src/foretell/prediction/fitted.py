@@ -137,17 +137,25 @@ class Fitted:
             for name, family in self.families.items()
         ) + np.zeros(len(features))
 
-    def score(self, dataset: Dataset, rows: NDArray[np.int64], *, after: Snapshot | None = None) -> Scored:
+    def score(
+        self,
+        dataset: Dataset,
+        rows: NDArray[np.int64],
+        *,
+        after: Snapshot | None = None,
+        excused: NDArray[np.float32] | None = None,
+    ) -> Scored:
         """Replay the data set and score some of its rows.
 
         Args:
             dataset: rows in order of time.
             rows: which of them to score.
             after: where the stream stood before the data set's first row; empty if not given.
+            excused: as for `Featurizer.replay`.
         """
         before = after if after is not None else Snapshot.empty(self.featurizer.plan)
         events = self.featurizer.events(dataset, before.register)
-        replayed = self.featurizer.replay(events, before, keep=rows)
+        replayed = self.featurizer.replay(events, before, keep=rows, excused=excused)
         return scored_rows(self, events.slots, replayed, rows)
 
     def features_if(

@@ -18,7 +18,7 @@ from foretell.lookup import load
 from foretell.models import FAMILIES, FLOOR
 from foretell.models.stream import StreamPlan
 from foretell.models.suspicion import Suspicion
-from foretell.prediction.features import Featurizer, Snapshot
+from foretell.prediction.features import REGISTER, Featurizer, Snapshot
 from foretell.prediction.fitted import Factor, Fitted, Reference, Standing
 from foretell.prediction.resting import STREAM
 from foretell.records import canonical, restore
@@ -26,6 +26,8 @@ from foretell.tasks.classify import Calibration
 from foretell.training.checkpoint import Checkpoint, open_checkpoint, pack_arrays, save
 
 KIND = "model"
+ENTITIES = "entities.parquet"
+"""The file that names every entity that the model has seen."""
 SUSPICION = ("columns", "knots", "values", "bias")
 REFERENCE = ("logits", "labels", "background", "similar", "similar_columns", "similar_labels", "weights")
 ABOUT = ("base_rate", "choose_from", "choose_until", "num_rows", "quartiles")
@@ -52,7 +54,7 @@ def write_fitted(fitted: Fitted, folder: Path, *, fingerprint: str, card: str) -
         "schema.json": canonical(fitted.featurizer.schema.to_plain()),
         "weights.safetensors": pack_arrays(_weights(fitted)),
         "stream.safetensors": pack_arrays(streamed),
-        "entities.parquet": _parquet(fitted.snapshot.register),
+        ENTITIES: _parquet(fitted.snapshot.register),
         "past.parquet": _parquet(fitted.reference.past),
         "reference.safetensors": pack_arrays(reference),
         "calibration.json": canonical(_settings(fitted)),
@@ -62,13 +64,16 @@ def write_fitted(fitted: Fitted, folder: Path, *, fingerprint: str, card: str) -
     return save(folder, files, kind=KIND, data=fingerprint)
 
 
-def open_fitted(folder: Path) -> Fitted:
+def open_fitted(folder: Path, *, nameless: bool = False) -> Fitted:
     """Return the model of a folder, verified file by file.
+
+    Args:
+        nameless: do without the names of its entities, which scoring from an empty past does not need.
 
     Raises:
         CheckpointError: when the folder is incomplete, altered, or no model.
     """
-    checkpoint = open_checkpoint(folder)
+    checkpoint = open_checkpoint(folder, without=frozenset({ENTITIES} if nameless else ()))
     if checkpoint.kind != KIND:
         raise CheckpointError(
             f"'{folder}' holds a {checkpoint.kind}, not a model", "name a run's model folder"
@@ -93,7 +98,7 @@ def open_fitted(folder: Path) -> Fitted:
         ),
         reference=_reference(checkpoint, held["reference"]),
         snapshot=Snapshot(
-            register=_table(checkpoint, "entities.parquet"),
+            register=pl.DataFrame(schema=REGISTER) if nameless else _table(checkpoint, ENTITIES),
             **_under(streamed, "snapshot"),  # ty: ignore[invalid-argument-type]
         ),
         standings=tuple(restore(Standing, standing) for standing in checkpoint.json("metrics.json")),

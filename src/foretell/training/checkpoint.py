@@ -156,8 +156,11 @@ def write_whole(path: Path, content: bytes) -> None:
     _sync(path.parent)
 
 
-def open_checkpoint(folder: Path) -> Checkpoint:
+def open_checkpoint(folder: Path, *, without: frozenset[str] = frozenset()) -> Checkpoint:
     """Return the checkpoint after the SHA-256 of each of its files was compared with the manifest.
+
+    Args:
+        without: files that are not read, and need not be there.
 
     Raises:
         CheckpointError: when the folder or its manifest is missing, a file is missing, cut short or altered,
@@ -170,7 +173,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     while True:
         raw = _read_manifest(folder)
         try:
-            manifest, files = _verified(folder, raw)
+            manifest, files = _verified(folder, raw, without)
         except CheckpointError:
             # A save may have put a new folder in place while the files of the old one were being read.
             if _read_manifest(folder) == raw:
@@ -226,7 +229,7 @@ def _read_manifest(folder: Path) -> bytes:
         raise CheckpointError(message, "name the folder that `foretell fit` wrote") from error
 
 
-def _verified(folder: Path, raw: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
+def _verified(folder: Path, raw: bytes, without: frozenset[str]) -> tuple[dict[str, Any], dict[str, bytes]]:
     try:
         manifest = json.loads(raw)
         form, listed = manifest["format"], {**manifest["files"]}
@@ -242,7 +245,8 @@ def _verified(folder: Path, raw: bytes) -> tuple[dict[str, Any], dict[str, bytes
             "install the release that wrote it, or a later one",
         )
     _check_names(folder, sums)
-    return manifest, {name: _content(folder, name, *wanted) for name, wanted in sums.items()}
+    read = {name: wanted for name, wanted in sums.items() if name not in without}
+    return manifest, {name: _content(folder, name, *wanted) for name, wanted in read.items()}
 
 
 _RESTORE = "restore the folder from a copy, or fit again"
