@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 import foretell
-from desk_material import PASSWORD, House
+from desk_material import PASSWORD, House, form
 from foretell import champions
 from foretell.cases import Store
 from foretell.cases.accounts import Accounts
@@ -109,6 +109,46 @@ def test_the_figures_that_two_people_agreed_to_stand_in_the_chain(promotions, ho
     assert told[0].body["figures"] == figures(A, B)
     assert (told[0].body["model"], told[1].body["model"]) == (B, B)
     assert house.store.verify_log().passed
+
+
+MEASURED = {"champion": 0.25, "challenger": 0.5, "low": 0.125, "high": 0.375}
+COMPARED = {
+    **figures(A, B),
+    "until": "2026-01-05T00:00:00+00:00",
+    "labels": "decisions",
+    "num_decided": 80,
+    "num_positives": 20,
+    "average_precision": MEASURED,
+    "log_loss": MEASURED,
+}
+
+
+def test_the_page_shows_the_figures_and_puts_the_model_in_use_for_another_administrator_alone(
+    house, promotions
+):
+    seq = str(promotions.propose("ada", B, A, COMPARED))
+    ada, root, dan = (house.client(name) for name in ("ada", "root", "dan"))
+    assert "Put in use" not in ada.get("/models").text
+    assert "Put in use" not in dan.get("/models").text
+    shown = root.get("/models").text
+    for words in ("Put in use", "+0.125 to +0.375", B[:12], A[:12], "80 rows whose outcome people decided"):
+        assert words in shown
+    refused = ada.post("/models/close", data=form(ada, proposal=seq, do="confirm"))
+    assert (refused.status_code, promotions.in_use()) == (409, "")
+    assert root.post("/models/close", data=form(root, proposal=seq, do="confirm")).status_code == 200
+    assert promotions.in_use() == B
+    assert "is in use" in root.get("/models?done=confirm").text
+
+
+def test_the_api_tells_and_decides_the_same(house, promotions):
+    seq = promotions.propose("ada", B, A, COMPARED)
+    ada, root = house.client("ada"), house.client("root")
+    told = root.get("/api/models").json()
+    assert (told["in_use"], told["proposals"][0]["figures"]) == ("", COMPARED)
+    assert ada.post(f"/api/models/confirm?proposal={seq}").status_code == 403
+    assert root.post(f"/api/models/confirm?proposal={seq}").json() == {"in_use": B}
+    assert root.post(f"/api/models/withdraw?proposal={seq}").status_code == 409
+    assert root.get("/api/models").json()["in_use"] == B
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
 from foretell.cases.people import Person
-from foretell.errors import AccessError
+from foretell.errors import AccessError, NotFoundError
 from foretell.report.page import UNSEEN, environment
 from foretell.serving.api import with_session
 from foretell.serving.assets import address
@@ -45,6 +45,7 @@ PLACES: tuple[Place, ...] = (
     Place("/dashboard", "Dashboard", "export"),
     Place("/log", "Log", "export"),
     Place("/policy", "Policy", "read"),
+    Place("/models", "Models", "export"),
     Place("/people", "People", "people"),
     Place("/webhooks", "Webhooks", "webhooks"),
     Place("/keys", "My account", "read"),
@@ -176,6 +177,8 @@ async def fault_page(
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return go("/sign-in" if back == "/" else f"/sign-in?next={quote(back, safe='')}")
     kept = {}
+    if isinstance(error, NotFoundError):
+        hint = "it may be written otherwise, or be for another team"
     if isinstance(error, UnknownPersonError):
         hint = "sign in again, open the page again, and paste what you had written"
         fields = await form_of(request)

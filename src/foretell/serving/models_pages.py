@@ -1,0 +1,82 @@
+"""Which model is in use, over HTTP: the page on which two administrators agree, and the same as an API."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import Query as Parameter
+from fastapi import Request, Response
+
+from foretell.cases.promotion import Promotions
+from foretell.errors import DecisionError, ForetellError
+from foretell.serving.admin_pages import status_for
+from foretell.serving.api import Json, Short
+from foretell.serving.house import House
+from foretell.serving.pages import Form, go, render
+from foretell.serving.security import TheHouse, Who
+
+NOTICES = {
+    "confirm": "The model is in use: it scores what is run from now on. Cases there are stay as they are.",
+    "withdraw": "The proposal is withdrawn; the model in use stays.",
+}
+MEASURES = {
+    "average_precision": "Average precision (higher is better)",
+    "log_loss": "Log-loss (lower is better)",
+}
+Number = Annotated[int, Parameter(alias="proposal", ge=1, le=10**18)]
+
+
+def models(house: TheHouse) -> Any:
+    """Return the model in use (empty: each run's own) and all proposals, the newest first, with figures."""
+    known = Promotions(house.store)
+    return Json({"in_use": known.in_use(), "proposals": [asdict(each) for each in known.proposals()]})
+
+
+def confirm(house: TheHouse, who: Who, number: Number) -> Any:
+    """Put a model in use that another administrator proposed."""
+    return Json({"in_use": Promotions(house.store).confirm(who.name, number)})
+
+
+def withdraw(house: TheHouse, who: Who, number: Number) -> Any:
+    """Take a proposal back."""
+    Promotions(house.store).withdraw(who.name, number)
+    return Json({})
+
+
+# The page
+
+
+def page(request: Request, house: TheHouse, who: Who, done: Short = "") -> Response:
+    """Show the model in use and what is proposed."""
+    return _page(request, house, who, notice=NOTICES.get(done, ""))
+
+
+def close(request: Request, house: TheHouse, who: Who, form: Form) -> Response:
+    """Confirm a proposal, or withdraw it."""
+    number, verb, known = form.get("proposal", ""), form.get("do", ""), Promotions(house.store)
+    ways = {"confirm": known.confirm, "withdraw": known.withdraw}
+    try:
+        if not number.isascii() or not number.isdigit() or len(number) > 18 or verb not in ways:
+            raise DecisionError("this is no proposal, or nothing that is done to one", "load the page again")
+        ways[verb](who.name, int(number))
+    except ForetellError as problem:
+        return _page(request, house, who, problem=problem)
+    return go(f"/models?done={verb}")
+
+
+def _page(
+    request: Request, house: House, who: Who, *, notice: str = "", problem: ForetellError | None = None
+) -> Response:
+    known = Promotions(house.store)
+    proposals = known.proposals()
+    return render(
+        request,
+        "models.html",
+        who,
+        status=status_for(problem),
+        in_use=known.in_use(),
+        open=[each for each in proposals if each.state == "proposed"],
+        closed=[each for each in proposals if each.state != "proposed"],
+        measures=MEASURES,
+        notice=notice,
+        problem=problem,
+    )
