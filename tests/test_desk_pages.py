@@ -412,4 +412,5 @@ def test_an_error_is_a_page_for_people_and_a_record_for_programs(house):
         assert page.status_code == status
         assert "<h1>That did not work</h1>" in page.text
         assert client.get(path).json()["error"]["message"]
+    assert "foretell cases" not in client.get("/case?id=none", headers=HTML).text
     assert client.get("/api/case?id=none", headers=HTML).json()["error"]["hint"]
