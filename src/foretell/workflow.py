@@ -187,7 +187,7 @@ def _promoted(spec: Spec, tell: Tell) -> Fitted | None:
     if not (folder / champions.POINTER).exists():
         return None
     fitted = open_fitted(used)
-    tell(f"people put model {fitted.digest[:12]} in use here: it scores, and nothing is fitted")
+    tell(f"people put model {fitted.digest[:12]} in use here: it scores by its own spec; nothing is fitted")
     held = replace(fitted.spec, data=replace(fitted.spec.data, source=spec.data.source), out=spec.out)
     return replace(fitted, spec=held)
 
