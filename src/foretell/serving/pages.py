@@ -45,6 +45,7 @@ PLACES: tuple[Place, ...] = (
     Place("/dashboard", "Dashboard", "export"),
     Place("/log", "Log", "export"),
     Place("/policy", "Policy", "read"),
+    Place("/models", "Models", "export"),
     Place("/people", "People", "people"),
     Place("/webhooks", "Webhooks", "webhooks"),
     Place("/keys", "My account", "read"),
