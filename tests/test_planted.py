@@ -137,6 +137,15 @@ def twins(tmp_path_factory):
 def test_nothing_that_a_person_sees_depends_on_which_cases_are_planted(twins, name):
     one, other = (seen_by(house, name) for house in twins)
     assert one.keys() == other.keys() and len(one) > 60
+    for path in (
+        "/",
+        "/case",
+        "/api/case",
+        "/api/cases",
+        "/policy",
+        *(("/dashboard", "/log") * (name == "dan")),
+    ):
+        assert {status for key, (status, _) in one.items() if key[0] == path} == {200}, path
     for key, told_here in one.items():
         assert told_here == other[key], key
 
