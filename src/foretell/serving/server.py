@@ -17,6 +17,8 @@ from foretell.serving.outward import Network
 
 PATIENCE_SECONDS = 5
 """How long requests that are being answered may take once the desk is closing."""
+KEPT_SECONDS = 65
+"""How long a connection stays open between two clicks: people read, and opening another costs a handshake."""
 
 
 @contextmanager
@@ -83,6 +85,7 @@ def serve(
         lifespan="off",
         ws="none",
         timeout_graceful_shutdown=PATIENCE_SECONDS,
+        timeout_keep_alive=KEPT_SECONDS,
         ssl_certfile=cert,
         ssl_keyfile=cert_key,
     )
