@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from foretell.cases.log import CHECK, STATUS_AFTER, named
-from foretell.errors import StoreError
+from foretell.errors import NotFoundError, StoreError
 from foretell.records import (
     Case,
     Claim,
@@ -62,11 +62,12 @@ def fold(events: Sequence[Event], contents: Mapping[str, str]) -> Case:
         contents: salted digest -> canonical JSON text, for every piece the events name.
 
     Raises:
-        StoreError: when content is missing, was altered until it is no case, or was erased.
+        StoreError: when content is missing, or was altered until it is no case.
+        NotFoundError: when it was erased.
     """
     for event in events[1:]:
         if event.kind == "erased":
-            raise StoreError(
+            raise NotFoundError(
                 f"the content of case '{event.case}' was erased on {instant(event.at)} by {event.actor}",
                 "only its events remain, in the log",
             )

@@ -218,7 +218,7 @@ class Store:
             if not past or case_id.startswith(DESK_PREFIX):
                 raise no_case(case_id)
             if past[-1].kind == "erased":
-                raise StoreError(
+                raise NotFoundError(
                     f"case '{case_id}' was erased already, on {instant(past[-1].at)} by {past[-1].actor}"
                 )
             names = tuple(name for event in past for name in named(event.body).values())

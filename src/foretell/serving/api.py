@@ -6,10 +6,14 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Query as Parameter
 from fastapi import Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from foretell.cases.accounts import Key
 from foretell.cases.case import narrative_from
 from foretell.cases.desk import Shown
+from foretell.cases.governance import Proposal
+from foretell.cases.inspection import LogReport
 from foretell.cases.people import Person
 from foretell.cases.planted import MOST_PLANTED
 from foretell.cases.policy import as_data
@@ -28,10 +32,8 @@ Text = Annotated[str, Field(max_length=20_000)]
 Short = Annotated[str, Field(max_length=200)]
 
 
-class Json(Response):
+class Json(JSONResponse):
     """Canonical JSON: the same record always has the same bytes."""
-
-    media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
         return canonical(content)
@@ -41,6 +43,19 @@ class Body(BaseModel):
     """What a request brings; fields that are not known are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Said(BaseModel):
+    """What happened, and one thing to do about it."""
+
+    message: str
+    hint: str
+
+
+class Problem(BaseModel):
+    """Every answer that is no success."""
+
+    error: Said
 
 
 class SignIn(Body):
@@ -122,13 +137,13 @@ def sign_out(house: TheHouse, request: Request) -> Response:
 
 def me(who: Who) -> Person:
     """Return who is signed in."""
-    return _json(who)
+    return answer(who)
 
 
-def set_password(house: TheHouse, who: Who, body: NewPassword) -> Any:
+def set_password(house: TheHouse, who: Who, body: NewPassword) -> dict[str, str]:
     """Change one's own password; every session of the account ends."""
     house.accounts.set_password(who.name, body.old, body.new)
-    return _json({})
+    return answer({})
 
 
 def cases(
@@ -144,7 +159,7 @@ def cases(
     text: str = "",
     after: str = "",
     limit: Annotated[int, Parameter(ge=1, le=MOST_LINES)] = 50,
-) -> Any:
+) -> dict[str, Any]:
     """Return one page of the queue; `next`, given back as `after`, asks for the next one."""
     query = Query(
         status=status, sort=sort, team=team, mine=mine, asked=asked, flagged=flagged, snoozed=snoozed,
@@ -152,12 +167,12 @@ def cases(
     )  # fmt: skip
     found = house.desk.queue(who.name, query)
     count = house.desk.count(who.name, query)
-    return _json({"lines": found.lines, "next": found.next, "count": count, "counted_up_to": COUNTED})
+    return answer({"lines": found.lines, "next": found.next, "count": count, "counted_up_to": COUNTED})
 
 
-def case(house: TheHouse, who: Who, case_id: CaseId) -> Any:
+def case(house: TheHouse, who: Who, case_id: CaseId) -> dict[str, Any]:
     """Return a case with its text, evidence, verdict and history."""
-    return _json(seen(house.desk.case(who.name, case_id)))
+    return answer(seen(house.desk.case(who.name, case_id)))
 
 
 def seen(shown: Shown) -> dict[str, Any]:
@@ -183,7 +198,7 @@ def blinded(case: Case) -> dict[str, Any]:
     }
 
 
-def decide(house: TheHouse, who: Who, case_id: CaseId, body: Decided) -> Any:
+def decide(house: TheHouse, who: Who, case_id: CaseId, body: Decided) -> dict[str, str]:
     """Approve, edit, reject, escalate, accept, judge, snooze, ask or comment; durable when answered."""
     decision = Decision(
         verb=body.verb,
@@ -194,59 +209,59 @@ def decide(house: TheHouse, who: Who, case_id: CaseId, body: Decided) -> Any:
         detail=body.detail,
     )
     decided = house.desk.decide(who.name, case_id, decision)
-    return _json({"id": decided.id, "status": decided.status, "content": decided.content})
+    return answer({"id": decided.id, "status": decided.status, "content": decided.content})
 
 
-def check(house: TheHouse, who: Who, case_id: CaseId, body: Draft) -> Any:
+def check(house: TheHouse, who: Who, case_id: CaseId, body: Draft) -> dict[str, Any]:
     """Return what the verifier says of a text as it is being written; nothing is stored."""
     shown = house.desk.case(who.name, case_id)
     if shown.hidden:  # what the verifier expects would tell the score
         raise DecisionError("the case asks for your own judgement first", "judge it, then edit")
     narrative = narrative_from(body.text, writer=who.name, length=shown.case.narrative.length)
-    return _json({"text": narrative.text, "verdict": verify(narrative, shown.case.evidence)})
+    return answer({"text": narrative.text, "verdict": verify(narrative, shown.case.evidence)})
 
 
-def claim(house: TheHouse, who: Who, case_id: CaseId) -> Any:
+def claim(house: TheHouse, who: Who, case_id: CaseId) -> dict[str, str]:
     """Take a case, or stay with it."""
-    return _json({"id": case_id, "until": house.desk.claim(who.name, case_id)})
+    return answer({"id": case_id, "until": house.desk.claim(who.name, case_id)})
 
 
-def release(house: TheHouse, who: Who, case_id: CaseId) -> Any:
+def release(house: TheHouse, who: Who, case_id: CaseId) -> dict[str, str]:
     """Give a case back."""
     house.desk.release(who.name, case_id)
-    return _json({})
+    return answer({})
 
 
 def next_case(house: TheHouse, who: Who, status: Literal["open", "escalated"] = "open", sort: str = "oldest",
-              team: str = "") -> Any:  # fmt: skip
+              team: str = "") -> dict[str, str]:  # fmt: skip
     """Claim the first case that nobody holds; the id is empty when there is none."""
-    return _json({"id": house.desk.next_case(who.name, Query(status=status, sort=sort, team=team))})
+    return answer({"id": house.desk.next_case(who.name, Query(status=status, sort=sort, team=team))})
 
 
-def erase(house: TheHouse, who: Who, case_id: CaseId) -> Any:
+def erase(house: TheHouse, who: Who, case_id: CaseId) -> dict[str, str]:
     """Erase what is known of a case for good; the log stays whole."""
     house.desk.case(who.name, case_id)
     house.store.erase(case_id, who.name)
-    return _json({})
+    return answer({})
 
 
-def views(house: TheHouse, who: Who) -> Any:
+def views(house: TheHouse, who: Who) -> Mapping[str, str]:
     """Return one's saved views."""
-    return _json(house.desk.views(who.name))
+    return answer(house.desk.views(who.name))
 
 
-def save_view(house: TheHouse, who: Who, body: View) -> Any:
+def save_view(house: TheHouse, who: Who, body: View) -> dict[str, str]:
     """Save a view, or forget it when its query is empty."""
     house.desk.save_view(who.name, body.name, body.query)
-    return _json({})
+    return answer({})
 
 
-def people(house: TheHouse, who: Who) -> Any:
+def people(house: TheHouse, who: Who) -> tuple[Person, ...]:
     """Return everybody who has an account."""
-    return _json(house.accounts.people(who.name))
+    return answer(house.accounts.people(who.name))
 
 
-def save_person(house: TheHouse, who: Who, body: Account) -> Any:
+def save_person(house: TheHouse, who: Who, body: Account) -> dict[str, str]:
     """Make an account, or change one."""
     person = Person(
         name=body.name,
@@ -256,55 +271,55 @@ def save_person(house: TheHouse, who: Who, body: Account) -> Any:
         active=body.active,
     )
     house.accounts.save(who.name, person, body.password)
-    return _json({})
+    return answer({})
 
 
-def keys(house: TheHouse, who: Who) -> Any:
+def keys(house: TheHouse, who: Who) -> tuple[Key, ...]:
     """Return one's keys, without their secrets."""
-    return _json(house.accounts.keys(who.name))
+    return answer(house.accounts.keys(who.name))
 
 
-def make_key(house: TheHouse, who: Who, body: NewKey) -> Any:
+def make_key(house: TheHouse, who: Who, body: NewKey) -> dict[str, str]:
     """Make a key; its secret is shown this once."""
-    return _json({"secret": house.accounts.make_key(who.name, body.person, body.days)})
+    return answer({"secret": house.accounts.make_key(who.name, body.person, body.days)})
 
 
-def revoke_key(house: TheHouse, who: Who, key: Annotated[str, Parameter(max_length=200)]) -> Any:
+def revoke_key(house: TheHouse, who: Who, key: Annotated[str, Parameter(max_length=200)]) -> dict[str, str]:
     """End a key."""
     house.accounts.revoke_key(who.name, key)
-    return _json({})
+    return answer({})
 
 
-def policy(house: TheHouse) -> Any:
+def policy(house: TheHouse) -> dict[str, Any]:
     """Return the policy in force."""
-    return _json(as_data(house.store.policy()))
+    return answer(as_data(house.store.policy()))
 
 
-def proposals(house: TheHouse) -> Any:
+def proposals(house: TheHouse) -> tuple[Proposal, ...]:
     """Return all policies that were proposed, the newest first."""
-    return _json(house.governance.proposals())
+    return answer(house.governance.proposals())
 
 
-def propose(house: TheHouse, who: Who, body: Proposed) -> Any:
+def propose(house: TheHouse, who: Who, body: Proposed) -> dict[str, int]:
     """Propose a policy."""
-    return _json({"proposal": house.governance.propose(who.name, body.policy, body.reason)})
+    return answer({"proposal": house.governance.propose(who.name, body.policy, body.reason)})
 
 
-def confirm(house: TheHouse, who: Who, proposal: int) -> Any:
+def confirm(house: TheHouse, who: Who, proposal: int) -> dict[str, str]:
     """Put a policy into force that another administrator proposed."""
     house.governance.confirm(who.name, proposal)
-    return _json({})
+    return answer({})
 
 
-def withdraw(house: TheHouse, who: Who, proposal: int) -> Any:
+def withdraw(house: TheHouse, who: Who, proposal: int) -> dict[str, str]:
     """Take a proposal back."""
     house.governance.withdraw(who.name, proposal)
-    return _json({})
+    return answer({})
 
 
-def planted(house: TheHouse, who: Who) -> Any:
+def planted(house: TheHouse, who: Who) -> Mapping[str, str]:
     """Return the planted cases with their true outcomes."""
-    return _json(outcomes(house.planting.answers(who.name)))
+    return answer(outcomes(house.planting.answers(who.name)))
 
 
 def outcomes(answers: Mapping[str, bool]) -> dict[str, str]:
@@ -312,25 +327,26 @@ def outcomes(answers: Mapping[str, bool]) -> dict[str, str]:
     return {case_id: JUDGEMENTS[0 if positive else 1] for case_id, positive in answers.items()}
 
 
-def plant(house: TheHouse, who: Who, body: Answers) -> Any:
+def plant(house: TheHouse, who: Who, body: Answers) -> dict[str, str]:
     """Seal the true outcomes of cases that nobody has touched yet."""
     answers = {case_id: said == JUDGEMENTS[0] for case_id, said in body.answers.items()}
     house.planting.plant(who.name, answers)
-    return _json({})
+    return answer({})
 
 
-def head(house: TheHouse) -> Any:
+def head(house: TheHouse) -> dict[str, Any]:
     """Return where the log ends; noted elsewhere, it proves later that nothing before was touched."""
     found = house.store.head()
-    return _json({"seq": found.seq, "digest": found.digest, "head": str(found)})
+    return answer({"seq": found.seq, "digest": found.digest, "head": str(found)})
 
 
 def check_log(
     house: TheHouse, head: Annotated[str, Parameter(pattern=r"^(\d{1,18}:[0-9a-f]{64})?$")] = ""
-) -> Any:
+) -> LogReport:
     """Check the whole log, and that it holds a head that was noted earlier."""
-    return _json(house.store.verify_log(head))
+    return answer(house.store.verify_log(head))
 
 
-def _json(record: Any) -> Any:
+def answer(record: Any) -> Any:
+    """Return a record as the endpoint's annotation describes it."""
     return Json(record)

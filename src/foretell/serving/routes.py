@@ -11,6 +11,7 @@ from foretell.serving import (
     admin_pages,
     api,
     assets,
+    bundles,
     case_page,
     dashboard,
     metrics,
@@ -77,6 +78,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/metrics", "read", metrics.metrics, long=True),
     Route("GET", "/api/log/head", "read", api.head),
     Route("GET", "/api/log/check", "export", api.check_log, long=True),
+    Route("GET", "/api/export", "export", bundles.export, long=True),
     Route("GET", "/static/{name}", ANYONE, assets.static, page=True),
     Route("GET", "/sign-in", ANYONE, pages.sign_in_page, page=True),
     Route("POST", "/sign-in", ANYONE, pages.sign_in, page=True),
@@ -108,6 +110,12 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": api.Problem, "description": "What was asked cannot be, and what to do."},
+    503: {"model": api.Problem, "description": "The store cannot be read or written."},
+}
+
+
 def add(app: FastAPI) -> None:
     """Serve the table's routes, each behind its permission."""
     for route in ROUTES:
@@ -117,7 +125,8 @@ def add(app: FastAPI) -> None:
             answering(LOOK if route.method == "GET" and not route.long else WORK, route.endpoint),
             methods=[route.method],
             dependencies=guards,
-            include_in_schema=not route.page,
+            include_in_schema=route.path.startswith("/api/"),
             response_class=HTMLResponse if route.page else api.Json,
+            responses=None if route.page else PROBLEMS,
             tags=[route.permission],
         )

@@ -11,7 +11,7 @@ from foretell.cases.endpoints import KINDS, LONGEST_URL, Endpoints
 from foretell.cases.outbox import GIVE_UP
 from foretell.errors import DecisionError, ForetellError
 from foretell.serving.admin_pages import status_for
-from foretell.serving.api import Body, Json, Short
+from foretell.serving.api import Body, Short, answer
 from foretell.serving.house import House
 from foretell.serving.pages import Form, go, render
 from foretell.serving.security import TheHouse, Who
@@ -30,35 +30,35 @@ class NewEndpoint(Body):
     team: Short = ""
 
 
-def endpoints(house: TheHouse) -> Any:
+def endpoints(house: TheHouse) -> list[dict[str, Any]]:
     """Return all endpoints, the newest first, and how far each has come; no secrets."""
     known = Endpoints(house.store)
     paces = known.paces()
-    return Json([{**asdict(each), "pace": paces.get(each.id)} for each in known.endpoints()])
+    return answer([{**asdict(each), "pace": paces.get(each.id)} for each in known.endpoints()])
 
 
-def propose(house: TheHouse, who: Who, body: NewEndpoint) -> Any:
+def propose(house: TheHouse, who: Who, body: NewEndpoint) -> dict[str, Any]:
     """Propose an endpoint; its secret is shown this once."""
     number, secret = Endpoints(house.store).propose(who.name, body.url, body.kinds, body.team)
-    return Json({"endpoint": number, "secret": secret})
+    return answer({"endpoint": number, "secret": secret})
 
 
-def confirm(house: TheHouse, who: Who, number: Number) -> Any:
+def confirm(house: TheHouse, who: Who, number: Number) -> dict[str, str]:
     """Put an endpoint into force that another administrator proposed."""
     Endpoints(house.store).confirm(who.name, number)
-    return Json({})
+    return answer({})
 
 
-def end(house: TheHouse, who: Who, number: Number) -> Any:
+def end(house: TheHouse, who: Who, number: Number) -> dict[str, str]:
     """End an endpoint, or take a proposal back."""
     Endpoints(house.store).end(who.name, number)
-    return Json({})
+    return answer({})
 
 
-def retry(house: TheHouse, who: Who, number: Number) -> Any:
+def retry(house: TheHouse, who: Who, number: Number) -> dict[str, str]:
     """Send again at once to an endpoint that is stopped or waits."""
     Endpoints(house.store).retry(who.name, number)
-    return Json({})
+    return answer({})
 
 
 # The page
