@@ -304,3 +304,27 @@ def test_a_log_that_does_not_hold_is_not_exported(tmp_path):
         with pytest.raises(StoreError, match="does not hold"):
             write_bundle(store, tmp_path / "b.zip", Choice(ids=("r1",)))
     assert not [*tmp_path.glob("*b.zip*")]
+
+
+def test_over_http_who_may_export_gets_the_cases_they_see_and_none_they_are_to_judge_first(tmp_path):
+    house = House(f"sqlite:///{tmp_path}/cases.db")
+    house.policy({"rules": [{"name": "all", "probability_from": 0.95, "team": "north"}]})
+    house.open("r1", "r2")
+    house.open("r9", probability=0.96)
+    dan, bob = house.client("dan"), house.client("bob")
+    assert bob.get("/api/export", params={"id": "r1"}).status_code == 403
+    answer = dan.get("/api/export", params={"id": ["r1", "r2"]})
+    assert answer.status_code == 200 and answer.headers["content-type"] == "application/zip"
+    (tmp_path / "http.zip").write_bytes(answer.content)
+    bundle, told = bundle_check.checked(str(tmp_path / "http.zip"))
+    assert bundle.faults == [] and bundle.cases == 2 and "signature" not in told
+    assert dan.get("/api/export", params={"id": "r9"}).status_code == 404
+    day = {"from": "2026-03-02", "to": "2026-03-02"}
+    (tmp_path / "http.zip").write_bytes(dan.get("/api/export", params=day).content)
+    assert bundle_check.checked(str(tmp_path / "http.zip"))[0].cases == 2
+    assert dan.get("/api/export").status_code == 422
+    house.policy({"rules": [], "blind_share": 1})
+    refused = dan.get("/api/export", params=day)
+    assert refused.status_code == 409 and "judge" in refused.text
+    house.decide("dan", "r1", "judge", detail={"judgement": "positive"})
+    assert dan.get("/api/export", params={"id": "r1"}).status_code == 200

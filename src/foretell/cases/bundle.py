@@ -169,6 +169,16 @@ def write_bundle(
     return Made(num_cases=len(ids), num_events=len(writer.seqs), num_erased=writer.erased, key=head.key)
 
 
+def chosen(store: Store, choice: Choice) -> list[str]:
+    """Return the cases that a bundle would hold, in the order of their opening.
+
+    Raises:
+        NotFoundError, SpecError: as for `write_bundle`.
+    """
+    with store.reading() as connection:
+        return _chosen(connection, choice, store.head().seq)
+
+
 def _chosen(connection: Connection, choice: Choice, last: int) -> list[str]:
     """Return the ids of the chosen cases, in the order of their opening."""
     query = sa.select(cases.c.id, cases.c.team, cases.c.opened).where(_CASES)
@@ -314,8 +324,9 @@ cases/NUMBER/case.json   one case: each event in its log, and the content that t
 cases/NUMBER/page.html   the same case to be read in a browser. It needs no network.
 cases/NUMBER/rows.json   rows of the data from which score, evidence and text come out again byte by byte:
                          foretell replay --bundle FILE.zip
-desk/                    who had an account with which roles, the policies, the models in use, and what was sealed of planted
-                         cases. Of passwords, keys and sealed answers there are digests at most.
+desk/                    who had an account with which roles, the policies, the models in use, and what was
+                         sealed of planted cases. Of passwords, keys and sealed answers there are digests at
+                         most.
 models/                  the models that scored, without the names of the entities they had seen.
 proof.json               roots of the parts of the log's tree (RFC 9162) that hold no event of this bundle.
 manifest.json            the SHA-256 of each file.
