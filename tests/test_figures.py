@@ -153,7 +153,10 @@ def test_the_reliance_of_a_simulated_reviewer_is_recovered_through_the_whole_des
     Planting(house.store).plant("root", planted)
     for row, (alert, truth) in rows.items():
         positive = followed(rng, alert, truth, OVER, UNDER)
-        house.decide("cleo", row, "approve" if positive == alert else "reject")
+        if positive == alert:
+            house.decide("cleo", row, "approve")
+        else:
+            house.decide("cleo", row, "reject", detail={"code": "missed" if positive else "false_alarm"})
     (cleo,) = found(house, answers=Planting(house.store).answers("ada")).reviewers
     wrong = sum(rows[row][0] != truth for row, truth in planted.items())
     assert cleo.over_reliance.of == wrong and cleo.under_reliance.of == len(planted) - wrong
