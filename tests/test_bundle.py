@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from case_material import behind, postgresql, proposal, texts
 from desk_material import House
@@ -18,6 +19,7 @@ from foretell.cases.bundle import Choice, write_bundle
 from foretell.cases.people import Person
 from foretell.cases.planted import Planting
 from foretell.cases.signing import sign
+from foretell.cli import main
 from foretell.errors import NotFoundError, SpecError, StoreError
 from foretell.report import case_page
 
@@ -328,3 +330,26 @@ def test_over_http_who_may_export_gets_the_cases_they_see_and_none_they_are_to_j
     assert refused.status_code == 409 and "judge" in refused.text
     house.decide("dan", "r1", "judge", detail={"judgement": "positive"})
     assert dan.get("/api/export", params={"id": "r1"}).status_code == 200
+
+
+def test_on_the_command_line_a_bundle_is_signed_with_the_key_of_its_store(tmp_path):
+    url = f"sqlite:///{tmp_path}/cases.db"
+    filled(url).store.close()
+
+    def ask(*arguments: str):
+        return CliRunner().invoke(main, ["export", "--store", url, *arguments])
+
+    file = tmp_path / "b.zip"
+    done = ask("--case", "r1", "--case", "r3", "--out", str(file))
+    assert done.exit_code == 0, done.output
+    assert "2 cases, 1 of them erased" in done.output
+    told = bundle_check.checked(str(file))[1]
+    assert told["key"] in done.output and (tmp_path / "cases.db.key").exists()
+    days = "--from", "2026-03-02", "--to", "2026-03-04"
+    assert "5 cases" in ask(*days, "--out", str(file), "--unsigned").output
+    assert "key" not in bundle_check.checked(str(file))[1]
+    assert ask("--case", "none", "--out", str(file)).exit_code == StoreError.exit_code
+    assert ask("--out", str(file)).exit_code == SpecError.exit_code
+    assert CliRunner().invoke(main, ["replay", "r1", "--bundle", str(file)]).exit_code == SpecError.exit_code
+    done = CliRunner().invoke(main, ["replay", "--bundle", str(file)])
+    assert done.exit_code == StoreError.exit_code and "has its rows" in done.output
