@@ -133,6 +133,46 @@ def proofs(results: Mapping[str, Any]) -> str:
     return f"{table(('Proofs of the desk', 'tried', 'got through'), rows)}\n\n{source(results)}"
 
 
+def desk(results: Mapping[str, Any]) -> str:
+    """Return what a page costs, what people wait, and what the desk takes in."""
+
+    def figure(rounds: Iterable[Mapping[str, float]], name: str) -> str:
+        """Return the middle one of the rounds, and between which ends they lie."""
+        held = sorted(each[name] for each in rounds)
+        ends = (held[len(held) // 2], held[0], held[-1])
+        middle, low, high = (f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in ends)
+        return middle if low == high else f"{middle} ({low}–{high})"
+
+    pages, loads, server = results["pages"], results["load"], results["server"]
+    dearest = max(pages, key=lambda name: max(each["p99_ms"] for each in pages[name]))
+    rows = [
+        [f"{text}, without HTTP", "", figure(pages[name], "p50_ms"), figure(pages[name], "p99_ms"), ""]
+        for text, name in (
+            ("queue page, oldest first", "oldest first"),
+            (f"queue page, the dearest of {len(pages)} kinds ({dearest})", dearest),
+        )
+    ]
+    for name, rounds in loads.items():
+        closed = "per_second" in rounds[0]
+        ends = [figure(rounds, part) if closed else "" for part in ("per_second", "server_cpu_ms")]
+        rows.append([name, ends[0], figure(rounds, "p50_ms"), figure(rounds, "p99_ms"), ends[1]])
+    head = (
+        f"The desk with {results['cases']:,} cases",
+        "per second",
+        "median, ms",
+        "99th percentile, ms",
+        "CPU-ms of the server",
+    )
+    notes = (
+        "People who ask at once ask again as soon as they are answered; people who think click at random "
+        "instants, 5 s apart on average, and their waits count from when a click was due. The clients share "
+        "the machine with the desk. A decision counts once it is durable. In brackets: the least and the "
+        f"most of the rounds, {len(server)} in all. Memory of the server under load: "
+        f"{figure(server, 'memory_mb')} MB, at most {figure(server, 'most_memory_mb')} MB."
+    )
+    return "\n\n".join([table(head, rows), notes, source(results)])
+
+
 def live(results: Mapping[str, Any]) -> str:
     """Return what one event costs, and whether the stream equals the batch."""
     batch, one, gap = results["batch"], results["one_event"], results["stream_against_batch"]
@@ -166,6 +206,7 @@ TABLES: Mapping[str, Callable[..., str]] = {
     "live": live,
     "narratives": narratives,
     "cases": cases,
+    "desk": desk,
     "proofs": proofs,
 }
 """Marker -> what is written there, given the results of `<marker>.json` and `<marker>_*.json`."""
