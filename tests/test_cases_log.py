@@ -78,7 +78,7 @@ def test_a_dropped_end_is_found_by_the_head_and_a_rewritten_head_by_the_one_kept
         url,
         "DELETE FROM contents WHERE seq > 4",
         f"UPDATE heads SET seq = 4, digest = '{last}'",
-        "UPDATE cases SET last = 2, status = 'open' WHERE id = 'r2'",
+        f"UPDATE cases SET last = 2, status = 'open', headline = {quoted(texts('r2')[0])} WHERE id = 'r2'",
         "UPDATE cases SET last = 4, status = 'open' WHERE id = 'r1'",
     )
     assert told(store) == ""

@@ -1,10 +1,13 @@
 """The log of a desk: what is done to its people and keys behind the store's back is found and named."""
 
+from datetime import timedelta
+
 import pytest
 
-from case_material import behind, proposal, quoted, rows, told
+from case_material import behind, numbered, proposal, quoted, rows, texts, told
 from desk_material import House
 from foretell.cases.people import Person
+from foretell.cases.store import Store
 from foretell.errors import StoreError
 
 pytest_plugins = ("case_fixtures",)
@@ -97,3 +100,66 @@ def test_what_the_log_tells_of_the_desk_is_never_erased(house, subject):
     with pytest.raises(StoreError, match="there is no case"):
         house.store.erase(subject, "ada")
     assert house.store.head() == head
+
+
+SHOWN = [
+    ("team", "south"),
+    ("headline", "All is well."),
+    ("probability", 0.1),
+    ("alert", 0),
+    ("happened_at", "2030"),
+    ("opened_at", "2030"),
+    ("due_at", "2030"),
+    ("wakes_at", "2030"),
+    ("asked", "eve"),
+    ("approvals", 1),
+    ("flagged", 1),
+    ("rule", "low"),
+]
+
+
+@pytest.mark.parametrize("row", ["r3", "r4"])
+def test_what_the_list_shows_of_a_case_is_held_against_the_log(house, url, row):
+    rules = [{"name": "all", "approvals": 2, "team": "north", "due_hours": 4}]
+    house.policy({"rules": rules})
+    house.open("r2", "r3", "r4")
+    house.accounts.save("root", Person(name="bob", roles=("reviewer",), teams=("north",)))
+    house.accounts.save("root", Person(name="cleo", roles=("reviewer",), teams=("north",)))
+    until = (house.clock.at + timedelta(hours=2)).isoformat()
+    house.decide("bob", "r3", "snooze", detail={"until": until})
+    house.decide("bob", "r3", "ask", detail={"person": "cleo"})
+    house.decide("bob", "r3", "approve")
+    house.decide("cleo", "r3", "edit", text=texts("r3")[1])
+    house.decide("bob", "r4", "approve")
+    house.store.erase("r4", "ada")
+    assert told(house.store) == ""
+    for column, value in SHOWN:
+        [(before,)] = rows(url, f"SELECT {column} FROM cases WHERE id = '{row}'")
+        if value == before:
+            value = 7
+        for other in (value, before):
+            behind(url, f"UPDATE cases SET {column} = {_literal(other)} WHERE id = '{row}'")
+            faults = told(house.store)
+            assert faults.count(f"of case {row} was altered in the list of cases") == (other != before), (
+                column
+            )
+
+
+def test_cases_are_opened_by_the_policy_that_is_in_force_when_they_are_written(house, url):
+    seq = house.governance.propose("root", {"rules": [{"name": "all", "team": "north"}]})
+    meanwhile, salts = [lambda: house.governance.confirm("ada", seq)], numbered()
+
+    def salt() -> str:
+        """Draw a salt: after the policy was read, before the case is written."""
+        if meanwhile:
+            meanwhile.pop()()
+        return f"other {salts()}"
+
+    with Store(url, salt=salt) as other:
+        other.open_cases([proposal("r9")])
+    assert rows(url, "SELECT team FROM cases WHERE id = 'r9'") == [("north",)]
+    assert told(house.store) == ""
+
+
+def _literal(value):
+    return quoted(value) if isinstance(value, str) else repr(value)

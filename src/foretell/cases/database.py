@@ -155,7 +155,7 @@ def _folders(url: URL, create: bool) -> tuple[Path, ...]:
 
 
 def _sync(path: Path) -> None:
-    """Make the entries of a folder, or the length of a file, survive a power cut; SQLite leaves some to us."""
+    """Make the entries of a folder, or a file's length, survive a power cut; SQLite leaves that to us."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -3,15 +3,14 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from foretell.cases.case import narrative_from, standing
 from foretell.cases.ledger import AFTER_ANOTHER
+from foretell.cases.listing import afterwards, at_opening
 from foretell.cases.log import STATUS_AFTER, Draft, salted
 from foretell.cases.names import DESK_PREFIX, is_name
 from foretell.cases.policy import Handling
 from foretell.cases.rules import Standing, approvers, kind_of
-from foretell.cases.standing import stamp
 from foretell.errors import StoreError, VerdictError
 from foretell.records import Case, Decision, Evidence, Narrative, Verdict, canonical
 from foretell.verification.verdict import lines, verify
@@ -57,17 +56,9 @@ def opened(
     salt: Callable[[], str],
 ) -> list[Draft]:
     """Return the events that open a case, and release it where the policy says so."""
-    prediction = case.prediction
-    listing = {
-        "team": handling.team,
-        "headline": headline(case.narrative),
-        "probability": prediction.probability,
-        "alert": int(prediction.alert),
-        "happened_at": prediction.at,
-        "rule": handling.rule,
-    }
+    listing = at_opening(case.prediction, headline(case.narrative), handling)
     # Folded by case, so that names are found however they are written.
-    words = {case.id.casefold(), *(name.casefold() for name in prediction.entities.values())}
+    words = {case.id.casefold(), *(name.casefold() for name in case.prediction.entities.values())}
     first = drafted(case.id, "opened", actor, texts, salt, listing=listing, terms=tuple(sorted(words - {""})))
     first = replace(first, due_hours=handling.due_hours)
     if not handling.released:
@@ -95,7 +86,7 @@ def decided(case: Case, decision: Decision, around: Standing, salt: Callable[[],
     """
     texts = {"reason": _text(case.id, decision.reason)} if decision.reason else {}
     kind = kind_of(case, decision, around)
-    listing: dict[str, object] = {}
+    first, passed = "", True
     if decision.detail:
         texts["detail"] = _text(case.id, dict(decision.detail))
     if kind == "edited":
@@ -104,18 +95,9 @@ def decided(case: Case, decision: Decision, around: Standing, salt: Callable[[],
         verdict = (_judged if keep else _passing)(case.id, narrative, case.evidence)
         texts["narrative"] = _text(case.id, narrative)
         texts["verdict"] = _text(case.id, verdict)
-        flag = int(not verdict.passed)
-        listing = {"headline": headline(narrative), "approvals": 0, "flagged": flag}
-    elif kind == "endorsed":
-        listing = {"approvals": len(approvers(case, around)) + 1}
-    elif kind == "accepted":
-        listing = {"flagged": 0}
-    elif kind == "snoozed":
-        listing = {"wakes_at": stamp(datetime.fromisoformat(decision.detail["until"]).astimezone(UTC))}
-    elif kind == "asked":
-        listing = {"asked": decision.detail["person"]}
-    elif kind in ("approved", "rejected", "escalated"):
-        listing = {"wakes_at": "", "asked": ""}
+        first, passed = headline(narrative), verdict.passed
+    endorsed = len(approvers(case, around))
+    listing = afterwards(kind, headline=first, passed=passed, detail=decision.detail, endorsed=endorsed)
     return drafted(case.id, kind, decision.actor, texts, salt, case, listing=listing)
 
 

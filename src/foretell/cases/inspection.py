@@ -5,11 +5,12 @@ stored head made anew. A head kept elsewhere shows it.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
+from foretell.cases.listing import Listing
 from foretell.cases.log import (
     GENESIS,
     STATUS_AFTER,
@@ -74,6 +75,7 @@ def inspect(
     *,
     people: Iterable[PersonRow] = (),
     keys: Iterable[KeyRow] = (),
+    lines: Iterable[Sequence[Any]] = (),
     only: str = "",
 ) -> LogReport:
     """Check a whole log in one pass; memory grows with the number of cases, not of events.
@@ -86,12 +88,13 @@ def inspect(
         outer: a head that was kept outside of the store.
         people: the table of people.
         keys: the table of keys.
+        lines: what the list shows of each case: its id and the `listing.COLUMNS`.
         only: check the content and the list for this case alone, and bring no other; the chain is checked
             whole, since an event that was taken out of it may have been this case's.
     """
     links = _Links(head if outer is None else Head(*outer), head)
     pieces = _Pieces(contents)
-    story, roster = _Story(), Roster()
+    story, roster, listing = _Story(), Roster(), Listing()
     tree, until = Tree(), ""
     for row in events:
         body = links.add(row)
@@ -103,15 +106,19 @@ def inspect(
         if body is None:
             pieces.skip(row)
         else:
-            roster.add(row, pieces.add(row, body))
+            said = pieces.add(row, body)
             story.add(row, body)
+            if not only:
+                roster.add(row, said)
+                listing.add(row, body, said)
     faults = links.close()
     # Content that is missing or astray, or another status, may only be the shadow of a broken chain.
     faults += [fault for fault in pieces.close() if not faults or fault.kind == ALTERED]
     if not faults:
         faults += story.close(cases)
         if not only:
-            faults += [Fault(seq=seq, kind=kind, text=text) for seq, kind, text in roster.close(people, keys)]
+            found = chain(roster.close(people, keys), listing.close(lines))
+            faults += [Fault(seq=seq, kind=kind, text=text) for seq, kind, text in found]
     return LogReport(
         events=links.count,
         first=links.first,

@@ -2,7 +2,7 @@
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from itertools import islice
 from threading import Lock
@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine
 
 from foretell.cases.database import told, writing
-from foretell.cases.log import NO_CLOCK, Draft, EventRow, Head, chained
+from foretell.cases.listing import due
+from foretell.cases.log import Draft, EventRow, Head, chained
 from foretell.cases.tables import cases, contents, events, heads, terms
 from foretell.errors import ForetellError, StoreError
 from foretell.records import Event
@@ -187,9 +188,7 @@ class Ledger:
 
 def _line(draft: Draft, row: EventRow) -> dict[str, object]:
     """Return the line of a case that this event opens."""
-    due = datetime.fromisoformat(row.at) + timedelta(hours=draft.due_hours)
-    due_at = due.isoformat(timespec="microseconds") if draft.due_hours else NO_CLOCK
-    times = {"opened_at": row.at, "due_at": due_at}
+    times = {"opened_at": row.at, "due_at": due(row.at, draft.due_hours)}
     place = {"id": draft.case, "opened": row.seq, "last": row.seq, "status": draft.status}
     return {**place, **times, **draft.listing}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from foretell.cases.case import fold
 from foretell.cases.inspection import LogReport, inspect
+from foretell.cases.listing import COLUMNS
 from foretell.cases.log import CaseRow, ContentRow, EventRow, Head, head_of
 from foretell.cases.printing import legible
 from foretell.cases.roster import KeyRow, PersonRow
@@ -28,6 +29,7 @@ OF_CASE = " JOIN events ON contents.seq = events.seq WHERE events.case_id = ?"
 LISTED = "SELECT id, opened, last, status FROM cases"
 PEOPLE = "SELECT name, roles, teams, owner, active FROM people"
 KEYS = "SELECT id, person, until FROM keys"
+LINES = f"SELECT id, {', '.join(COLUMNS)} FROM cases"
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
@@ -102,8 +104,14 @@ def verify_log(path: str, head: str = "", only: str = "") -> LogReport:
             outer,
             people=map(PersonRow._make, connection.execute(PEOPLE) if "people" in tables else ()),
             keys=map(KeyRow._make, connection.execute(KEYS) if "keys" in tables else ()),
+            lines=connection.execute(LINES) if not only and _shows(connection) else (),
             only=only,
         )
+
+
+def _shows(connection: sqlite3.Connection) -> bool:
+    """Tell whether the list of cases shows more than their status; a store that had no desk yet does not."""
+    return {*COLUMNS} <= {column[1] for column in connection.execute("PRAGMA table_info(cases)")}
 
 
 def lines(report: LogReport) -> Iterator[str]:

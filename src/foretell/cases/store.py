@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
@@ -12,14 +12,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from foretell.cases import reader
+from foretell.cases.audit import inspected
 from foretell.cases.case import fold, step
 from foretell.cases.database import connect, empty_journal, told, url_of, writing
 from foretell.cases.entries import decided, desk_draft, opened, opening_texts
-from foretell.cases.inspection import LogReport, inspect
+from foretell.cases.inspection import LogReport
 from foretell.cases.ledger import Also, Guard, Ledger, nothing_against, nothing_besides, parts
+from foretell.cases.listing import afterwards
 from foretell.cases.log import (
-    CaseRow,
-    ContentRow,
     Draft,
     EventRow,
     Head,
@@ -29,10 +29,9 @@ from foretell.cases.log import (
 )
 from foretell.cases.names import DESK_PREFIX, nobody
 from foretell.cases.policy import Policy
-from foretell.cases.roster import KeyRow, PersonRow
 from foretell.cases.rules import kind_of, refusal
 from foretell.cases.standing import policy_in_force, standing_of
-from foretell.cases.tables import cases, contents, events, heads, keys, leases, people
+from foretell.cases.tables import cases, contents, events, heads, leases
 from foretell.errors import AccessError, DecisionError, ForetellError, NotFoundError, StoreError
 from foretell.records import Case, Decision, Event, canonical
 from foretell.units import instant
@@ -49,12 +48,6 @@ _WHOLE = (
 ENDS_CLAIM = frozenset({"approved", "edited", "endorsed", "rejected", "escalated", "snoozed"})
 """Events after which nobody holds the case: who edited it has done with it, too."""
 _RETURN = sa.delete(leases).where(leases.c.case_id == sa.bindparam("case"))
-_STREAM = {"yield_per": PAGE}
-_LOG = sa.select(events).order_by(events.c.seq).execution_options(**_STREAM)
-_PIECES = sa.select(contents).order_by(contents.c.seq).execution_options(**_STREAM)
-_LIST = sa.select(cases.c.id, cases.c.opened, cases.c.last, cases.c.status).execution_options(**_STREAM)
-_PEOPLE = sa.select(people.c.name, people.c.roles, people.c.teams, people.c.owner, people.c.active)
-_KEYS = sa.select(keys.c.id, keys.c.person, keys.c.until)
 
 
 class Store:
@@ -126,8 +119,10 @@ class Store:
                     case, checked[case.id], policy.handling(case.prediction), actor, self._salt
                 )
             ]
-            if not openings or self._ledger.append(openings) is not None:
-                return len(new)
+            guard = partial(_another_policy, policy)
+            with suppress(_AnotherPolicyError):
+                if not openings or self._ledger.append(openings, guard) is not None:
+                    return len(new)
 
     def decide(self, case_id: str, decision: Decision, person: str | None = None) -> Case:
         """Record what a person decides, and return the case after it, once it is durable.
@@ -222,15 +217,17 @@ class Store:
                     f"case '{case_id}' was erased already, on {instant(past[-1].at)} by {past[-1].actor}"
                 )
             names = tuple(name for event in past for name in named(event.body).values())
+            with self.reading() as connection:
+                team = connection.scalar(sa.select(cases.c.team).where(cases.c.id == case_id))
             draft = Draft(
                 case=case_id,
                 kind="erased",
                 actor=actor,
-                body=canonical({"erased": names}).decode(),
+                body=canonical({"erased": names, "team": team}).decode(),
                 follows=past[-1].seq,
                 status="erased",
                 erases=names,
-                listing={"headline": "", "asked": ""},
+                listing=afterwards("erased"),
             )
             if self._ledger.append([draft]) is not None:
                 break
@@ -355,23 +352,8 @@ class Store:
         """
         if self._url.drivername == "sqlite":
             return reader.verify_log(str(self._url.database), head)
-        outer = head_of(head) if head else None
         with told(self._url), self._engine.connect() as connection:
-            kept = Head(*connection.execute(sa.select(heads.c.seq, heads.c.digest)).one())
-            with (
-                connection.execute(_LOG) as log,
-                connection.execute(_PIECES) as pieces,
-                connection.execute(_LIST) as listed,
-            ):
-                return inspect(
-                    (EventRow(*row) for row in log),
-                    (ContentRow(*row) for row in pieces),
-                    (CaseRow(*row) for row in listed),
-                    kept,
-                    outer,
-                    people=[PersonRow(*row) for row in connection.execute(_PEOPLE)],
-                    keys=[KeyRow(*row) for row in connection.execute(_KEYS)],
-                )
+            return inspected(connection, head_of(head) if head else None)
 
 
 def _folded(connection: Connection, ids: Sequence[str], *, as_opened: bool = False) -> list[Case]:
@@ -387,6 +369,16 @@ def _folded(connection: Connection, ids: Sequence[str], *, as_opened: bool = Fal
     # The whole past is folded in any case, so that what was erased is not read back as it was opened.
     whole = [fold([*past.values()], pieces) for past in told_by.values()]
     return [fold(case.events[:1], pieces) for case in whole] if as_opened else whole
+
+
+class _AnotherPolicyError(ForetellError):
+    """The policy changed while cases were opened by it."""
+
+
+def _another_policy(policy: Policy, connection: Connection) -> ForetellError | None:
+    if policy_in_force(connection) == policy:
+        return None
+    return _AnotherPolicyError("the policy changed meanwhile", "open the cases again")
 
 
 def _given_back(case_id: str, connection: Connection, _rows: Sequence[EventRow]) -> None:
