@@ -53,7 +53,7 @@ def lived_on(cut: Cut, folder: Path) -> list[Act]:
     """Let the store recover from a cut, and work on; return what was done to its disk meanwhile."""
     laid(cut, folder)
     disk = Disk(folder.resolve())
-    with disk.recording(), Store(f"sqlite:///{disk.folder}/{NAME}", create=False) as store:
+    with disk.recording(), Store(f"sqlite:///{disk.folder}/{NAME}", create=not cut.noted) as store:
         store.open_cases([proposal("after one cut")])
         disk.note(store.head())
     return disk.acts

@@ -35,7 +35,7 @@ def test_what_a_desk_acknowledged_outlives_power_cuts(acts, spare):
 
 
 def test_a_recovery_that_is_cut_short_loses_nothing_either(acts, spare):
-    for cut in cuts(acts, 5, seed=1):
+    for cut in [*cuts(acts[:200], 2, seed=2), *cuts(acts, 4, seed=1)]:
         more = lived_on(cut, spare)
         assert [why for again in cuts(more, 6, seed=2, before=cut) if (why := lost(again, spare))] == []
 

@@ -152,7 +152,8 @@ class Listing:
 
     def _erase(self, row: EventRow, body: Mapping[str, Any]) -> None:
         opened_at = self._lines[row.case_id]["opened_at"]
-        self._lines[row.case_id] = {"opened_at": opened_at, "team": body["team"], **afterwards("erased")}
+        team = {"team": body["team"]} if "team" in body else {}
+        self._lines[row.case_id] = {"opened_at": opened_at, **team, **afterwards("erased")}
 
     def close(self, lines: Iterable[Sequence[Any]]) -> Iterator[tuple[int, str, str]]:
         """Yield what stands otherwise in the list: the event (0: none), what was done, and to what.

@@ -74,21 +74,24 @@ def upgrade() -> None:
 
 
 def _fill(connection: sa.Connection) -> None:
-    """List what the cases that are there were opened with."""
+    """List what the cases that are there were opened with, and the first sentence of what stands."""
+    connection.execute(
+        sa.text("UPDATE cases SET opened_at = (SELECT at FROM events WHERE events.seq = cases.opened)")
+    )
     found = connection.execute(
         sa.text(
-            "SELECT e.case_id, e.at, c.kind, c.body FROM events e JOIN contents c ON c.seq = e.seq "
-            "WHERE e.kind = 'opened' AND c.kind IN ('prediction', 'narrative')"
+            "SELECT e.case_id, c.kind, c.body FROM events e JOIN contents c ON c.seq = e.seq "
+            "WHERE e.kind IN ('opened', 'edited') AND c.kind IN ('prediction', 'narrative') ORDER BY e.seq"
         )
     ).all()
     update = sa.text(
         "UPDATE cases SET headline = :headline, probability = :probability, alert = :alert, "
-        "happened_at = :happened_at, opened_at = :opened_at WHERE id = :id"
+        "happened_at = :happened_at WHERE id = :id"
     )
     told: dict[str, dict[str, object]] = {}
     words: set[tuple[str, str]] = set()
-    for case_id, at, kind, body in found:
-        row = told.setdefault(case_id, {"id": case_id, "opened_at": at, "headline": ""})
+    for case_id, kind, body in found:
+        row = told.setdefault(case_id, {"id": case_id, "headline": ""})
         piece = json.loads(body)
         if kind == "narrative":
             row["headline"] = piece["claims"][0]["text"] if piece["claims"] else ""
