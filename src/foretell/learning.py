@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from foretell import champions, reporting
+from foretell import champions, reporting, units
 from foretell.cases import Store, approved_texts, labelled_rows
 from foretell.cases.feedback import Label, effective_size
 from foretell.champions import CHALLENGERS, COMPARISON
@@ -31,6 +31,7 @@ from foretell.workflow import read as read_rows
 
 SOURCES = ("source", "decisions")
 """Whose word counts first on a row's outcome: the data's where they know it by then, or people's."""
+MIDNIGHT = "T00:00:00+00:00"
 LABELS, PAIRS = "labels.parquet", "pairs.jsonl"
 
 
@@ -204,8 +205,12 @@ def _climbed(
     """Fit the challenger on what was known by an instant, and compare it from there on."""
     told, parts, weights, teaching = _material(champion, dataset, decided, labels, at)
     until = parts.bounds["test_from"]
-    tell(f"refitting on rows before {until}; of {len(teaching):,} of them people said the outcome")
-    challenger, _ = ladder.fit(told.spec, told, parts, folder=folder / "training", tell=tell, weights=weights)
+    known = f"of {len(teaching):,} of them people said the outcome"
+    tell(f"refitting on rows before {units.instant(until.removesuffix(MIDNIGHT))}; {known}")
+    training = folder / CHALLENGERS / "training"
+    shutil.rmtree(training, ignore_errors=True)  # what a killed refit left may be of other rows
+    challenger, _ = ladder.fit(told.spec, told, parts, folder=training, tell=tell, weights=weights)
+    shutil.rmtree(training, ignore_errors=True)
     later = _later_rows(told, parts, decided, labels, at)
     comparison = _compared(champion, challenger, told, *later)
     # A model without comparison.json won nothing: whoever is killed here leaves none that could be promoted.
@@ -226,7 +231,6 @@ def _climbed(
     shutil.rmtree(learned.folder, ignore_errors=True)
     place.rename(learned.folder)
     write_whole(learned.folder / COMPARISON, canonical(figures(learned)) + b"\n")
-    shutil.rmtree(folder / "training", ignore_errors=True)
     return learned
 
 

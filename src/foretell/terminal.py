@@ -7,7 +7,7 @@ from foretell.cases.drafting import Refusal
 from foretell.data.audit import audit
 from foretell.data.dataset import Dataset
 from foretell.data.split import split
-from foretell.learning import Learned
+from foretell.learning import MIDNIGHT, Learned
 from foretell.prediction.comparison import FEWEST, Comparison
 from foretell.prediction.fitted import Fitted
 from foretell.workflow import Run
@@ -100,7 +100,11 @@ def summary(done: Run, program: str) -> str:
 def compared(learned: Learned) -> str:
     """Return how a challenger did against the champion."""
     found = learned.comparison
-    rows = f"{found.num_rows:,} rows from {learned.until} on, {found.num_positives:,} of them positive"
+    since = units.instant(learned.until.removesuffix(MIDNIGHT))
+    rows = f"{found.num_rows:,} rows from {since} on, {found.num_positives:,} of them positive"
+    ask = (
+        f"propose     foretell models propose {learned.challenger[:12]} --run {learned.folder.parent.parent}"
+    )
     lines = [
         "",
         f"compared on {rows}; weighted they tell as much as {found.effective_rows:,.0f}",
@@ -115,6 +119,7 @@ def compared(learned: Learned) -> str:
         f"labels      {learned.taught.folder / 'labels.parquet'}",
         f"texts       {learned.taught.folder / 'pairs.jsonl'}",
         f"challenger  {learned.folder}",
+        *([ask] if found.won else []),
     ]
     return "\n".join(lines)
 
