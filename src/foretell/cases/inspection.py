@@ -86,8 +86,7 @@ def inspect(
         cases: the list of cases.
         head: the head that the store keeps.
         outer: a head that was kept outside of the store.
-        people: the table of people.
-        keys: the table of keys.
+        people, keys: the tables of people and of keys.
         lines: what the list shows of each case: its id and the `listing.COLUMNS`.
         only: check the content and the list for this case alone, and bring no other; the chain is checked
             whole, since an event that was taken out of it may have been this case's.
@@ -108,9 +107,8 @@ def inspect(
         else:
             said = pieces.add(row, body)
             story.add(row, body)
-            if not only:
-                roster.add(row, said)
-                listing.add(row, body, said)
+            roster.add(row, said)
+            listing.add(row, body, said)
     faults = links.close()
     # Content that is missing or astray, or another status, may only be the shadow of a broken chain.
     faults += [fault for fault in pieces.close() if not faults or fault.kind == ALTERED]
