@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from case_material import proposal
+from case_material import behind, proposal
 from desk_material import PASSWORD, House, form
 from foretell.cases.accounts import Accounts
 from foretell.cases.endpoints import KINDS, MOST_ENDPOINTS, Endpoints, checked_url
@@ -142,6 +142,14 @@ def test_an_endpoint_is_in_force_once_another_administrator_confirmed_it(house, 
     with house.store.reading() as connection:
         raw = connection.exec_driver_sql("SELECT body FROM events UNION ALL SELECT body FROM contents").all()
     assert secret not in str(raw) and "example.org" in str(raw)
+
+
+def test_nobody_leads_events_elsewhere_by_writing_to_the_table(house, url):
+    number, _ = Endpoints(house.store).propose("root", "https://example.org/hook", KINDS)
+    house.open("r1")
+    behind(url, "UPDATE webhooks SET next_at = ''")
+    outbox = Outbox(house.store)
+    assert outbox.due() == (number,) and outbox.take(number) is None
 
 
 @pytest.mark.parametrize(
