@@ -125,9 +125,14 @@ class Accounts:
         """
         secret = hashed(new)
         self._prove(name, old)
-        with self._store.alone() as connection:
-            connection.execute(sa.update(people).where(people.c.name == name).values(password=secret))
-            connection.execute(sa.delete(sessions).where(sessions.c.person == name))
+        person = self.person(name)
+
+        def guard(connection: Connection) -> ForetellError | None:
+            if known_person(connection, name) == person:
+                return None
+            return AccessError(f"the account '{name}' was changed just now", "try again")
+
+        self._write(person, name, secret, guard)
 
     def _write(self, person: Person, by: str, secret: str, guard: Guard) -> None:
         row = rules.row_of(person)
@@ -145,8 +150,11 @@ class Accounts:
             if not person.active:
                 connection.execute(sa.delete(keys).where(keys.c.person == person.name))
 
-        text = canonical(person).decode()
-        self._store.record(PEOPLE, "person", by, {"person": text}, guard=guard, also=also)
+        texts = {"person": canonical(person).decode()}
+        if secret:
+            told = {"person": person.name, "digest": fingerprint(secret)}
+            texts["password"] = canonical(told).decode()
+        self._store.record(PEOPLE, "person", by, texts, guard=guard, also=also)
 
     # Sessions
 
@@ -268,7 +276,7 @@ class Accounts:
         def also(connection: Connection, _rows: object) -> None:
             connection.execute(sa.insert(keys), [row])
 
-        told = {"id": row["id"], "person": name, "until": row["until"], "what": "made"}
+        told = {**{field: row[field] for field in ("id", "person", "until", "digest")}, "what": "made"}
         text = canonical(told).decode()
         self._store.record(PEOPLE, "key", by, {"key": text}, guard=self._owner(by, name), also=also)
         return secret
