@@ -16,8 +16,7 @@ _SAID = {"roles": "the roles", "teams": "the teams", "owner": "the owner", "acti
 
 
 class PersonRow(NamedTuple):
-    """A line of the table of people: `roles` and `teams` are JSON lists, `active` is 1 or 0, `password` is the
-    salted hash."""
+    """A line of the table of people: `roles` and `teams` are JSON lists, `active` is 1 or 0."""
 
     name: str
     roles: str
@@ -25,6 +24,7 @@ class PersonRow(NamedTuple):
     owner: str
     active: int
     password: str
+    """Its salted hash."""
 
 
 class KeyRow(NamedTuple):
