@@ -157,6 +157,8 @@ class Walk:
             if not wanted:
                 raise Bypass(f"{what} was refused: {error.message}") from error
             return None
+        except Exception as error:
+            raise Bypass(f"{what} broke the desk: {error!r}") from error
         self.num_admitted += 1
         if wanted:
             raise Bypass(f"{what} was admitted, though {wanted}")
