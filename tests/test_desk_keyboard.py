@@ -12,7 +12,13 @@ FOCUSED = (
 )
 
 
-@pytest.fixture(params=[True, False], ids=["with the script", "without any script"])
+WINDOWS = [
+    pytest.param(True, id="with the script", marks=pytest.mark.slow),
+    pytest.param(False, id="without any script"),
+]
+
+
+@pytest.fixture(params=WINDOWS)
 def bob(tmp_path, request):
     """Return a reviewer's window at a desk where some cases are judged before their score is shown."""
     if not CHROMIUM.exists():

@@ -8,7 +8,7 @@ import pytest
 from desk_kills import commanded, forked, founded, killed
 
 
-@pytest.mark.parametrize(("desk", "rounds"), [(commanded, 3), (forked, 6)])
+@pytest.mark.parametrize(("desk", "rounds"), [(commanded, 1), (forked, 6)])
 def test_what_a_desk_acknowledged_outlives_its_death(desk, rounds, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/cases.db"
     stand, answered = killed(url, founded(url, 300), rounds, seed=0, desk=desk)

@@ -61,7 +61,10 @@ def test_with_patience_the_choosing_rows_decide_when_to_stop(name):
     assert bits(by_teaching_rows) != bits(by_others)
 
 
-@every_family
+@pytest.mark.parametrize(
+    "name",
+    ["event_stream", *(pytest.param(name, marks=pytest.mark.slow) for name in ("recurrent", "transformer"))],
+)
 def test_a_killed_fit_with_patience_ends_with_the_same_bits(name, tmp_path):
     spec, folder = spec_of(PATIENCE, ema=0.9), tmp_path / "run"
     once, report = fitted_at_once(name, patience=PATIENCE, ema=0.9)

@@ -351,6 +351,7 @@ def test_an_altered_model_is_refused(done: Run, tmp_path: Path) -> None:
     assert "weights.safetensors" in result.output
 
 
+@pytest.mark.slow
 def test_a_second_run_with_another_model_keeps_the_first_store(world: Path, tmp_path: Path) -> None:
     base = (f"out={tmp_path / 'run'}", "model.families=[]")
     first = foretell.run(load_spec(world / "payments.yaml", base))
