@@ -84,7 +84,7 @@ COMPARISON = (
     ("less strongly", "more strongly"),
     ("lesser", "greater"),
     ("stayed close to", "stayed far from"),
-    ("came to", "came to more than"),
+    ("came to", "never came to"),
     (" times ", " times less than "),
     ("only ", "as many as "),
     ("exceeded", "stayed under"),
