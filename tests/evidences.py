@@ -299,6 +299,6 @@ def _past(facts: _Facts, domain: dict[str, Any], at: datetime) -> None:
 
 
 evidences = st.builds(
-    evidence, st.integers(0, 2**32), hostile=st.booleans(), language=st.just("en")
+    evidence, st.integers(0, 2**32), hostile=st.booleans(), language=st.sampled_from(("en", "de"))
 )
 """Hypothesis strategy of realistic and hostile evidence in both languages."""
