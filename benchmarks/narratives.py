@@ -2,8 +2,9 @@
 
 python benchmarks/narratives.py --seed 0 --narratives 20000 --mutants 100000
 
-Every narrative is written from evidence of its own, a fifth of it hostile, in each language and register; every mutant is false, or outside
-the language, by construction (tests/mutants.py). The result is stored as JSON with command, commit, machine.
+Every narrative is written from evidence of its own, a fifth of it hostile, in each language and register;
+every mutant is false, or outside the language, by construction (tests/mutants.py). The result is stored as
+JSON with command, commit, machine.
 """
 
 import argparse

@@ -210,11 +210,17 @@ GERMAN = Words(
             (" waren ", " waren nicht "),
         ),
         *((" schätzt ", " schätzt nicht "), (" hält ", " hält nicht "), (" hat ", " hat nicht ")),
-        *((" liegt ", " liegt nicht "), (" zeigen ", " zeigen nicht "), ("Kein ", "Ein ")),
+        *((" liegt ", " liegt nicht "), (" nennen ", " nennen nicht "), ("Kein ", "Ein ")),
     ),
     negated=(
         *((" nicht ", " "), ("Kein ", "Jeder "), ("Keiner ", "Jeder "), ("kein ", "ein ")),
-        *(("zu wenige", "genug"), ("keine.", "einige."), ("jedoch", "deshalb"), ("dennoch", "nicht")),
+        *(
+            ("zu wenige", "genug"),
+            ("keine.", "einige."),
+            (" nennt ", " verschweigt "),
+            ("jedoch", "deshalb"),
+            ("dennoch", "nicht"),
+        ),
     ),
     rank=(
         *(("Stärkster", "Schwächster"), ("stärksten", "schwächsten"), ("vor allem", "am wenigsten")),
@@ -249,7 +255,7 @@ GERMAN = Words(
         *(("sagt die Anleitung", "sagt der Kunde"), ("Die Anleitung zu", "Das Gesetz zu")),
         *(("ist als Nächstes zu prüfen", "wurde schon geprüft"), ("Nächste Prüfung", "Erledigte Prüfung")),
         *(("Als Nächstes ist", "Schon war"), ("Prüfungen stehen an", "Prüfungen sind erledigt")),
-        ("Die Daten zeigen", "Zeugen sagen"),
+        ("Die Daten nennen", "Zeugen nennen"),
     ),
     foreign=(
         *((" und ", " and "), (" ist ", " is "), ("Das Modell", "The model"), ("Der Score", "The score")),

@@ -129,6 +129,8 @@ def write(value: Value, unit: str, language: str = "en") -> str:
     if isinstance(value, str):
         return _text(value, unit, language)
     number = float(value)
+    if unit == "ratio" and round(number, 1) == 2:
+        return TIMES[language][2]
     if unit in _DERIVED:
         return _DERIVED[unit](number, language)
     return units.write(value, unit) if language == "en" else _german(number, unit)

@@ -179,17 +179,26 @@ class _Lines:
         variables |= dict.fromkeys(_variables(nodes))
         counted = tuple(dict.fromkeys(name for part in conditions for name in part.counted))
         stages = self.stages(tuple(variables), conditions)
+        waiting = tuple(
+            (part, tuple(name for name in part.variables if not self.grammar.variables[name][0]))
+            for _, parts in stages[1:]
+            for part in parts
+        )
         self.production.alternatives.append(
             Alternative(
-                float(weight),
-                nodes,
-                conditions,
-                tells,
-                register,
-                tuple(variables),
-                counted,
-                stages,
-                self.when,
+                weight=float(weight),
+                nodes=nodes,
+                conditions=conditions,
+                tells=tells,
+                register=register,
+                variables=tuple(variables),
+                counted=counted,
+                stages=stages,
+                waiting=waiting,
+                landmarks=tuple(
+                    node.text for node in nodes[1:] if isinstance(node, Literal) and len(node.text) > 3
+                ),
+                when=self.when,
             )
         )
 

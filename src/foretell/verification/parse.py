@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foretell.verification import readers
-from foretell.verification.conditions import Bound, Fields, World, solutions
+from foretell.verification.conditions import Bound, Expression, Fields, World, solutions
 from foretell.verification.productions import (
     Agreement,
     Alternative,
@@ -31,8 +31,9 @@ MOST_STEPS = 40_000
 
 Trail = tuple | None
 """What a reading met, last first: (before, kind, ...)."""
-State = tuple[int, Bound, Trail, int]
-"""Position, bound facts, trail, faults."""
+Waiting = tuple[tuple[Expression, tuple[str, ...]], ...]
+State = tuple[int, Bound, Trail, int, Waiting]
+"""Position, bound facts, trail, faults, conditions that wait for a variable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Parser:
                 if words and not self.text.startswith(words, start):
                     continue
                 cost = int(bool(production.after) and group not in production.after)
-                if cost <= self.bound:
+                if cost + self.unlicensed(option) <= self.bound and self.may_hold(option, start):
                     for found in self.readings(production, option, start, cost):
                         return found
         return None
@@ -80,33 +81,65 @@ class Parser:
     ) -> Iterator[Sentence]:
         size = len(self.text)
         begin: Trail = (None, "order", " or ".join(production.after)) if cost else None
-        for end, bound, trail, faults in self.enter(option, start, self.world.one, begin, cost):
+        for end, bound, trail, faults, waiting in self.enter(option, start, self.world.one, begin, cost, ()):
             if end == size or self.text[end] == " ":
-                found = self.finish(production, start, end, bound, trail, faults)
+                found = self.finish(production, (start, end), bound, trail, faults, waiting)
                 if found is not None:
                     yield found
 
-    def enter(self, option: Alternative, pos: int, bound: Bound, trail: Trail, cost: int) -> Iterator[State]:
-        """Read one alternative. Conditions on unique facts are settled at once, others when all is bound."""
+    def enter(
+        self, option: Alternative, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting
+    ) -> Iterator[State]:
+        """Read one alternative. A condition is settled as soon as all that it names is bound."""
         first = option.nodes[0] if option.nodes else None
         if type(first) is Literal and not self.text.startswith(first.text, pos):
             return
-        key = id(option)
-        broken = self.static.get(key)
-        if broken is None:
-            settled = option.stages[0][1]
-            broken = sum(not part.evaluate(self.world.one, self.world) for part in settled)
-            self.static[key] = broken
-        cost += broken
+        cost += self.unlicensed(option)
         if cost > self.bound:
             return
         trail = (trail, "licence", option)
         for point in option.tells:
             trail = (trail, "tell", *point)
-        yield from self.run(option.nodes, 0, pos, bound, trail, cost)
+        if option.waiting:
+            trail, cost, waiting = self.settle(waiting + option.waiting, bound, trail, cost)
+            if cost > self.bound:
+                return
+        yield from self.run(option.nodes, 0, pos, bound, trail, cost, waiting)
+
+    def may_hold(self, option: Alternative, start: int) -> bool:
+        """Say whether the words of an alternative follow each other behind `start`: a cheap filter."""
+        text = self.text
+        for words in option.landmarks:
+            start = text.find(words, start) + 1
+            if not start:
+                return False
+        return True
+
+    def unlicensed(self, option: Alternative) -> int:
+        """Return how many conditions on unique facts do not hold."""
+        broken = self.static.get(id(option))
+        if broken is None:
+            settled = option.stages[0][1]
+            broken = sum(not part.evaluate(self.world.one, self.world) for part in settled)
+            self.static[id(option)] = broken
+        return broken
+
+    def settle(self, waiting: Waiting, bound: Bound, trail: Trail, cost: int) -> tuple[Trail, int, Waiting]:
+        """Judge what can be judged; return the trail, the cost and the conditions that still wait."""
+        left = []
+        for part in waiting:
+            condition, names = part
+            for name in names:
+                if name not in bound:
+                    left.append(part)
+                    break
+            else:
+                if not condition.evaluate(bound, self.world):
+                    trail, cost = (trail, "broken", condition), cost + 1
+        return trail, cost, tuple(left)
 
     def run(
-        self, nodes: Nodes, index: int, pos: int, bound: Bound, trail: Trail, cost: int
+        self, nodes: Nodes, index: int, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting
     ) -> Iterator[State]:
         """Read the nodes from `index` on at `pos`; yield every way to read them all."""
         text = self.text
@@ -132,40 +165,42 @@ class Parser:
             if self.steps > MOST_STEPS:
                 return
             if here == len(nodes) - 1:
-                yield from self.read(node, pos, bound, trail, cost)
+                yield from self.read(node, pos, bound, trail, cost, waiting)
             else:
-                for state in self.read(node, pos, bound, trail, cost):
+                for state in self.read(node, pos, bound, trail, cost, waiting):
                     yield from self.run(nodes, here + 1, *state)
             return
-        yield pos, bound, trail, cost
+        yield pos, bound, trail, cost, waiting
 
-    def read(self, node: Node, pos: int, bound: Bound, trail: Trail, cost: int) -> Iterator[State]:
+    def read(
+        self, node: Node, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting
+    ) -> Iterator[State]:
         if type(node) is Slot:
-            yield from self.slot(node, pos, bound, trail, cost)
+            yield from self.slot(node, pos, bound, trail, cost, waiting)
         elif type(node) is Call:
             for option in self.grammar.phrases[node.phrase].alternatives:
-                yield from self.enter(option, pos, bound, trail, cost)
+                yield from self.enter(option, pos, bound, trail, cost, waiting)
         elif type(node) is Choice:
             for nodes in node.options:
-                yield from self.run(nodes, 0, pos, bound, trail, cost)
+                yield from self.run(nodes, 0, pos, bound, trail, cost, waiting)
         elif type(node) is Listing:
-            yield from self.listing(node, pos, bound, trail, cost)
+            yield from self.listing(node, pos, bound, trail, cost, waiting)
         elif type(node) is Agreement:
             for facts in solutions(node.number.variables, bound, self.world):
                 number = node.number.evaluate(facts, self.world)
                 word = node.one if number == 1 else node.other
                 if self.text.startswith(word, pos):
-                    yield pos + len(word), facts, trail, cost
+                    yield pos + len(word), facts, trail, cost, waiting
 
-    def slot(self, node: Slot, pos: int, bound: Bound, trail: Trail, cost: int) -> Iterator[State]:
+    def slot(
+        self, node: Slot, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting
+    ) -> Iterator[State]:
         """Read a derived number, or a value whose variable may still stand for any fact of its kind."""
         variable, field = node.expression.reference
+        tries: Iterator[tuple[Any, Bound]] | list[tuple[Any, Bound]]
         if variable:
-            tries: Iterator[tuple[Any, Bound]] = (
-                (fact.get(field), {**bound, variable: fact})
-                for fact in self.world.many.get(variable, ())
-                if node.form not in ("phrase", "label") or self.begins(fact[field], pos)
-            )
+            facts_here = self.named(node, variable, field, pos)
+            tries = [(fact.get(field), {**bound, variable: fact}) for fact in facts_here]
         else:
             tries = (
                 (node.expression.evaluate(facts, self.world), facts)
@@ -173,20 +208,39 @@ class Parser:
             )
         for truth, facts in tries:
             end, fault = self.compare(node, pos, truth, facts)
-            if end >= 0 and cost + bool(fault) <= self.bound:
-                yield end, facts, (trail, "slot", node, truth, fault), cost + bool(fault)
+            faults = cost + bool(fault)
+            if end >= 0 and faults <= self.bound:
+                seen: Trail = (trail, "slot", node, truth, fault)
+                if not waiting:
+                    yield end, facts, seen, faults, waiting
+                    continue
+                seen, faults, left = self.settle(waiting, facts, seen, faults)
+                if faults <= self.bound:
+                    yield end, facts, seen, faults, left
 
-    def begins(self, phrase: Any, pos: int) -> bool:
-        """Say whether a noun phrase may stand at `pos`: its second letter on, or a quotation.
+    def named(self, node: Slot, variable: str, field: str, pos: int) -> list[Fields]:
+        """Return the facts that a variable may stand for, where a name is due: those whose name is at `pos`.
 
-        Letters that become two as capitals are left to the full comparison.
+        A bare name may begin with a capital letter; letters that become two as capitals are left to the full
+        comparison.
         """
-        text = self.text
-        return (
-            text.startswith(phrase[1:], pos + 1)
-            or text.startswith(self.readers.language.quotes[0], pos)
-            or not phrase[0].isascii()
-        )
+        facts, text = self.world.many.get(variable, []), self.text
+        opening, closing = self.readers.language.quotes
+        quote = text.startswith(opening, pos)
+        if node.form == "label" or (node.form == "phrase" and quote):
+            close = text.find(closing, pos) if quote else -1
+            return [
+                fact
+                for fact in facts
+                if close >= 0 and self.readers.shown(fact[field]) == text[pos + 1 : close]
+            ]
+        if node.form == "phrase":
+            return [
+                fact
+                for fact in facts
+                if text.startswith(fact[field][1:], pos + 1) or not fact[field][:1].isascii()
+            ]
+        return facts
 
     def compare(self, node: Slot, pos: int, truth: Any, facts: Bound) -> readers.MISMATCH:
         form, text = node.form, self.text
@@ -212,7 +266,9 @@ class Parser:
         """Return the owner's plural where the term has one, else the regular one."""
         return str(facts[node.expression.reference[0]].get("plural") or readers.plural(noun))
 
-    def listing(self, node: Listing, pos: int, bound: Bound, trail: Trail, cost: int) -> Iterator[State]:
+    def listing(
+        self, node: Listing, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting
+    ) -> Iterator[State]:
         """Read every fact of the variable, in the evidence's order: a 1, b 2 and c 3."""
         facts = self.world.many.get(node.variable, [])
         for index, fact in enumerate(facts):
@@ -230,34 +286,48 @@ class Parser:
                 return
             trail = (trail, "listed", fact, fault)
         if facts:
-            yield pos, bound, trail, cost
+            yield pos, bound, trail, cost, waiting
 
     def finish(
-        self, production: Production, start: int, end: int, bound: Bound, trail: Trail, cost: int
+        self,
+        production: Production,
+        span: tuple[int, int],
+        bound: Bound,
+        trail: Trail,
+        cost: int,
+        waiting: Waiting,
     ) -> Sentence | None:
-        """Judge the licences that waited, and gather what the reading says; None above the bound."""
+        """Judge the conditions that still wait, and gather what the reading says; None above the bound.
+
+        What they name was never written: they hold when some facts make them hold.
+        """
+        still: list[Expression] = []
+        if waiting:
+            free = tuple(name for _, names in waiting for name in names)
+            best: list[Expression] | None = None
+            for facts in solutions(free, bound, self.world):
+                broken = [part for part, _ in waiting if not part.evaluate(facts, self.world)]
+                if best is None or len(broken) < len(best):
+                    best, bound = broken, facts
+                if not broken:
+                    break
+            if best is None or cost + len(best) > self.bound:
+                return None
+            still = best
         items = []
         while trail is not None:
             items.append(trail)
             trail = trail[0]
         items.reverse()
-        options = [item[2] for item in items if item[1] == "licence"]
-        waiting = [part for option in options for _, parts in option.stages[1:] for part in parts]
-        free = [name for part in waiting for name in part.variables if not self.grammar.variables[name][0]]
-        best: list[Any] | None = None
-        bound_best = bound
-        for facts in solutions(tuple(free), bound, self.world):
-            broken = [part for part in waiting if not part.evaluate(facts, self.world)]
-            if best is None or len(broken) < len(best):
-                best, bound_best = broken, facts
-        if best is None or cost + len(best) > self.bound:
-            return None
-        settled = [part for option in options if self.static[id(option)] for part in option.stages[0][1]]
-        broken = best + [part for part in settled if not part.evaluate(bound_best, self.world)]
-        return self.gather(production, start, end, items, bound_best, broken)
+        return self.gather(production, span, items, bound, still)
 
     def gather(
-        self, production: Production, start: int, end: int, items: list, bound: Bound, broken: list
+        self,
+        production: Production,
+        span: tuple[int, int],
+        items: list,
+        bound: Bound,
+        still: list[Expression],
     ) -> Sentence:
         ids: dict[str, None] = {}
         steps: list[str] = []
@@ -267,12 +337,15 @@ class Parser:
             kind = item[1]
             if kind == "slot":
                 _, _, node, truth, fault = item
-                expression = node.expression
-                facts = [bound[name]["id"] for name in expression.variables if name in bound]
+                variable, field = node.expression.reference
+                if variable:
+                    facts = [bound[variable]["id"]]
+                    steps.append(f"{facts[0]}.{field} = {truth}")
+                else:
+                    facts = [bound[name]["id"] for name in node.expression.variables if name in bound]
+                    where = _located(node.expression.text, node.expression.variables, bound)
+                    steps.append(f"{where} = {truth}")
                 ids.update(dict.fromkeys(facts))
-                where = f"{facts[0]}.{expression.reference[1]}" if expression.reference[0] else ""
-                where = where or _located(expression.text, expression.variables, bound)
-                steps.append(f"{where} = {truth}")
                 if fault:
                     faults.append(f"{'+'.join(facts)}: {fault}")
             elif kind == "listed":
@@ -289,6 +362,10 @@ class Parser:
             # "No factor speaks against it" rests on every factor that its licence went through.
             counted = [name for item in items if item[1] == "licence" for name in item[2].counted]
             ids = {fact["id"]: None for name in counted for fact in self.world.many[name]}
+        broken = [item[2] for item in items if item[1] == "broken"] + still
+        for item in items:
+            if item[1] == "licence" and self.static[id(item[2])]:
+                broken += [part for part in item[2].stages[0][1] if not part.evaluate(bound, self.world)]
         for condition in broken:
             facts = [bound[name]["id"] for name in condition.variables if name in bound]
             ids.update(dict.fromkeys(facts))
@@ -296,9 +373,7 @@ class Parser:
                 f"not licensed: expected {_located(condition.text, condition.variables, bound)}, "
                 f"found {_found(condition.variables, condition.text, bound)}"
             )
-        return Sentence(
-            start, end, production, tuple(ids), "; ".join(steps), "; ".join(faults), frozenset(tells)
-        )
+        return Sentence(*span, production, tuple(ids), "; ".join(steps), "; ".join(faults), frozenset(tells))
 
 
 def _located(text: str, variables: tuple[str, ...], bound: Bound) -> str:

@@ -71,6 +71,10 @@ class Alternative:
     """The variables all of whose facts its conditions go through."""
     stages: tuple[tuple[str, tuple[Expression, ...]], ...]
     """("", conditions on unique facts alone), then (variable, conditions settled once it is bound)."""
+    waiting: tuple[tuple[Expression, tuple[str, ...]], ...]
+    """Conditions that wait until variables are bound, with those variables."""
+    landmarks: tuple[str, ...]
+    """Words that every sentence of it holds in this order, after what it begins with."""
     when: str = ""
     """The `when` line above it, by which a translation finds the same licence."""
 

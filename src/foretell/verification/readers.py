@@ -108,6 +108,7 @@ class Readers:
             words = {f" {word}": name for name in units for word in language.durations.get(name, (name,))}
             self._units[unit] = re.compile(rf"({_any(words)})(?![\w/])"), words
         self._open, self._close = language.quotes
+        self.shown = lru_cache(8192)(self._shown)
         self._marks = str.maketrans(dict.fromkeys(language.marks, '"'))
 
     def numeral(self, text: str, pos: int, prefix: str = "", *, words: bool = False) -> Written | None:
@@ -290,7 +291,7 @@ class Readers:
             f"expected {self._open}{wanted}{self._close}, found {self._open}{inside}{self._close}",
         )
 
-    def shown(self, value: str) -> str:
+    def _shown(self, value: str) -> str:
         """Return a foreign text as it must stand between quotes: every character visible."""
         if value.isascii() and value.isprintable():
             return value
@@ -317,8 +318,8 @@ class Readers:
 
     def label(self, text: str, pos: int, value: str) -> MISMATCH:
         """Read one given noun phrase in quotes; another one is no reading at all."""
-        end, fault = self.quotation(text, pos, value)
-        return (end, "") if end >= 0 and not fault else NOTHING
+        quoted = f"{self._open}{self.shown(value)}{self._close}"
+        return (pos + len(quoted), "") if text.startswith(quoted, pos) else NOTHING
 
     def value(self, text: str, pos: int, truth: Any, unit: str) -> MISMATCH:
         """Read a written value of a fact in its unit."""
