@@ -31,6 +31,7 @@ POINTS: Mapping[str, str] = {
     "when": "when it happened",
     "abstained": "that the model leaves the answer to a person",
     "strongest": "what moved the score most",
+    "factor": "what raised the score second most",
     "against": "that something speaks against it",
     "record": "how often past rows with such a score had the outcome",
     "check": "what the owner asks to check next",
