@@ -103,6 +103,17 @@ def test_a_hedge_is_true_within_its_range_alone(written, factor, hedge):
         assert read(text, truth, "")
 
 
+@pytest.mark.parametrize(
+    "number",
+    ["1e+999", "1" + "0" * 400, "0." + "1" * 400, "9" * 400 + "k", "1e-999", "0", "1.0e+300 billion"],
+)
+@pytest.mark.parametrize("before", ["", "about ", "nearly ", "at least ", "EUR ", "about EUR "])
+def test_no_number_is_too_large_to_be_denied(number, before):
+    for unit in ("", "EUR", "days", "probability", "ratio", "count", "points"):
+        for after in ("", "%", " times", " weeks", " percentage points"):
+            assert not read(before + number + after, 231.5, unit)
+
+
 @given(st.integers(2, 10**6), st.floats(0.001, 1e6))
 def test_currencies_are_never_converted(cents, rate):
     value = cents / 100

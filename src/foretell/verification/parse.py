@@ -120,7 +120,9 @@ class Parser:
         broken = self.static.get(id(option))
         if broken is None:
             settled = option.stages[0][1]
-            broken = sum(not part.evaluate(self.world.one, self.world) for part in settled)
+            broken = 0
+            for part in settled:
+                broken += not part.evaluate(self.world.one, self.world)
             self.static[id(option)] = broken
         return broken
 
@@ -345,7 +347,8 @@ class Parser:
                     facts = [bound[name]["id"] for name in node.expression.variables if name in bound]
                     where = _located(node.expression.text, node.expression.variables, bound)
                     steps.append(f"{where} = {truth}")
-                ids.update(dict.fromkeys(facts))
+                for name in facts:
+                    ids[name] = None
                 if fault:
                     faults.append(f"{'+'.join(facts)}: {fault}")
             elif kind == "listed":

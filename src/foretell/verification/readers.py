@@ -70,7 +70,7 @@ class Written:
     def _within(self, truth: float) -> bool:
         least, most, itself = HEDGES[self.hedge]
         if self.hedge == "about":
-            half = 0.5 * 10.0**-self.decimals
+            half = 0.5 * 10.0 ** min(-self.decimals, 300)
             share = max(most - 1, min(half / self.value, MOST_ROUNDING))
             least, most = 1 - share, 1 + share
         if truth == self.value:

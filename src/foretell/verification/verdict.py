@@ -40,12 +40,8 @@ POINTS: Mapping[str, str] = {
 }
 """What the grammar demands -> in plain words, as "no sentence says ..."."""
 
-_ENDS = {
-    language: re.compile(
-        rf"{opening}[^{closing}]*{closing}(?= )|[.!?\n](?= |$)|{opening}[^{closing}]*{closing}"
-    )
-    for language, (opening, closing) in {code: LANGUAGES[code].quotes for code in GRAMMARS}.items()
-}
+_QUOTED = {code: "{0}[^{0}{1}]*{1}".format(*LANGUAGES[code].quotes) for code in GRAMMARS}
+_ENDS = {code: re.compile(rf"{quoted}(?= )|[.!?\n](?= |$)|{quoted}") for code, quoted in _QUOTED.items()}
 
 
 def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
