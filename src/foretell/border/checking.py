@@ -7,7 +7,7 @@ from typing import Any
 
 from foretell import units
 from foretell.errors import SpecError
-from foretell.spec import KINDS, Spec
+from foretell.spec import KINDS, DataSpec, Spec, TaskSpec
 
 LONGEST_SECONDS = 100 * 366 * 86400.0
 LARGEST = 1_000_000_000
@@ -195,6 +195,11 @@ def _apart(field: str) -> Relation:
     )
 
 
+def _worded(spec: Spec) -> bool:
+    """Return whether the owner named the row and the outcome: what stands there unasked is English."""
+    return spec.data.row_text != DataSpec().row_text and spec.task.positive_text != TaskSpec().positive_text
+
+
 RELATIONS: tuple[Relation, ...] = (
     _apart("id"),
     _apart("time"),
@@ -235,6 +240,11 @@ RELATIONS: tuple[Relation, ...] = (
         ("review.cost_miss", "review.cost_review"),
         lambda spec: (spec.review.cost_miss > 0) == (spec.review.cost_review > 0),
         "must come together with review.cost_review: state both above 0, or neither",
+    ),
+    Relation(
+        ("narrate.language", "data.row_text", "task.positive_text"),
+        lambda spec: spec.narrate.language == "en" or _worded(spec),
+        "needs data.row_text and task.positive_text in that language",
     ),
 )
 
