@@ -120,9 +120,7 @@ class Parser:
         broken = self.static.get(id(option))
         if broken is None:
             settled = option.stages[0][1]
-            broken = 0
-            for part in settled:
-                broken += not part.evaluate(self.world.one, self.world)
+            broken = sum(not part.evaluate(self.world.one, self.world) for part in settled)
             self.static[id(option)] = broken
         return broken
 
@@ -347,8 +345,7 @@ class Parser:
                     facts = [bound[name]["id"] for name in node.expression.variables if name in bound]
                     where = _located(node.expression.text, node.expression.variables, bound)
                     steps.append(f"{where} = {truth}")
-                for name in facts:
-                    ids[name] = None
+                ids.update(dict.fromkeys(facts))
                 if fault:
                     faults.append(f"{'+'.join(facts)}: {fault}")
             elif kind == "listed":
