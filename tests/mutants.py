@@ -101,7 +101,12 @@ def hedged(narrative: Narrative, evidence: Evidence, random: Random) -> str | No
     if hedges and random.random() < 0.5:
         found = random.choice(hedges)
         return put(text, found, dict(tongue.hedged)[found[0]])
-    places = [found for found in numbers(text, tongue) if tongue.value(found[0])]
+    # Of 0.01% the value may be half as much again: what is false of the writing may be true of the value.
+    places = [
+        found
+        for found in numbers(text, tongue)
+        if tongue.value(found[0]) * 10 ** tongue.decimals(found[0]) >= 10
+    ]
     if not places:
         return None
     found = random.choice(places)
