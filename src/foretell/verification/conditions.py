@@ -9,8 +9,8 @@ figure licenses nothing.
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import product
 from typing import Any
@@ -30,6 +30,8 @@ class World:
     """Variables that stand for the only fact of their kind; absent where there is none, or more than one."""
     many: dict[str, list[Fields]]
     """Variables that stand for any fact of their kind."""
+    counts: dict[Callable[..., int], int] = field(default_factory=dict)
+    """What was counted without regard to any bound fact: the same wherever it is asked."""
 
 
 def fields(fact: Fact) -> Fields:
@@ -81,14 +83,14 @@ class Expression:
     """(variable, field) when the expression is just one field."""
 
 
-def solutions(variables: Iterator[str] | tuple[str, ...], bound: Bound, world: World) -> Iterator[Bound]:
-    """Yield `bound`, extended in every way by facts for those of `variables` that are not bound yet."""
-    free = [name for name in dict.fromkeys(variables) if name not in bound]
+def solutions(variables: tuple[str, ...], bound: Bound, world: World) -> Iterable[Bound]:
+    """Return `bound`, extended in every way by facts for those of `variables` that are not bound yet."""
+    free = [name for name in variables if name not in bound]
     if not free:
-        yield bound
-        return
-    for facts in product(*(world.many.get(name, ()) for name in free)):
-        yield {**bound, **dict(zip(free, facts, strict=True))}
+        return (bound,)
+    free = list(dict.fromkeys(free))
+    ways = product(*(world.many.get(name, ()) for name in free))
+    return ({**bound, **dict(zip(free, facts, strict=True))} for facts in ways)
 
 
 def is_number(value: Any) -> bool:
@@ -252,7 +254,8 @@ class _Reader:
         outside = list(self.variables)
         inner = self.either()
         self.need(")")
-        self.variables = outside + [name for name in self.variables[len(outside) :] if name != variable]
+        bound_outside = [name for name in self.variables[len(outside) :] if name != variable]
+        self.variables = outside + bound_outside
 
         def count(bound: Bound, world: World) -> int:
             number, inside = 0, dict(bound)
@@ -261,7 +264,12 @@ class _Reader:
                 number += bool(inner(inside, world))
             return number
 
-        return count
+        def once(bound: Bound, world: World) -> int:
+            if count not in world.counts:
+                world.counts[count] = count({}, world)
+            return world.counts[count]
+
+        return count if bound_outside else once
 
 
 def _field(variable: str, field: str) -> Callable[[Bound, World], Any]:

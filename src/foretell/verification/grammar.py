@@ -195,9 +195,6 @@ class _Lines:
                 counted=counted,
                 stages=stages,
                 waiting=waiting,
-                landmarks=tuple(
-                    node.text for node in nodes[1:] if isinstance(node, Literal) and len(node.text) > 3
-                ),
                 when=self.when,
             )
         )
@@ -264,17 +261,7 @@ class _Lines:
         sentences = [(claim, option) for claim in grammar.claims for option in claim.alternatives]
         for production, option in sentences:
             grammar.groups.setdefault(production.group, []).append((production, option))
-        begun = [(_first_words(option), claim, option) for claim, option in sentences]
-        begun.sort(key=lambda sentence: not sentence[0])
-        for word in {words.partition(" ")[0] for words, _, _ in begun} | {""}:
-            grammar.openings[word] = [one for one in begun if one[0].partition(" ")[0] in (word, "")]
         return grammar
-
-
-def _first_words(option: Alternative) -> str:
-    """Return the words that a sentence always begins with, or an empty string."""
-    first = option.nodes[0]
-    return first.text if isinstance(first, Literal) and " " in first.text else ""
 
 
 def _point(text: str) -> tuple[str, str]:

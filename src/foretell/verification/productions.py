@@ -73,8 +73,6 @@ class Alternative:
     """("", conditions on unique facts alone), then (variable, conditions settled once it is bound)."""
     waiting: tuple[tuple[Expression, tuple[str, ...]], ...]
     """Conditions that wait until variables are bound, with those variables."""
-    landmarks: tuple[str, ...]
-    """Words that every sentence of it holds in this order, after what it begins with."""
     when: str = ""
     """The `when` line above it, by which a translation finds the same licence."""
 
@@ -140,9 +138,6 @@ class Grammar:
     claims: list[Production] = field(default_factory=list)
     groups: dict[str, list[tuple[Production, Alternative]]] = field(default_factory=dict)
     """Group -> its sentences, production by production."""
-    openings: dict[str, list[tuple[str, Production, Alternative]]] = field(default_factory=dict)
-    """First word -> (the words it begins with, production, alternative); "" for those that begin with a
-    value, which stand last."""
     demands: list[Demand] = field(default_factory=list)
     plans: dict[str, list[Step]] = field(default_factory=dict)
     language: str = "en"

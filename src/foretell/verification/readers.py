@@ -40,7 +40,7 @@ LEAST_DECIMALS = {"probability": 1, "share": 1, "ratio": 1, "points": 1, "log-od
 """Decimals below which rounding could turn 99.6% into certainty; currencies need two."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Written:
     """A number as it stands in a text."""
 
@@ -147,6 +147,10 @@ class Readers:
 
     def measure(self, text: str, pos: int, truth: float, unit: str) -> MISMATCH:
         """Read a number with its unit."""
+        if unit in CURRENCIES:
+            return self.amount(text, pos, truth, unit)
+        if unit in FACTORS:
+            return self.physical(text, pos, truth, unit)
         decimals = LEAST_DECIMALS.get(unit, 0)
         match unit:
             case "probability" | "share":
@@ -166,10 +170,6 @@ class Readers:
                 return self.ordinal(text, pos, truth)
             case "" | "number":
                 return self.number(text, pos, truth)
-        if unit in CURRENCIES:
-            return self.amount(text, pos, truth, unit)
-        if unit in FACTORS:
-            return self.physical(text, pos, truth, unit)
         return _after(text, self.number(text, pos, truth, decimals), " " + unit)
 
     def percentage(self, text: str, pos: int, truth: float, decimals: int, *, words: bool) -> MISMATCH:

@@ -61,7 +61,7 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
     text = narrative.text
     findings: list[Finding] = []
     told: set[tuple[str, str]] = set()
-    for found in _spans(Parser(rules, facts, text), text):
+    for found in _spans(Parser(language, facts, text), text, language):
         if isinstance(found, Finding):
             findings.append(found)
             continue
@@ -92,7 +92,7 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
     )
 
 
-def _spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
+def _spans(parser: Parser, text: str, language: str) -> Iterator[Sentence | Finding]:
     """Cut the text into sentences that parse and stretches that do not; together they cover it."""
     pos, group = 0, ""
     while pos < len(text):
@@ -104,7 +104,7 @@ def _spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
                 fault = "a space follows the last claim"
                 yield Finding(start=pos - 1, end=pos, status=UNVERIFIED, fault=fault)
             continue
-        end = _end(text, pos, parser.grammar.language)
+        end = _end(text, pos, language)
         yield Finding(
             start=pos,
             end=end,
