@@ -55,13 +55,13 @@ def world(variables: Mapping[str, tuple[bool, str, str]], evidence: Evidence) ->
     for fact in evidence.facts:
         kinds.setdefault(fact.kind, []).append(fields(fact))
     for kind, facts in kinds.items():
-        if kind not in ("term", "check", "glossary"):
-            texts = [fact["text"] for fact in facts]
-            if len(set(texts)) < len(texts):
-                kinds[kind] = [fact for fact in facts if texts.count(fact["text"]) == 1]
+        texts = [fact["text"] for fact in facts]
+        if kind not in ("term", "check", "glossary") and len(set(texts)) < len(texts):
+            kinds[kind] = [fact for fact in facts if texts.count(fact["text"]) == 1]
     one, many = {}, {}
     for variable, (single, kind, name) in variables.items():
-        found = [fact for fact in kinds.get(kind, ()) if not name or fact["name"] == name]
+        found = kinds.get(kind, [])
+        found = [fact for fact in found if fact["name"] == name] if name else found.copy()
         if not single:
             many[variable] = found
         elif len(found) == 1:
@@ -245,6 +245,9 @@ class _Reader:
             arguments.append(self.operand())
         self.need(")")
         function = FUNCTIONS[name]
+        if len(arguments) == 2:
+            left, right = arguments
+            return lambda bound, world: function(left(bound, world), right(bound, world))
         return lambda bound, world: function(*(argument(bound, world) for argument in arguments))
 
     def counted(self) -> Callable[[Bound, World], int]:

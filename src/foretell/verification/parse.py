@@ -38,8 +38,7 @@ class Parser:
     def sentence(self, start: int, group: str) -> Sentence | None:
         """Return the best reading of the sentence at `start` that follows one of `group`, or None."""
         reading, text = self.reading, self.reading.text
-        word = text[start : text.find(" ", start)]
-        possible = self.openings.get(word, self.openings[""])
+        possible = self.possible(start)
         for reading.most in range(MOST_FAULTS + 1):
             reading.steps = 0
             for opening in possible:
@@ -48,6 +47,16 @@ class Parser:
                     if found is not None:
                         return self.gather(opening.production, start, found)
         return None
+
+    def possible(self, start: int) -> list[Opening]:
+        """Return the sentences that may begin with as many of the words at `start` as any sentence does."""
+        found, end = self.openings[""], start
+        while end := self.reading.text.find(" ", end) + 1:
+            longer = self.openings.get(self.reading.text[start:end])
+            if longer is None:
+                break
+            found = longer
+        return found
 
     def begin(self, opening: Opening, start: int, group: str) -> Found:
         """Return what comes of reading one sentence of the grammar at `start`."""

@@ -109,10 +109,14 @@ class Readers:
             self._units[unit] = re.compile(rf"({_any(words)})(?![\w/])"), words
         self._open, self._close = language.quotes
         self.shown = lru_cache(8192)(self._shown)
+        self.numeral = lru_cache(256)(self._numeral)
         self._marks = str.maketrans(dict.fromkeys(language.marks, '"'))
 
-    def numeral(self, text: str, pos: int, prefix: str = "", *, words: bool = False) -> Written | None:
-        """Read [hedge] [prefix] number [scale], or with `words` a number in words."""
+    def _numeral(self, text: str, pos: int, prefix: str = "", words: bool = False) -> Written | None:
+        """Read [hedge] [prefix] number [scale], or with `words` a number in words.
+
+        The same place is read for one fact after the other, so the last ones are kept.
+        """
         start, hedge = pos, ""
         if text[pos : pos + 1].isalpha() and (hedged := self._hedge.match(text, pos)):
             hedge, pos = self.language.hedges[hedged[1]], hedged.end()
@@ -142,7 +146,7 @@ class Readers:
         self, text: str, pos: int, truth: float, decimals: int = 0, *, words: bool = False
     ) -> MISMATCH:
         """Read a number and compare it with `truth` at its written precision, of at least `decimals`."""
-        found = self.numeral(text, pos, words=words)
+        found = self.numeral(text, pos, "", words)
         return (found.end, found.fault(truth, decimals)) if found else NOTHING
 
     def measure(self, text: str, pos: int, truth: float, unit: str) -> MISMATCH:
@@ -185,21 +189,21 @@ class Readers:
     def fraction(
         self, text: str, pos: int, truth: float, pattern: re.Pattern[str], words: Any, decimals: int
     ) -> MISMATCH:
-        """Read [hedge] one of `words`, which stands for its number to so many decimals."""
+        """Read [hedge] one of `words`: alone to so many decimals, hedged for the number that it names."""
         start, hedge = pos, ""
         if hedged := self._hedge.match(text, pos):
             hedge, pos = self.language.hedges[hedged[1]], hedged.end()
         word = pattern.match(text, pos)
         if word is None:
             return NOTHING
-        number = round(words[word[1]], decimals)
+        number = words[word[1]] if hedge else round(words[word[1]], decimals)
         precision = 0 if hedge and number >= 1 else decimals
         written = Written(text[start : word.end()], word.end(), number, precision, "", hedge)
         return word.end(), written.fault(truth, decimals)
 
     def ratio(self, text: str, pos: int, truth: float) -> MISMATCH:
         """Read how many times: 5.1 times, three times, twice."""
-        found = self.numeral(text, pos, words=True)
+        found = self.numeral(text, pos, "", True)
         if found is None or not text.startswith(self.language.times, found.end):
             return self.fraction(text, pos, truth, self._ratio, self.language.ratios, 1)
         if found.text[-1].isalpha() and not found.scaled and not found.hedge:
@@ -222,10 +226,9 @@ class Readers:
                 return NOTHING
             end, currency = behind.end(), behind[0]
         else:
-            place = pos
-            if hedged := self._hedge.match(text, pos):
-                place = hedged.end()
-            before = _CURRENCY.match(text, place)
+            before = _CURRENCY.match(text, pos)
+            if before is None and (hedged := self._hedge.match(text, pos)):
+                before = _CURRENCY.match(text, hedged.end())
             found = self.numeral(text, pos, before[0] + " ") if before else None
             if found is None or before is None:
                 return NOTHING
@@ -237,7 +240,7 @@ class Readers:
     def physical(self, text: str, pos: int, truth: float, unit: str) -> MISMATCH:
         """Read a measure or a duration, which may stand in another unit of the same dimension."""
         pattern, words = self._units[unit]
-        found = self.numeral(text, pos, words=True)
+        found = self.numeral(text, pos, "", True)
         written = pattern.match(text, found.end) if found else None
         if found is None or written is None:
             return NOTHING

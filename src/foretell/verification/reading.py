@@ -78,6 +78,8 @@ class Reading:
             else:
                 if not condition.evaluate(bound, self.world):
                     trail, cost = (trail, "broken", condition), cost + 1
+                    if cost > self.most:
+                        break
         return trail, cost, tuple(left)
 
     def end(self, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
@@ -102,7 +104,7 @@ class Reading:
         return pos, bound, trail, cost, best
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Opening:
     """A sentence of the grammar as it begins."""
 
@@ -125,12 +127,15 @@ class Opening:
 
 @cache
 def openings(language: str) -> Mapping[str, list[Opening]]:
-    """Return first word -> the sentences that may begin with it, those that begin with a value last."""
+    """Return first words -> the sentences that may begin with them, those that begin with a value last."""
     rules = grammar(language)
     begun = [_opening(claim, option, rules) for claim in rules.claims for option in claim.alternatives]
     begun.sort(key=lambda opening: not opening.words)
-    firsts = {opening.words.partition(" ")[0] for opening in begun} | {""}
-    return {word: [one for one in begun if one.words.partition(" ")[0] in (word, "")] for word in firsts}
+    firsts = {one: one.words[: one.words.rfind(" ") + 1] for one in begun}
+    begins = {
+        words[: place + 1] for words in firsts.values() for place, mark in enumerate(words) if mark == " "
+    }
+    return {begin: [one for one in begun if begin.startswith(firsts[one])] for begin in begins | {""}}
 
 
 def _opening(production: Production, option: Alternative, rules: Grammar) -> Opening:
@@ -270,15 +275,18 @@ def _derived(node: Slot, then: Reader) -> Reader:
             return None
         for facts in solutions(expression.variables, bound, reading.world):
             truth = expression.evaluate(facts, reading.world)
-            end, fault = compare(reading, pos, truth, {}, facts) if truth is not None else readers.NOTHING
-            if end < 0 or (fault and cost >= reading.most):
+            if truth is None:
                 continue
-            seen, faults, left = (trail, "slot", node, truth, fault), cost + bool(fault), waiting
+            seen, faults, left = trail, cost, waiting
             if waiting:
-                seen, faults, left = reading.settle(waiting, facts, seen, faults)
+                seen, faults, left = reading.settle(waiting, facts, trail, cost)
                 if faults > reading.most:
                     continue
-            found = then(reading, end, facts, seen, faults, left)
+            end, fault = compare(reading, pos, truth, {}, facts)
+            if end < 0 or (fault and faults >= reading.most):
+                continue
+            seen = (seen, "slot", node, truth, fault)
+            found = then(reading, end, facts, seen, faults + bool(fault), left)
             if found is not None:
                 return found
         return None

@@ -80,9 +80,17 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
             told |= found.tells
     length = narrative.length if narrative.length in rules.plans else "long"
     findings.extend(
-        Finding(start=len(text), end=len(text), status=OMITTED, facts=(fact,) if fact else (), fault=fault)
-        for point, fact, fault in _demands(rules, facts, evidence, length)
-        if (point, fact) not in told
+        Finding(
+            start=len(text),
+            end=len(text),
+            status=OMITTED,
+            facts=(name,) if name else (),
+            fault=_left_out(demand, name, rules, length, evidence),
+        )
+        for demand in rules.demands
+        if length in demand.lengths
+        for name in _demanded(demand, facts)
+        if (demand.point, name) not in told
     )
     return Verdict(
         passed=all(finding.status == SUPPORTED for finding in findings),
@@ -139,16 +147,12 @@ def lines(narrative: Narrative, verdict: Verdict) -> Iterator[str]:
         yield f"{finding.status:12} {'  '.join(part for part in (span, fault, facts) if part)}"
 
 
-def _demands(rules: Grammar, facts: World, evidence: Evidence, length: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (point, fact id or "", fault) for all that a narrative of this length must tell."""
-    for demand in rules.demands:
-        if length in demand.lengths:
-            whose = "every" if len(demand.lengths) == len(rules.plans) else f"a {length}"
-            for name in _demanded(demand, facts):
-                fact = evidence.fact(name)
-                about = f" ({fact.text})" if fact else ""
-                told = f"no sentence that the evidence supports says {POINTS[demand.point]}{about}"
-                yield demand.point, name, f"{told}; {whose} text must"
+def _left_out(demand: Demand, name: str, rules: Grammar, length: str, evidence: Evidence) -> str:
+    """Say what a text of this length must tell, of the fact with that id or of none."""
+    whose = "every" if len(demand.lengths) == len(rules.plans) else f"a {length}"
+    fact = evidence.fact(name)
+    about = f" ({fact.text})" if fact else ""
+    return f"no sentence that the evidence supports says {POINTS[demand.point]}{about}; {whose} text must"
 
 
 def _demanded(demand: Demand, facts: World) -> list[str]:
