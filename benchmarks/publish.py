@@ -86,10 +86,12 @@ def spread(line: Mapping[str, Any], metric: str) -> str:
 
 def narratives(results: Mapping[str, Any]) -> str:
     """Return what the writer and the verifier were held to."""
+    spoken = results.get("languages", ["en"])
+    tongues = f" in {len(spoken)} languages" if len(spoken) > 1 else ""
     rows = [
         ["narratives written", f"{results['narratives']:,}"],
         ["of them not supported by their evidence, or denied wrongly", f"{results['unsupported']:,}"],
-        [f"false mutants in {results['classes']} classes", f"{results['mutants']:,}"],
+        [f"false mutants in {results['classes']} classes{tongues}", f"{results['mutants']:,}"],
         ["of them not caught", f"{results['missed']:,}"],
         ["narratives written per CPU-s", f"{results['written_per_cpu_second']:,.0f}"],
         ["narratives verified per CPU-s", f"{results['verified_per_cpu_second']:,.0f}"],

@@ -108,6 +108,13 @@ task: {name: clasify}
     ]
 
 
+def test_another_language_needs_the_owners_words_for_row_and_outcome(folder):
+    german = TWO_LINES + "narrate: {language: de}\n"
+    assert "needs data.row_text and task.positive_text in that language" in faults(folder, german)
+    named = german + "data: {row_text: Zahlung}\ntask: {positive_text: Betrug}\n"
+    assert load_spec(write(folder, named)).narrate.language == "de"
+
+
 @pytest.mark.parametrize(
     ("text", "where"),
     [

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
+from operator import attrgetter
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -253,14 +254,7 @@ def canonical(record: Any) -> bytes:
     b'{"a":0.5,"b":1}'
     """
     try:
-        text = json.dumps(
-            record,
-            default=_shallow,
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
-            allow_nan=False,
-        )
+        text = _ENCODER.encode(record)
     except ValueError:
         plain(record)  # says which number it was
         raise
@@ -268,10 +262,34 @@ def canonical(record: Any) -> bytes:
 
 
 def _shallow(record: Any) -> dict[str, Any]:
-    """Return the fields of one record: the encoder walks on by itself, thrice as fast as `plain`."""
-    if is_dataclass(record) and not isinstance(record, type):
-        return {name: getattr(record, name) for name in _names(type(record))}
-    return plain(record)
+    """Return the fields of one record, those of its facts at once: the encoder walks on by itself."""
+    if not is_dataclass(record) or isinstance(record, type):
+        return plain(record)
+    names, values = _layout(type(record))
+    shallow = dict(zip(names, values(record), strict=True))
+    if type(record) is Evidence and all(type(fact) is Fact for fact in record.facts):
+        names, values = _layout(Fact)
+        shallow["facts"] = [dict(zip(names, values(fact), strict=True)) for fact in record.facts]
+    return shallow
+
+
+@cache
+def _layout(kind: Any) -> tuple[list[str], Callable[[Any], tuple[Any, ...]]]:
+    """Return the fields of a record in the order of the canonical form, and what takes their values out."""
+    names = sorted(_names(kind))
+    if len(names) < 2:
+        return names, lambda record: tuple(getattr(record, name) for name in names)
+    return names, attrgetter(*names)
+
+
+_ENCODER = json.JSONEncoder(
+    default=_shallow,
+    sort_keys=True,
+    separators=(",", ":"),
+    ensure_ascii=False,
+    allow_nan=False,
+    check_circular=False,
+)
 
 
 def digest(record: Any) -> str:

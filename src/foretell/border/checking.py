@@ -7,7 +7,7 @@ from typing import Any
 
 from foretell import units
 from foretell.errors import SpecError
-from foretell.spec import KINDS, Spec
+from foretell.spec import KINDS, DataSpec, Spec, TaskSpec
 
 LONGEST_SECONDS = 100 * 366 * 86400.0
 LARGEST = 1_000_000_000
@@ -17,6 +17,8 @@ TASKS = ("classify",)
 FAMILIES = ("event_stream", "recurrent", "transformer")
 WRITERS = ("embedded",)
 LENGTHS = ("short", "medium", "long")
+LANGUAGES = ("en", "de")
+REGISTERS = ("expert", "plain")
 SPLITS = ("time", "group", "random")
 MISSING = ("repair", "refuse")
 
@@ -160,6 +162,8 @@ RULES: tuple[Rule, ...] = (
     _row("narrate.writer", WRITERS),
     _whole("narrate.attempts", 1, 100),
     _one_of("narrate.length", LENGTHS),
+    _one_of("narrate.language", LANGUAGES),
+    _one_of("narrate.register", REGISTERS),
     _whole("narrate.seed", 0, LARGEST_SEED),
     _stated("narrate.glossary.*", "must say why it matters"),
     _stated("narrate.checks.*", "must say what to check"),
@@ -189,6 +193,11 @@ def _apart(field: str) -> Relation:
         lambda spec: getattr(spec.data, field) != spec.data.target or not spec.data.target,
         "must not be the target",
     )
+
+
+def _worded(spec: Spec) -> bool:
+    """Return whether the owner named the row and the outcome: what stands there unasked is English."""
+    return spec.data.row_text != DataSpec().row_text and spec.task.positive_text != TaskSpec().positive_text
 
 
 RELATIONS: tuple[Relation, ...] = (
@@ -231,6 +240,11 @@ RELATIONS: tuple[Relation, ...] = (
         ("review.cost_miss", "review.cost_review"),
         lambda spec: (spec.review.cost_miss > 0) == (spec.review.cost_review > 0),
         "must come together with review.cost_review: state both above 0, or neither",
+    ),
+    Relation(
+        ("narrate.language", "data.row_text", "task.positive_text"),
+        lambda spec: spec.narrate.language == "en" or _worded(spec),
+        "needs data.row_text and task.positive_text in that language",
     ),
 )
 

@@ -9,8 +9,9 @@ figure licenses nothing.
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
@@ -29,6 +30,8 @@ class World:
     """Variables that stand for the only fact of their kind; absent where there is none, or more than one."""
     many: dict[str, list[Fields]]
     """Variables that stand for any fact of their kind."""
+    counts: dict[Callable[..., int], int] = field(default_factory=dict)
+    """What was counted without regard to any bound fact: the same wherever it is asked."""
 
 
 def fields(fact: Fact) -> Fields:
@@ -52,13 +55,13 @@ def world(variables: Mapping[str, tuple[bool, str, str]], evidence: Evidence) ->
     for fact in evidence.facts:
         kinds.setdefault(fact.kind, []).append(fields(fact))
     for kind, facts in kinds.items():
-        if kind not in ("term", "check", "glossary"):
-            texts = [fact["text"] for fact in facts]
-            if len(set(texts)) < len(texts):
-                kinds[kind] = [fact for fact in facts if texts.count(fact["text"]) == 1]
+        texts = [fact["text"] for fact in facts]
+        if kind not in ("term", "check", "glossary") and len(set(texts)) < len(texts):
+            kinds[kind] = [fact for fact in facts if texts.count(fact["text"]) == 1]
     one, many = {}, {}
     for variable, (single, kind, name) in variables.items():
-        found = [fact for fact in kinds.get(kind, ()) if not name or fact["name"] == name]
+        found = kinds.get(kind, [])
+        found = [fact for fact in found if fact["name"] == name] if name else found.copy()
         if not single:
             many[variable] = found
         elif len(found) == 1:
@@ -80,14 +83,14 @@ class Expression:
     """(variable, field) when the expression is just one field."""
 
 
-def solutions(variables: Iterator[str] | tuple[str, ...], bound: Bound, world: World) -> Iterator[Bound]:
-    """Yield `bound`, extended in every way by facts for those of `variables` that are not bound yet."""
-    free = [name for name in dict.fromkeys(variables) if name not in bound]
+def solutions(variables: tuple[str, ...], bound: Bound, world: World) -> Iterable[Bound]:
+    """Return `bound`, extended in every way by facts for those of `variables` that are not bound yet."""
+    free = [name for name in variables if name not in bound]
     if not free:
-        yield bound
-        return
-    for facts in product(*(world.many.get(name, ()) for name in free)):
-        yield {**bound, **dict(zip(free, facts, strict=True))}
+        return (bound,)
+    free = list(dict.fromkeys(free))
+    ways = product(*(world.many.get(name, ()) for name in free))
+    return ({**bound, **dict(zip(free, facts, strict=True))} for facts in ways)
 
 
 def is_number(value: Any) -> bool:
@@ -106,11 +109,24 @@ def _change(x: Any, y: Any) -> float | None:
     return (x - y) / abs(y) if is_number(x) and is_number(y) and y else None
 
 
+def _days(x: Any, y: Any) -> float | None:
+    """Return the days from the instant y to the instant x; None when y is not the earlier one."""
+    try:
+        later, earlier = (
+            at if at.tzinfo else at.replace(tzinfo=UTC) for at in map(datetime.fromisoformat, (x, y))
+        )
+    except (TypeError, ValueError):
+        return None
+    days = (later - earlier).total_seconds() / 86400
+    return days if days > 0 else None
+
+
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "ratio": _ratio,
     "share": _ratio,
     "difference": _difference,
     "change": _change,
+    "days": _days,
     "column": lambda name: name.partition("@")[0] if isinstance(name, str) else None,
     "pair": lambda column, entity: f"{column}@{entity}",
 }
@@ -229,6 +245,9 @@ class _Reader:
             arguments.append(self.operand())
         self.need(")")
         function = FUNCTIONS[name]
+        if len(arguments) == 2:
+            left, right = arguments
+            return lambda bound, world: function(left(bound, world), right(bound, world))
         return lambda bound, world: function(*(argument(bound, world) for argument in arguments))
 
     def counted(self) -> Callable[[Bound, World], int]:
@@ -238,7 +257,8 @@ class _Reader:
         outside = list(self.variables)
         inner = self.either()
         self.need(")")
-        self.variables = outside + [name for name in self.variables[len(outside) :] if name != variable]
+        bound_outside = [name for name in self.variables[len(outside) :] if name != variable]
+        self.variables = outside + bound_outside
 
         def count(bound: Bound, world: World) -> int:
             number, inside = 0, dict(bound)
@@ -247,7 +267,12 @@ class _Reader:
                 number += bool(inner(inside, world))
             return number
 
-        return count
+        def once(bound: Bound, world: World) -> int:
+            if count not in world.counts:
+                world.counts[count] = count({}, world)
+            return world.counts[count]
+
+        return count if bound_outside else once
 
 
 def _field(variable: str, field: str) -> Callable[[Bound, World], Any]:

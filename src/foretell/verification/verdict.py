@@ -19,8 +19,10 @@ from foretell.records import (
     digest,
 )
 from foretell.verification.conditions import World, solutions, world
-from foretell.verification.grammar import Demand, Grammar, grammar
+from foretell.verification.grammar import GRAMMARS, grammar, language_of
+from foretell.verification.languages import LANGUAGES
 from foretell.verification.parse import Parser, Sentence
+from foretell.verification.productions import Demand, Grammar
 
 POINTS: Mapping[str, str] = {
     "score": "how probable the model finds the outcome",
@@ -29,6 +31,7 @@ POINTS: Mapping[str, str] = {
     "when": "when it happened",
     "abstained": "that the model leaves the answer to a person",
     "strongest": "what moved the score most",
+    "factor": "what raised the score second most",
     "against": "that something speaks against it",
     "record": "how often past rows with such a score had the outcome",
     "check": "what the owner asks to check next",
@@ -37,7 +40,8 @@ POINTS: Mapping[str, str] = {
 }
 """What the grammar demands -> in plain words, as "no sentence says ..."."""
 
-_END = re.compile(r"“[^”]*”(?= )|[.!?\n](?= |$)|“[^”]*”")
+_QUOTED = {code: "{0}[^{0}{1}]*{1}".format(*LANGUAGES[code].quotes) for code in GRAMMARS}
+_ENDS = {code: re.compile(rf"{quoted}(?= )|[.!?\n](?= |$)|{quoted}") for code, quoted in _QUOTED.items()}
 
 
 def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
@@ -49,12 +53,15 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
     Raises:
         ValueError: when the evidence holds a number that is not finite.
     """
-    rules = grammar()
+    language = language_of(evidence)
+    if language not in GRAMMARS:
+        return _unread(narrative, evidence, language)
+    rules = grammar(language)
     facts = world(rules.variables, evidence)
     text = narrative.text
     findings: list[Finding] = []
     told: set[tuple[str, str]] = set()
-    for found in _spans(Parser(rules, facts, text), text):
+    for found in _spans(Parser(language, facts, text), text, language):
         if isinstance(found, Finding):
             findings.append(found)
             continue
@@ -73,9 +80,17 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
             told |= found.tells
     length = narrative.length if narrative.length in rules.plans else "long"
     findings.extend(
-        Finding(start=len(text), end=len(text), status=OMITTED, facts=(fact,) if fact else (), fault=fault)
-        for point, fact, fault in _demands(rules, facts, evidence, length)
-        if (point, fact) not in told
+        Finding(
+            start=len(text),
+            end=len(text),
+            status=OMITTED,
+            facts=(name,) if name else (),
+            fault=_left_out(demand, name, rules, length, evidence),
+        )
+        for demand in rules.demands
+        if length in demand.lengths
+        for name in _demanded(demand, facts)
+        if (demand.point, name) not in told
     )
     return Verdict(
         passed=all(finding.status == SUPPORTED for finding in findings),
@@ -85,7 +100,7 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
     )
 
 
-def _spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
+def _spans(parser: Parser, text: str, language: str) -> Iterator[Sentence | Finding]:
     """Cut the text into sentences that parse and stretches that do not; together they cover it."""
     pos, group = 0, ""
     while pos < len(text):
@@ -97,7 +112,7 @@ def _spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
                 fault = "a space follows the last claim"
                 yield Finding(start=pos - 1, end=pos, status=UNVERIFIED, fault=fault)
             continue
-        end = _end(text, pos)
+        end = _end(text, pos, language)
         yield Finding(
             start=pos,
             end=end,
@@ -107,10 +122,18 @@ def _spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
         pos, group = end + 1, ""
 
 
-def _end(text: str, pos: int) -> int:
+def _unread(narrative: Narrative, evidence: Evidence, language: str) -> Verdict:
+    """Return the verdict on a text in a language that no grammar reads."""
+    fault = f"there is no grammar of the language '{language}'; there are: {', '.join(GRAMMARS)}"
+    finding = Finding(start=0, end=len(narrative.text), status=UNVERIFIED, fault=fault)
+    return Verdict(passed=False, findings=(finding,), evidence=digest(evidence), text=digest(narrative.text))
+
+
+def _end(text: str, pos: int, language: str) -> int:
     """Return where the sentence at `pos` seems to end; full stops inside quotations do not end it."""
-    for match in _END.finditer(text, pos):
-        if match[0][0] != "“" or text[match.end() : match.end() + 2].strip(" ")[:1].isupper():
+    opening = LANGUAGES[language].quotes[0]
+    for match in _ENDS[language].finditer(text, pos):
+        if match[0][0] != opening or text[match.end() : match.end() + 2].strip(" ")[:1].isupper():
             return match.end()
     return len(text)
 
@@ -124,16 +147,12 @@ def lines(narrative: Narrative, verdict: Verdict) -> Iterator[str]:
         yield f"{finding.status:12} {'  '.join(part for part in (span, fault, facts) if part)}"
 
 
-def _demands(rules: Grammar, facts: World, evidence: Evidence, length: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (point, fact id or "", fault) for all that a narrative of this length must tell."""
-    for demand in rules.demands:
-        if length in demand.lengths:
-            whose = "every" if len(demand.lengths) == len(rules.plans) else f"a {length}"
-            for name in _demanded(demand, facts):
-                fact = evidence.fact(name)
-                about = f" ({fact.text})" if fact else ""
-                told = f"no sentence that the evidence supports says {POINTS[demand.point]}{about}"
-                yield demand.point, name, f"{told}; {whose} text must"
+def _left_out(demand: Demand, name: str, rules: Grammar, length: str, evidence: Evidence) -> str:
+    """Say what a text of this length must tell, of the fact with that id or of none."""
+    whose = "every" if len(demand.lengths) == len(rules.plans) else f"a {length}"
+    fact = evidence.fact(name)
+    about = f" ({fact.text})" if fact else ""
+    return f"no sentence that the evidence supports says {POINTS[demand.point]}{about}; {whose} text must"
 
 
 def _demanded(demand: Demand, facts: World) -> list[str]:

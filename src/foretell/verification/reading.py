@@ -1,0 +1,395 @@
+"""Sentences compiled into readers: functions, each of which reads one node and then calls what reads on.
+
+A reader returns the reading that came of it, or None where the text goes another way: then the one before it
+tries its next choice. It goes on with one fault more only where the reading may have as many.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from foretell.verification import readers
+from foretell.verification.conditions import Bound, Expression, Fields, World, solutions
+from foretell.verification.grammar import grammar
+from foretell.verification.productions import (
+    Agreement,
+    Alternative,
+    Call,
+    Choice,
+    Grammar,
+    Listing,
+    Literal,
+    Node,
+    Nodes,
+    Production,
+    Slot,
+)
+
+MOST_STEPS = 40_000
+"""Choices tried per sentence and bound, so that no text can hold the verifier for long."""
+
+Trail = tuple | None
+"""What a reading met, last first: (before, kind, ...)."""
+Waiting = tuple[tuple[Expression, tuple[str, ...]], ...]
+Whole = tuple[int, Bound, Trail, int, list[Expression]]
+"""A reading: where it ends, the facts it bound, what it met, its faults before the conditions that turned out
+not to hold at its end, and those."""
+Found = Whole | None
+Reader = Callable[["Reading", int, Bound, Trail, int, Waiting], Found]
+"""Reads on from a position, with the facts bound so far, what was met, the faults, and what waits."""
+Comparison = Callable[["Reading", int, Any, Fields, Bound], readers.MISMATCH]
+"""Compares the text at a position with the truth, a field of this fact."""
+
+
+class Reading:
+    """The state while one text is read against one world."""
+
+    def __init__(self, language: str, world: World, text: str) -> None:
+        self.world, self.text = world, text
+        self.readers = readers.readers(language)
+        self.most = 0
+        """Faults that a reading may have."""
+        self.steps = 0
+        self.broken: dict[int, int] = {}
+
+    def spent(self) -> bool:
+        """Count one choice, and say whether it was one too many."""
+        self.steps += 1
+        return self.steps > MOST_STEPS
+
+    def unlicensed(self, settled: tuple[Expression, ...]) -> int:
+        """Return how many of an alternative's conditions on unique facts do not hold."""
+        broken = self.broken.get(id(settled))
+        if broken is None:
+            broken = sum(not part.evaluate(self.world.one, self.world) for part in settled)
+            self.broken[id(settled)] = broken
+        return broken
+
+    def settle(self, waiting: Waiting, bound: Bound, trail: Trail, cost: int) -> tuple[Trail, int, Waiting]:
+        """Judge what can be judged; return the trail, the cost and the conditions that still wait."""
+        left = []
+        for part in waiting:
+            condition, names = part
+            for name in names:
+                if name not in bound:
+                    left.append(part)
+                    break
+            else:
+                if not condition.evaluate(bound, self.world):
+                    trail, cost = (trail, "broken", condition), cost + 1
+                    if cost > self.most:
+                        break
+        return trail, cost, tuple(left)
+
+    def end(self, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
+        """Judge the conditions that still wait: what they name was never written.
+
+        They hold when some facts make them hold.
+        """
+        if pos < len(self.text) and self.text[pos] != " ":
+            return None
+        if not waiting:
+            return pos, bound, trail, cost, []
+        free = tuple(name for _, names in waiting for name in names)
+        best: list[Expression] | None = None
+        for facts in solutions(free, bound, self.world):
+            broken = [part for part, _ in waiting if not part.evaluate(facts, self.world)]
+            if best is None or len(broken) < len(best):
+                best, bound = broken, facts
+            if not broken:
+                break
+        if best is None or cost + len(best) > self.most:
+            return None
+        return pos, bound, trail, cost, best
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opening:
+    """A sentence of the grammar as it begins."""
+
+    words: str
+    """What it always begins with; "" when it begins with a value."""
+    landmarks: tuple[str, ...]
+    """Words that it holds in this order behind its first ones."""
+    production: Production
+    read: Reader
+    """Reads what follows `words`."""
+
+    def may_stand(self, text: str, start: int) -> bool:
+        """Say whether its words follow each other behind `start`: a cheap filter."""
+        for words in self.landmarks:
+            start = text.find(words, start) + 1
+            if not start:
+                return False
+        return True
+
+
+@cache
+def openings(language: str) -> Mapping[str, list[Opening]]:
+    """Return first words -> the sentences that may begin with them, those that begin with a value last."""
+    rules = grammar(language)
+    begun = [_opening(claim, option, rules) for claim in rules.claims for option in claim.alternatives]
+    begun.sort(key=lambda opening: not opening.words)
+    firsts = {one: one.words[: one.words.rfind(" ") + 1] for one in begun}
+    begins = {
+        words[: place + 1] for words in firsts.values() for place, mark in enumerate(words) if mark == " "
+    }
+    return {begin: [one for one in begun if begin.startswith(firsts[one])] for begin in begins | {""}}
+
+
+def _opening(production: Production, option: Alternative, rules: Grammar) -> Opening:
+    first, *rest = option.nodes
+    words = first.text if isinstance(first, Literal) and " " in first.text else ""
+    landmarks = tuple(node.text for node in rest if isinstance(node, Literal) and len(node.text) > 3)
+    read = _licensed(option, _nodes(tuple(rest) if words else option.nodes, Reading.end, rules))
+    return Opening(words, landmarks, production, read)
+
+
+def _nodes(nodes: Nodes, then: Reader, rules: Grammar) -> Reader:
+    """Return what reads the nodes one after the other, and then on."""
+    for node in reversed(nodes):
+        then = _node(node, then, rules)
+    return then
+
+
+def _node(node: Node, then: Reader, rules: Grammar) -> Reader:
+    match node:
+        case Literal():
+            return _literal(node.text, then)
+        case Slot():
+            return _slot(node, then) if node.expression.reference[0] else _derived(node, then)
+        case Call():
+            phrase = rules.phrases[node.phrase]
+            return _any([_alternative(option, then, rules) for option in phrase.alternatives])
+        case Choice():
+            return _any([_nodes(option, then, rules) for option in node.options])
+        case Listing():
+            return _listing(node, then)
+        case Agreement():
+            return _agreement(node, then)
+
+
+def _any(ways: list[Reader]) -> Reader:
+    def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
+        if reading.spent():
+            return None
+        for way in ways:
+            found = way(reading, pos, bound, trail, cost, waiting)
+            if found is not None:
+                return found
+        return None
+
+    return read
+
+
+def _alternative(option: Alternative, then: Reader, rules: Grammar) -> Reader:
+    """Return the reader of one wording of a phrase: its licence is judged where its first words stand."""
+    body = _licensed(option, _nodes(option.nodes, then, rules))
+    first = option.nodes[0] if option.nodes else None
+    if not isinstance(first, Literal):
+        return body
+    words = first.text
+
+    def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
+        if reading.text.startswith(words, pos):
+            return body(reading, pos, bound, trail, cost, waiting)
+        return None
+
+    return read
+
+
+def _licensed(option: Alternative, body: Reader) -> Reader:
+    """Judge a licence before `body`, each of its conditions as soon as all that it names is bound."""
+    settled, waits = option.stages[0][1], option.waiting
+    if not (settled or waits or option.tells or option.counted):
+        return body
+
+    def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
+        if settled:
+            cost += reading.unlicensed(settled)
+        trail = (trail, "licence", option)
+        if waits:
+            trail, cost, waiting = reading.settle(waiting + waits, bound, trail, cost)
+        return body(reading, pos, bound, trail, cost, waiting) if cost <= reading.most else None
+
+    return read
+
+
+def _literal(words: str, then: Reader) -> Reader:
+    size = len(words)
+
+    def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
+        if reading.text.startswith(words, pos):
+            return then(reading, pos + size, bound, trail, cost, waiting)
+        return None
+
+    return read
+
+
+def _slot(node: Slot, then: Reader) -> Reader:
+    """Return the reader of a field of a fact, whose variable may still stand for any fact of its kind."""
+    variable, field = node.expression.reference
+    compare = _comparison(node)
+
+    def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
+        if variable in bound:
+            fact = bound[variable]
+            truth = fact.get(field)
+            if truth is None:
+                return None
+            end, fault = compare(reading, pos, truth, fact, bound)
+            if fault:
+                cost += 1
+            if end < 0 or cost > reading.most:
+                return None
+            return then(reading, end, bound, (trail, "slot", node, truth, fault), cost, waiting)
+        if reading.spent():
+            return None
+        for fact in _named(reading, node, variable, field, pos):
+            truth = fact.get(field)
+            if truth is None:
+                continue
+            end, fault = compare(reading, pos, truth, fact, bound)
+            if end >= 0 and (not fault or cost < reading.most):
+                facts = {**bound, variable: fact}
+                seen, faults, left = (trail, "slot", node, truth, fault), cost + bool(fault), waiting
+                if waiting:
+                    seen, faults, left = reading.settle(waiting, facts, seen, faults)
+                    if faults > reading.most:
+                        continue
+                found = then(reading, end, facts, seen, faults, left)
+                if found is not None:
+                    return found
+        return None
+
+    return read
+
+
+def _derived(node: Slot, then: Reader) -> Reader:
+    """Return the reader of a number computed from facts, some of which may not be bound yet."""
+    expression, compare = node.expression, _comparison(node)
+
+    def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
+        if reading.spent():
+            return None
+        for facts in solutions(expression.variables, bound, reading.world):
+            truth = expression.evaluate(facts, reading.world)
+            if truth is None:
+                continue
+            seen, faults, left = trail, cost, waiting
+            if waiting:
+                seen, faults, left = reading.settle(waiting, facts, trail, cost)
+                if faults > reading.most:
+                    continue
+            end, fault = compare(reading, pos, truth, {}, facts)
+            if end < 0 or (fault and faults >= reading.most):
+                continue
+            seen = (seen, "slot", node, truth, fault)
+            found = then(reading, end, facts, seen, faults + bool(fault), left)
+            if found is not None:
+                return found
+        return None
+
+    return read
+
+
+def _named(reading: Reading, node: Slot, variable: str, field: str, pos: int) -> list[Fields]:
+    """Return the facts that a variable may stand for, where a name is due: those whose name is at `pos`.
+
+    A bare name may begin with a capital letter; letters that become two as capitals are left to the full
+    comparison.
+    """
+    facts, text = reading.world.many.get(variable, []), reading.text
+    if node.form not in ("label", "phrase"):
+        return facts
+    opening, closing = reading.readers.language.quotes
+    if text.startswith(opening, pos):
+        close = text.find(closing, pos)
+        shown, inside = reading.readers.shown, text[pos + 1 : close]
+        return [fact for fact in facts if shown(fact[field]) == inside] if close >= 0 else []
+    if node.form == "label":
+        return []
+    return [
+        fact for fact in facts if text.startswith(fact[field][1:], pos + 1) or not fact[field][:1].isascii()
+    ]
+
+
+def _comparison(node: Slot) -> Comparison:
+    """Return what compares the text at a place with the truth, as the slot's form has it written."""
+    form, capital, argument = node.form, node.capital, node.argument
+    variable = node.expression.reference[0]
+    if form == "phrase":
+        return lambda reading, pos, truth, fact, bound: reading.readers.phrase(
+            reading.text, pos, str(truth), capital=capital
+        )
+    if form == "label":
+        return lambda reading, pos, truth, fact, bound: reading.readers.label(reading.text, pos, str(truth))
+    if form in ("plural", "agree"):
+
+        def noun(reading: Reading, pos: int, truth: Any, fact: Fields, bound: Bound) -> readers.MISMATCH:
+            one = argument and argument.evaluate({**bound, variable: fact}, reading.world) == 1
+            # The owner's plural where the term has one, else the regular one.
+            plural = fact.get("plural") or readers.plural(str(truth))
+            return reading.readers.phrase(reading.text, pos, str(truth if one else plural), capital=capital)
+
+        return noun
+    if form in ("unit", "about"):
+        if argument is None or argument.reference == (variable, "unit"):
+            return lambda reading, pos, truth, fact, bound: reading.readers.value(
+                reading.text, pos, truth, fact["unit"]
+            )
+
+        def measure(reading: Reading, pos: int, truth: Any, fact: Fields, bound: Bound) -> readers.MISMATCH:
+            unit = argument.evaluate(bound, reading.world)
+            unit = "points" if unit in ("probability", "share") else unit
+            return reading.readers.value(reading.text, pos, truth, unit or "")
+
+        return measure
+    unit = "days" if form == "duration" else form
+    return lambda reading, pos, truth, fact, bound: reading.readers.value(reading.text, pos, truth, unit)
+
+
+def _agreement(node: Agreement, then: Reader) -> Reader:
+    number, one, other = node.number, node.one, node.other
+
+    def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
+        if reading.spent():
+            return None
+        for facts in solutions(number.variables, bound, reading.world):
+            word = one if number.evaluate(facts, reading.world) == 1 else other
+            if reading.text.startswith(word, pos):
+                found = then(reading, pos + len(word), facts, trail, cost, waiting)
+                if found is not None:
+                    return found
+        return None
+
+    return read
+
+
+def _listing(node: Listing, then: Reader) -> Reader:
+    """Return the reader of every fact of a variable, in the evidence's order: a 1, b 2 and c 3."""
+
+    def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
+        facts = reading.world.many.get(node.variable, [])
+        if reading.spent() or not facts:
+            return None
+        for index, fact in enumerate(facts):
+            if index:
+                joint = reading.readers.language.joint if index == len(facts) - 1 else ", "
+                if not reading.text.startswith(joint, pos):
+                    return None
+                pos += len(joint)
+            end, _ = reading.readers.phrase(
+                reading.text, pos, fact["text"], capital=node.capital and not index
+            )
+            if end < 0 or not reading.text.startswith(" ", end):
+                return None
+            pos, fault = reading.readers.value(reading.text, end + 1, fact["value"], "name")
+            cost += bool(fault)
+            if pos < 0 or cost > reading.most:
+                return None
+            trail = (trail, "listed", fact, fault)
+        return then(reading, pos, bound, trail, cost, waiting)
+
+    return read
