@@ -16,6 +16,16 @@
     plan LENGTH                    groups in the order in which they are told; GROUP*3 up to three sentences,
                                    GROUP? in half of the narratives
 
+`if` lines add up; a `when` or `tells` replaces the one before. A sentence stands `after` another when it
+follows directly. A plan binds the writer; a text may tell in any order, and is read whatever the register.
+
+Conditions: and, or, not, (...); has x, no x; count(z: ...) over all facts that z may stand for; ratio(x, y);
+pair(column, entity), which is column@entity; column(x), what stands before the @. A comparison is false when
+a side is unknown, divides by 0, or mixes number, text and truth. A demand holds for every choice of facts.
+
+{x} is written by the unit of its fact, {x.low} too. [one|other] is either; {was|were: n} goes by whether n
+is 1, and so does {row:agree(n)}. {list(e)} names all in the order of the evidence.
+
 Slots: {a.text} {a.text:label} {score.low:probability} {h:about} {row:plural} {row:agree(record.n)}
 {was|were: record.value} {list(e)}; {^...} begins with a capital letter. Derived from named facts, each with
 the forms that are true of it: {ratio(x, y):ratio} or :roughly, {share(x, y):share}, {change(x, y):change},

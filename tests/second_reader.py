@@ -1,0 +1,252 @@
+"""Written values, read anew from docs/narratives.md for the second checker: where does a true one end?"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, lru_cache
+from typing import Any
+
+from foretell.verification.languages import DIMENSIONS
+from second_words import CURRENCIES, TONGUES, Tongue
+
+FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+TINY = 1e-9
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def instant(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def days(later: str, earlier: str) -> float | None:
+    """Return the days between two instants."""
+    x, y = instant(later), instant(earlier)
+    return (x - y).total_seconds() / 86400 if x and y else None
+
+
+# ---- words ----
+
+
+@lru_cache(4096)
+def shown(text: str) -> str:
+    """Write what shows nothing, or reorders text, as its code point."""
+    return "".join(f"⟨U+{ord(mark):04X}⟩" if _hidden(mark) else mark for mark in text)
+
+
+def _hidden(mark: str) -> bool:
+    selector = (
+        "\u180b" <= mark <= "\u180f" or "\ufe00" <= mark <= "\ufe0f" or "\U000e0100" <= mark <= "\U000e01ef"
+    )
+    return (
+        mark in FILLERS
+        or selector
+        or unicodedata.category(mark) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    )
+
+
+def quoted(text: str, tongue: Tongue) -> str:
+    return tongue.quotes[0] + shown(re.sub(f"[{tongue.marks}]", '"', text)) + tongue.quotes[1]
+
+
+def named(text: str, tongue: Tongue) -> str:
+    return text if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", text) else quoted(text, tongue)
+
+
+def plural(word: str) -> str:
+    if re.search(r"(s|x|z|ch|sh)$", word):
+        return word + "es"
+    return word[:-1] + "ies" if re.search(r"[^aeiou]y$", word) else word + "s"
+
+
+# ---- numbers ----
+
+
+@dataclass(frozen=True)
+class Written:
+    """A number as it stands in a text: what its digits say, times its scale."""
+
+    hedge: str
+    digits: float
+    decimals: int
+    scale: float
+    digit: float
+    """The size of the last decimal; of a whole number, of the last digit that is not 0."""
+
+    @property
+    def value(self) -> float:
+        return self.digits * self.scale
+
+
+@cache
+def number(language: str, before: str, after: str) -> re.Pattern[str]:
+    """Return the pattern of a number between two patterns, with its hedge and scale."""
+    tongue = TONGUES[language]
+    point, comma = re.escape(tongue.point), re.escape(tongue.comma)
+    hedges = "|".join(sorted(tongue.hedges, key=len, reverse=True))
+    digits = rf"[+-]?(?:[1-9]\d{{0,2}}(?:{comma}\d{{3}})+|0|[1-9]\d*)(?:{point}\d+)?(?:e-\d\d)?"
+    scales = "|".join(map(re.escape, sorted(tongue.scales, key=len, reverse=True)))
+    words = "|".join(sorted(tongue.words, key=len, reverse=True))
+    return re.compile(rf"(?:({hedges}) )?{before}(?:({digits})({scales})?|({words})){after}(?!\d)")
+
+
+def written(found: re.Match[str], tongue: Tongue) -> Written:
+    hedge = tongue.hedges.get(found[1], "")
+    if found[4]:
+        return Written(hedge, tongue.words[found[4]], 0, 1.0, 1.0)
+    digits, _, power = found[2].replace(tongue.comma, "").replace(tongue.point, ".").partition("e")
+    scale = tongue.scales.get(found[3] or "", 1.0) * 10.0 ** int(power or 0)
+    decimals = len(digits.partition(".")[2])
+    bare = digits.replace(".", "")
+    zeros = 0 if decimals else len(bare) - len(bare.rstrip("0"))
+    return Written(hedge, float(digits), decimals, scale, scale * 10.0 ** (zeros - decimals))
+
+
+BELOW = {"nearly": 0.05, "less than": 0.2, "at most": 0.2}
+ABOVE = {"just over": 0.05, "more than": 0.25, "at least": 0.25}
+
+
+def true(said: Written, value: float, *, decimals: int = 0, loss: bool = False) -> bool:
+    """Say whether what is written stands for the value; `loss`: only when at most 5 % is lost."""
+    gap, size = abs(value - said.value), abs(said.value) * (1 + TINY)
+    scaled = said.scale >= 1000
+    if not said.hedge:
+        if not scaled and said.decimals < decimals:
+            return False
+        near = round(value / said.scale, said.decimals) == said.digits
+        return near and (not (loss or scaled) or gap <= 0.05 * abs(value) * (1 + TINY))
+    if min(value, said.value) < 0:
+        return False
+    equal = gap <= 1e-12 * value
+    if said.hedge == "exactly" or equal:
+        return equal and said.hedge in ("exactly", "about", "at most", "at least")
+    if said.hedge == "about":
+        return gap <= max(0.02 * size, min(said.digit / 2, 0.05 * size))
+    return gap <= (BELOW if value < said.value else ABOVE).get(said.hedge, -1.0) * size
+
+
+def _numeric(language: str, text: str, at: int, value: float, unit: str) -> set[int]:
+    """Return the end of the number at this place that is true of the value in its unit, if there is one."""
+    tongue = TONGUES[language]
+    before = after = ""
+    factor, decimals, loss = 1.0, 0, False
+    if unit in CURRENCIES:
+        before, after = (f"{unit} ", "") if language == "en" else ("", f" {unit}")
+        decimals = 2
+    elif unit in ("probability", "share"):
+        after, factor, decimals = re.escape(tongue.percent), 100.0, 1
+    elif unit == "change":
+        after, factor = re.escape(tongue.percent), 100.0
+    elif unit == "points":
+        after, factor, decimals = re.escape(tongue.points), 100.0, 1
+    elif unit == "ratio":
+        after, decimals = re.escape(tongue.times), 1
+    elif unit == "log-odds":
+        decimals = 2
+    elif unit not in ("", "count", "number"):
+        sizes = next((sizes for sizes in DIMENSIONS if unit in sizes), {unit: 1.0})
+        return set().union(
+            *(
+                _measured(language, text, at, value * sizes[unit] / sizes[other], other, other != unit)
+                for other in sizes
+            )
+        )
+    found = number(language, before, after).match(text, at)
+    if not found:
+        return set()
+    said = written(found, tongue)
+    if unit == "log-odds" and (said.hedge or (found[2] or "")[:1] != ("-" if value < 0 else "+")):
+        return set()
+    if unit == "" and found[4]:
+        return set()
+    if unit in ("probability", "share") and said.hedge and said.value in (0, 100):
+        return set()
+    return {found.end()} if true(said, value * factor, decimals=decimals, loss=loss) else set()
+
+
+def _measured(language: str, text: str, at: int, value: float, unit: str, converted: bool) -> set[int]:
+    """Read a number with a unit that is a word or a sign."""
+    tongue = TONGUES[language]
+    one, *several = tongue.units.get(unit, (f" {unit}", f" {unit}"))
+    names = "|".join(map(re.escape, sorted({one, *several}, key=len, reverse=True)))
+    found = number(language, "", f"({names})").match(text, at)
+    if not found or re.match(r"\w", text[found.end() :]):
+        return set()
+    said = written(found, tongue)
+    if found[5] not in ([one] if said.value == 1 and said.decimals == 0 else several):
+        return set()
+    return {found.end()} if true(said, value, loss=converted) else set()
+
+
+# ---- all ----
+
+
+@lru_cache(2**14, typed=True)
+def ends(language: str, text: str, at: int, value: Any, form: str) -> set[int]:
+    """Return where a true writing of the value in this form, which begins at this place, may end."""
+    tongue = TONGUES[language]
+    if form == "ordinal":
+        word = tongue.ordinals.get(value, "") if is_number(value) else ""
+        return {at + len(word)} if word and text.startswith(word, at) else set()
+    if form in ("text", "label", "name", "phrase", "plural"):
+        surfaces = {_surface(value, form, tongue)} | (
+            {quoted(str(value), tongue)} if form == "name" else set()
+        )
+        return {at + len(surface) for surface in surfaces if text.startswith(surface, at)}
+    if form in ("instant", "day"):
+        return _instant(tongue, text, at, str(value), day=form == "day")
+    if not is_number(value):
+        return (
+            ends(language, text, at, value, "name")
+            if isinstance(value, str) and form not in ("ratio", "share")
+            else set()
+        )
+    found = _numeric(language, text, at, float(value), form)
+    special = {"ratio": tongue.ratios, "share": tongue.shares}.get(form, {})
+    for word, worth in special.items():
+        hedge = re.compile(rf"(?:({'|'.join(tongue.hedges)}) )?{word}(?!\w)").match(text, at)
+        if hedge:
+            said = Written(tongue.hedges.get(hedge[1], ""), worth, 0, 1.0, float(form == "ratio"))
+            places = 1 if form == "ratio" else 2
+            near = round(float(value), places) == round(worth, places)
+            if true(said, float(value)) if said.hedge else near:
+                found.add(hedge.end())
+    return found
+
+
+def _surface(value: Any, form: str, tongue: Tongue) -> str:
+    text = str(value)
+    if form == "name":
+        return named(text, tongue)
+    if form in ("text", "label"):
+        return quoted(text, tongue)
+    return shown(text) if form == "phrase" else plural(shown(text))
+
+
+def _instant(tongue: Tongue, text: str, at: int, value: str, *, day: bool) -> set[int]:
+    truth = instant(value)
+    if truth is None:
+        return set()
+    found = set()
+    months = "|".join(tongue.months)
+    for shape in (*tongue.dates, r"(?P<y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)"):
+        date = re.compile(shape.replace("P<M>M", f"P<M>{months}")).match(text, at)
+        if not date:
+            continue
+        parts = date.groupdict()
+        month = tongue.months.index(parts["M"]) + 1 if "M" in parts else int(parts["m"])
+        if (int(parts["y"]), month, int(parts["d"])) != (truth.year, truth.month, truth.day):
+            continue
+        clock = re.compile(tongue.clock).match(text, date.end())
+        if day or "T" not in value:
+            found.add(date.end())
+        elif clock and clock[1] == f"{truth:%H:%M}":
+            found.add(clock.end())
+    return found
