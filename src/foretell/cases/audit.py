@@ -41,7 +41,7 @@ def inspected(connection: Connection, outer: Head | None) -> LogReport:
             (CaseRow(*row) for row in listed),
             kept,
             outer,
-            people=[PersonRow._make(row) for row in connection.execute(_PEOPLE)],
-            keys=[KeyRow._make(row) for row in connection.execute(_KEYS)],
+            people=[PersonRow(*row) for row in connection.execute(_PEOPLE)],
+            keys=[KeyRow(*row) for row in connection.execute(_KEYS)],
             lines=lines,
         )

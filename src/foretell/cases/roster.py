@@ -16,7 +16,8 @@ _SAID = {"roles": "the roles", "teams": "the teams", "owner": "the owner", "acti
 
 
 class PersonRow(NamedTuple):
-    """A line of the table of people: `roles` and `teams` are JSON lists, `active` is 1 or 0."""
+    """A line of the table of people: `roles` and `teams` are JSON lists, `active` is 1 or 0, `password` is the
+    salted hash."""
 
     name: str
     roles: str
@@ -24,7 +25,6 @@ class PersonRow(NamedTuple):
     owner: str
     active: int
     password: str
-    """Its salted hash."""
 
 
 class KeyRow(NamedTuple):
