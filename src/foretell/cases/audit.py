@@ -17,8 +17,8 @@ _LOG = sa.select(events).order_by(events.c.seq).execution_options(**_STREAM)
 _PIECES = sa.select(contents).order_by(contents.c.seq).execution_options(**_STREAM)
 _LIST = sa.select(cases.c.id, cases.c.opened, cases.c.last, cases.c.status).execution_options(**_STREAM)
 _LINES = sa.select(cases.c.id, *(cases.c[name] for name in COLUMNS)).execution_options(**_STREAM)
-_PEOPLE = sa.select(*(people.c[name] for name in PersonRow._fields))
-_KEYS = sa.select(*(keys.c[name] for name in KeyRow._fields))
+_PEOPLE = sa.select(people.c.name, people.c.roles, people.c.teams, people.c.owner, people.c.active)
+_KEYS = sa.select(keys.c.id, keys.c.person, keys.c.until)
 
 
 def inspected(connection: Connection, outer: Head | None) -> LogReport:

@@ -1,10 +1,8 @@
 """Who may come in, as the log tells it, against the tables of people and keys; standard library only.
 
-The log holds a digest of a password's salted hash, so that one set behind the store's back is found. Sessions
-are no part of it.
+Passwords and sessions are no part of the log: a password set behind the store's back is not found here.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -16,24 +14,21 @@ _SAID = {"roles": "the roles", "teams": "the teams", "owner": "the owner", "acti
 
 
 class PersonRow(NamedTuple):
-    """A line of the table of people: `roles` and `teams` are JSON lists, `active` is 1 or 0, `password` is the
-    salted hash."""
+    """A line of the table of people: `roles` and `teams` are JSON lists, `active` is 1 or 0."""
 
     name: str
     roles: str
     teams: str
     owner: str
     active: int
-    password: str
 
 
 class KeyRow(NamedTuple):
-    """A line of the table of keys; `digest` is that of the secret."""
+    """A line of the table of keys."""
 
     id: str
     person: str
     until: str
-    digest: str
 
 
 class Roster:
@@ -41,8 +36,7 @@ class Roster:
 
     def __init__(self) -> None:
         self._people: dict[str, dict[str, Any]] = {}
-        self._keys: dict[str, tuple[str, str, str | None]] = {}
-        self._passwords: dict[str, str] = {}
+        self._keys: dict[str, tuple[str, str]] = {}
         self._odd: list[int] = []
 
     def add(self, row: EventRow, pieces: Mapping[str, str]) -> None:
@@ -55,9 +49,6 @@ class Roster:
             return
         try:
             self._told(row.kind, json.loads(pieces[row.kind]))
-            if "password" in pieces:
-                said = json.loads(pieces["password"])
-                self._passwords[said["person"]] = said["digest"]
         except (KeyError, TypeError, ValueError, RecursionError):
             self._odd.append(row.seq)
 
@@ -67,8 +58,7 @@ class Roster:
             if not said["active"]:
                 self._keys = {name: key for name, key in self._keys.items() if key[0] != said["name"]}
         elif said["what"] == "made":
-            # Stores of before did not tell the digest of a key's secret.
-            self._keys[said["id"]] = (said["person"], said["until"], said.get("digest"))
+            self._keys[said["id"]] = (said["person"], said["until"])
         else:
             self._keys.pop(said["id"], None)
 
@@ -95,21 +85,16 @@ class Roster:
                         f"{words} of {person.name} {verb} altered in the table of people: "
                         f"{_shown(stands)}, in the log {_shown(told[field])}",
                     )
-            secret = self._passwords.get(person.name)
-            if secret is not None and hashlib.sha256(person.password.encode()).hexdigest() != secret:
-                yield 0, "altered", f"the password of {person.name} was altered in the table of people"
         for name in self._people:
             yield 0, "dropped", f"{name} was dropped from the table of people"
         for key in keys:
             told = self._keys.pop(key.id, None)
             if told is None:
                 yield 0, "inserted", f"key {key.id} of {key.person} was inserted: no event made it"
-            elif (key.person, key.until) != told[:2]:
+            elif (key.person, key.until) != told:
                 text = f"key {key.id} was altered: {key.person} until {key.until}, in the log "
-                yield 0, "altered", text + " until ".join(told[:2])
-            elif told[2] not in (None, key.digest):
-                yield 0, "altered", f"the secret of key {key.id} of {key.person} was altered"
-        for name, (person, *_) in self._keys.items():
+                yield 0, "altered", text + " until ".join(told)
+        for name, (person, _) in self._keys.items():
             yield 0, "dropped", f"key {name} of {person} was dropped"
 
 
