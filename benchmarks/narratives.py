@@ -2,7 +2,7 @@
 
 python benchmarks/narratives.py --seed 0 --narratives 20000 --mutants 100000
 
-Every narrative is written from evidence of its own, a fifth of it hostile; every mutant is false, or outside
+Every narrative is written from evidence of its own, a fifth of it hostile, in each language and register; every mutant is false, or outside
 the language, by construction (tests/mutants.py). The result is stored as JSON with command, commit, machine.
 """
 
@@ -26,9 +26,11 @@ from foretell.narration.embedded import write  # noqa: E402
 from foretell.records import Evidence, Narrative  # noqa: E402
 from foretell.spec import NarrateSpec  # noqa: E402
 from foretell.verification import verify  # noqa: E402
+from foretell.verification.grammar import GRAMMARS, REGISTERS  # noqa: E402
 from mutants import MUTATIONS, mutants  # noqa: E402
 
 LENGTHS = ("short", "medium", "long")
+LANGUAGES = tuple(GRAMMARS)
 
 
 class Clock:
@@ -51,8 +53,10 @@ class Clock:
 
 
 def told(number: int, seed: int) -> tuple[Evidence, NarrateSpec]:
-    facts = evidence(seed * 10**7 + number, hostile=number % 5 == 0)
-    return facts, NarrateSpec(length=LENGTHS[number % 3], seed=number)
+    language = LANGUAGES[number % 2]
+    facts = evidence(seed * 10**7 + number, hostile=number % 5 == 0, language=language)
+    register = REGISTERS[number // 2 % 2]
+    return facts, NarrateSpec(length=LENGTHS[number % 3], seed=number, language=language, register=register)
 
 
 def count_unsupported(narratives: int, seed: int, clock: Clock) -> tuple[int, int]:
@@ -67,17 +71,17 @@ def count_unsupported(narratives: int, seed: int, clock: Clock) -> tuple[int, in
     return denied, claims
 
 
-def count_missed(wanted: int, seed: int, clock: Clock) -> tuple[Counter[str], Counter[str]]:
-    """Return (mutants made, mutants that pass) by class."""
-    made: Counter[str] = Counter()
-    missed: Counter[str] = Counter()
+def count_missed(wanted: int, seed: int, clock: Clock) -> tuple[Counter, Counter]:
+    """Return (mutants made, mutants that pass) by class and language."""
+    made: Counter[tuple[str, str]] = Counter()
+    missed: Counter[tuple[str, str]] = Counter()
     number = 0
     while made.total() < wanted:
         facts, spec = told(number, seed + 1)
         narrative: Narrative = write(facts, spec, 0)
         for name, changed in mutants(narrative, facts, Random(number)):
-            made[name] += 1
-            missed[name] += clock.time("verify mutant", verify, changed, facts).passed
+            made[name, spec.language] += 1
+            missed[name, spec.language] += clock.time("verify mutant", verify, changed, facts).passed
         number += 1
     return made, missed
 
@@ -106,9 +110,20 @@ def main() -> None:
     print(f"written     {clock.rate(*writing):>8,} per CPU-second")
     print(f"verified    {clock.rate(*verifying):>8,} per CPU-second", flush=True)
     made, missed = count_missed(options.mutants, options.seed, clock)
-    print(f"mutants     {made.total():>8,}   classes {len(made)}   missed {missed.total()}")
-    for name in MUTATIONS:
-        print(f"  {name:32} {made[name]:>7,}  missed {missed[name]}")
+    classes = len({name for name, _ in made})
+    print(f"mutants     {made.total():>8,}   classes {classes}   missed {missed.total()}")
+    by_class = {
+        name: {
+            language: {"made": made[name, language], "missed": missed[name, language]}
+            for language in LANGUAGES
+        }
+        for name in MUTATIONS
+    }
+    for name, counts in by_class.items():
+        told = "   ".join(
+            f"{language} {n['made']:>6,} missed {n['missed']}" for language, n in counts.items()
+        )
+        print(f"  {name:32} {told}")
     result = {
         "command": shlex.join(["python", *sys.argv]),
         "commit": ran,
@@ -123,9 +138,10 @@ def main() -> None:
         "mutants_verified_per_cpu_second": clock.rate("verify mutant"),
         "rates_by_length": rates,
         "mutants": made.total(),
-        "classes": len(made),
+        "classes": classes,
+        "languages": list(LANGUAGES),
         "missed": missed.total(),
-        "by_class": {name: {"made": made[name], "missed": missed[name]} for name in MUTATIONS},
+        "by_class": by_class,
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

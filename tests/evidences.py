@@ -11,6 +11,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from evidences_de import GERMAN
+from foretell import wording
 from foretell.records import Evidence, Fact
 
 HOSTILE = (
@@ -127,15 +129,17 @@ class _Facts:
         return self.random.choice(HOSTILE) if self.hostile and self.chance(0.6) else value
 
 
-def evidence(seed: int, *, hostile: bool = False) -> Evidence:
-    """Return the evidence of one row, a function of the seed."""
+def evidence(seed: int, *, hostile: bool = False, language: str = "en") -> Evidence:
+    """Return the evidence of one row, a function of the seed and the language."""
     random = Random(seed)
-    domain = random.choice(DOMAINS)
+    domain = {**random.choice(DOMAINS if language == "en" else GERMAN), "language": language}
     facts = _Facts(random, hostile)
     at = datetime(2018, 8, 1, tzinfo=UTC) + timedelta(minutes=random.randrange(90 * 1440))
     row_id = facts.foreign(str(random.randrange(1000, 10**6)))
     facts.add("term", "row", "row", domain["row"])
     facts.add("term", "outcome", "outcome", domain["outcome"])
+    if language != "en":
+        facts.add("term", "language", "language", language, "name")
     if facts.chance(0.95):
         facts.add("term", "id", domain["row"], row_id, "name")
     timed = facts.chance()
@@ -144,7 +148,7 @@ def evidence(seed: int, *, hostile: bool = False) -> Evidence:
     entities = domain["entities"] if facts.chance() else []
     for column, text in entities:
         facts.add("entity", column, text, facts.foreign(str(random.randrange(1, 10000))), "name")
-    _score(facts)
+    _score(facts, domain)
     _inputs(facts, domain, timed)
     _attributions(facts, domain)
     if timed and entities:
@@ -165,12 +169,16 @@ def evidence(seed: int, *, hostile: bool = False) -> Evidence:
     return Evidence(id=row_id, facts=tuple(facts.facts), model="0" * 64)
 
 
+def _text(domain: dict[str, Any], name: str, days: int, **parts: str) -> str:
+    return wording.text(name, domain["language"], days=wording.days(days, domain["language"]), **parts)
+
+
 def _iso(domain: dict[str, Any], at: datetime) -> str:
     """Return an instant as ISO 8601; of a domain whose times are dates, its date."""
     return at.isoformat()[:10] if "dates" in domain else at.isoformat()
 
 
-def _score(facts: _Facts) -> None:
+def _score(facts: _Facts, domain: dict[str, Any]) -> None:
     random = facts.random
     probability = random.choice((random.random(), random.betavariate(5, 2), random.random() ** 4))
     threshold = min(0.95, probability * random.uniform(0.2, 1.15))
@@ -180,7 +188,10 @@ def _score(facts: _Facts) -> None:
     outcome = facts.facts[1].value
     facts.add("score", "probability", f"probability of {outcome}", probability, "probability", **detail)
     if facts.chance():
-        capacity: dict[str, Any] = {"capacity": random.choice((1, 20, 100)), "per": "day"}
+        capacity: dict[str, Any] = {
+            "capacity": random.choice((1, 20, 100)),
+            "per": "day" if domain["language"] == "en" else "Tag",
+        }
         facts.add("threshold", "threshold", "threshold", threshold, "probability", **capacity)
     if facts.chance():
         n = random.choice((0, 1, 7, 40, 212, 1250))
@@ -220,7 +231,7 @@ def _inputs(facts: _Facts, domain: dict[str, Any], timed: bool) -> None:
                 mean = round(usual * random.lognormvariate(0, 0.6), 2)
                 facts.add(
                     *("history", f"{column}.mean.{days}d@{entity}"),
-                    *(f"the {who}'s mean {text} over the {days} days before", mean, unit),
+                    *(_text(domain, "mean", days, entity=who, column=text), mean, unit),
                     window_days=days,
                     n=random.randrange(1, 60),
                     low=mean * 0.9,
@@ -256,9 +267,9 @@ def _past(facts: _Facts, domain: dict[str, Any], at: datetime) -> None:
         for days in (7, 30):
             if facts.chance():
                 value = random.randrange(8 if stat == "positives" else 40)
-                text = f"known cases of {outcome}" if stat == "positives" else f"{row}s"
+                text = _text(domain, stat, days, entity=who, outcome=outcome, rows=f"{row}s")
                 facts.add(
-                    *("history", f"{stat}.{days}d@{who}", f"the {who}'s {text} in the {days} days before"),
+                    *("history", f"{stat}.{days}d@{who}", text),
                     *(value, "count"),
                     window_days=days,
                     n=value + random.randrange(1, 30),
@@ -270,15 +281,24 @@ def _past(facts: _Facts, domain: dict[str, Any], at: datetime) -> None:
                 )
     for index in range(random.randrange(5)):
         then = at - timedelta(minutes=random.randrange(1, 30 * 1440))
-        where = f" at {domain['entities'][-1][1]} {random.randrange(1, 999)}"
-        when = f"{then.day} {then:%B} {then.year}" + f" at {then:%H:%M} UTC" * ("dates" not in domain)
+        where = {"en": " at ", "de": ", "}[domain["language"]]
+        where += f"{domain['entities'][-1][1]} {random.randrange(1, 999)}"
+        when = wording.instant(_iso(domain, then), domain["language"])
         facts.add(
-            *("past_event", str(index), f"the {row} of {when}{where}", random.gauss(0.2, 0.6), "log-odds"),
+            *(
+                "past_event",
+                str(index),
+                _text(domain, "past_event", 0, row=row, at=when, where=where),
+                random.gauss(0.2, 0.6),
+                "log-odds",
+            ),
             at=_iso(domain, then),
             known=random.choice((outcome, f"no {outcome}", "")),
             sign_stability=random.choice((0.7, 0.95, 1.0)),
         )
 
 
-evidences = st.builds(evidence, st.integers(0, 2**32), hostile=st.booleans())
-"""Hypothesis strategy of realistic and hostile evidence."""
+evidences = st.builds(
+    evidence, st.integers(0, 2**32), hostile=st.booleans(), language=st.sampled_from(("en", "de"))
+)
+"""Hypothesis strategy of realistic and hostile evidence in both languages."""

@@ -48,8 +48,9 @@ def test_whatever_the_evidence_the_embedded_writer_tells_nothing_but_the_truth(f
 def test_a_thousand_narratives_raise_no_false_alarm():
     denied = []
     for seed in range(1000):
-        facts = evidence(seed, hostile=seed % 7 == 0)
-        narrative = write(facts, NarrateSpec(length=LENGTHS[seed % 3], seed=seed), 0)
+        facts = evidence(seed, hostile=seed % 7 == 0, language=("en", "de")[seed % 2])
+        told = NarrateSpec(length=LENGTHS[seed % 3], seed=seed, register=("expert", "plain")[seed // 2 % 2])
+        narrative = write(facts, told, 0)
         if not verify(narrative, facts).passed:
             denied.append(seed)
     assert denied == []

@@ -26,11 +26,12 @@ from foretell.records import (
 from foretell.spec import NarrateSpec
 from foretell.verification import verify
 from foretell.verification.conditions import World, read
-from foretell.verification.grammar import grammar, load
+from foretell.verification.grammar import GRAMMARS, REGISTERS, grammar, load
 from foretell.verification.verdict import POINTS, lines
 from mutants import MUTATIONS, mutant, mutants
 
 LENGTHS = ("short", "medium", "long")
+LANGUAGES = tuple(GRAMMARS)
 NO_SENTENCE = "no sentence that the evidence supports says "
 
 
@@ -207,14 +208,15 @@ def test_a_changed_text_never_passes(facts, length, name, seed):
 
 def test_mutants_of_every_class_are_caught():
     made, missed = Counter(), Counter()
-    for seed in range(160):
-        facts = evidence(seed, hostile=seed % 5 == 0)
-        narrative = write(facts, NarrateSpec(length=LENGTHS[seed % 3], seed=seed), 0)
+    for seed in range(120):
+        facts = evidence(seed, hostile=seed % 5 == 0, language=LANGUAGES[seed % 2])
+        told = NarrateSpec(length=LENGTHS[seed % 3], seed=seed, register=REGISTERS[seed // 2 % 2])
+        narrative = write(facts, told, 0)
         for name, changed in mutants(narrative, facts, Random(seed)):
             made[name] += 1
             missed[name] += verify(changed, facts).passed
     assert set(made) == set(MUTATIONS)
-    assert len(made) >= 19
+    assert len(made) >= 30
     assert sum(made.values()) > 2500
     assert +missed == Counter()
 

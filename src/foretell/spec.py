@@ -173,6 +173,10 @@ class NarrateSpec:
     """short, medium or long."""
     seed: int = 0
     """Chooses among equally true wordings."""
+    language: str = "en"
+    """en or de: the language of the sentences; the names of rows, columns and outcomes are yours, in it."""
+    register: str = "expert"
+    """expert names log-odds and intervals; plain names neither."""
     glossary: Mapping[str, str] = field(default_factory=dict)
     """Column or factor -> why it matters, in the owner's words; quoted, never altered."""
     checks: Mapping[str, str] = field(default_factory=dict)

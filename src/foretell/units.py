@@ -96,8 +96,15 @@ def quoted(value: str) -> str:
     return "“" + "".join(map(_visible, straight)) + "”"
 
 
+IGNORABLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0").union(
+    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+)
+"""Characters that show nothing although they are no controls and no formats."""
+
+
 def _visible(character: str) -> str:
-    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    category = unicodedata.category(character)
+    hidden = category in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") or character in IGNORABLE
     return f"⟨U+{ord(character):04X}⟩" if hidden else character
 
 
@@ -108,7 +115,8 @@ def phrase(value: str) -> str:
     ('the amount at 10:11 UTC', '“amount. Approve it”')
     """
     harmless = re.fullmatch(r"\w(?:[\w '’/%&()+:,-]|\.(?=\w)){0,199}", value)
-    return value if harmless and not value.endswith(" ") else quoted(value)
+    shown = harmless and not value.endswith(" ") and IGNORABLE.isdisjoint(value)
+    return value if shown else quoted(value)
 
 
 def plural(noun: str) -> str:

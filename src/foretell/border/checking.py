@@ -17,6 +17,8 @@ TASKS = ("classify",)
 FAMILIES = ("event_stream", "recurrent", "transformer")
 WRITERS = ("embedded",)
 LENGTHS = ("short", "medium", "long")
+LANGUAGES = ("en", "de")
+REGISTERS = ("expert", "plain")
 SPLITS = ("time", "group", "random")
 MISSING = ("repair", "refuse")
 
@@ -160,6 +162,8 @@ RULES: tuple[Rule, ...] = (
     _row("narrate.writer", WRITERS),
     _whole("narrate.attempts", 1, 100),
     _one_of("narrate.length", LENGTHS),
+    _one_of("narrate.language", LANGUAGES),
+    _one_of("narrate.register", REGISTERS),
     _whole("narrate.seed", 0, LARGEST_SEED),
     _stated("narrate.glossary.*", "must say why it matters"),
     _stated("narrate.checks.*", "must say what to check"),

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell import units
+from foretell import units, wording
 from foretell.data.dataset import Column
 from foretell.evidence.scene import DAY_US, Scene, fact
 from foretell.evidence.subject import quartiles
@@ -58,23 +58,27 @@ def _within(scene: Scene, past: NDArray[np.int64], row: int, days: int) -> NDArr
 
 
 def _counts(scene: Scene, entity: Column, past: NDArray[np.int64], row: int, at: str) -> list[Fact]:
-    rows_text = units.plural(scene.fitted.spec.data.row_text)
+    spec, language = scene.fitted.spec, scene.fitted.spec.narrate.language
+    rows_text = units.plural(spec.data.row_text)
     return [
         fact(
             "history",
             f"count.{days}d@{entity.name}",
-            f"the {entity.text}'s {rows_text} in the {_days(days)} before",
+            wording.text(
+                "count", language, entity=entity.text, rows=rows_text, days=wording.days(days, language)
+            ),
             len(_within(scene, past, row, days)),
             "count",
             f"rows before {at}",
             {"window_days": days, "entity": entity.name, "stat": "count"},
         )
-        for days in scene.fitted.spec.explain.history_days
+        for days in spec.explain.history_days
     ]
 
 
 def _sizes(scene: Scene, entity: Column, column: Column, values: NDArray[np.float64], at: str) -> list[Fact]:
-    days = max(scene.fitted.spec.explain.history_days)
+    days, language = max(scene.fitted.spec.explain.history_days), scene.fitted.spec.narrate.language
+    window = wording.days(days, language)
     sizes = values[np.isfinite(values)]
     if len(sizes) < 2:
         return []
@@ -85,7 +89,7 @@ def _sizes(scene: Scene, entity: Column, column: Column, values: NDArray[np.floa
         fact(
             "history",
             f"{column.name}.mean.{days}d@{entity.name}",
-            f"the {entity.text}'s mean {column.text} over the {_days(days)} before",
+            wording.text("mean", language, entity=entity.text, column=column.text, days=window),
             float(sizes.mean()),
             column.unit,
             f"rows before {at}",
@@ -101,19 +105,16 @@ def _outcomes(scene: Scene, entity: Column, past: NDArray[np.int64], row: int, a
     known = known[scene.dataset.target[known] >= 0]
     if len(known) == 0:
         return []
-    outcome = scene.fitted.spec.task.positive_text
+    outcome, language = scene.fitted.spec.task.positive_text, scene.fitted.spec.narrate.language
+    window = wording.days(days, language)
     return [
         fact(
             "history",
             f"positives.{days}d@{entity.name}",
-            f"the {entity.text}'s known cases of {outcome} in the {_days(days)} before",
+            wording.text("positives", language, entity=entity.text, outcome=outcome, days=window),
             int((scene.dataset.target[known] == 1).sum()),
             "count",
             f"outcomes known by {at}",
             {"window_days": days, "n": len(known), "entity": entity.name, "stat": "positives"},
         )
     ]
-
-
-def _days(days: int) -> str:
-    return "day" if days == 1 else f"{days} days"

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell import units
+from foretell import wording
 from foretell.data.dataset import Dataset
 from foretell.data.kinds import kind
 from foretell.evidence.history import Past
@@ -233,7 +233,13 @@ def _fact(scene: Scene, rebuilt: Rebuilt, row: int, e: int, past: int, share: fl
     return fact(
         "past_event",
         str(dataset.ids[past]),
-        f"the {spec.data.row_text} of {units.instant(at)}{_where(dataset, e, past)}",
+        wording.text(
+            "past_event",
+            spec.narrate.language,
+            row=spec.data.row_text,
+            at=wording.instant(at, spec.narrate.language),
+            where=_where(dataset, e, past, spec.narrate.language),
+        ),
         share,
         "log-odds",
         f"model {scene.predictions[0].model[:16]}",
@@ -241,7 +247,7 @@ def _fact(scene: Scene, rebuilt: Rebuilt, row: int, e: int, past: int, share: fl
     )
 
 
-def _where(dataset: Dataset, e: int, past: int) -> str:
+def _where(dataset: Dataset, e: int, past: int, language: str) -> str:
     """Return who else took part: " at terminal 9" at a customer's event, " by customer 7" at a terminal's."""
     entities = dataset.inputs("entity")
     others = [other for other in range(len(entities)) if other != e]
@@ -250,7 +256,8 @@ def _where(dataset: Dataset, e: int, past: int) -> str:
     column = entities[others[0]]
     name = dataset.frame[column.name][past]
     shown = kind(column.kind).show(name, column)
-    return f" {'at' if others[0] > e else 'by'} {column.text} {shown}"
+    joint = wording.text("at" if others[0] > e else "by", language)
+    return f"{joint}{column.text} {shown}"
 
 
 @numba.njit(cache=True)

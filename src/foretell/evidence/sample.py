@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from foretell import units
+from foretell import units, wording
 from foretell.evidence.scene import Scene, fact
 from foretell.records import Fact
 
@@ -10,7 +10,7 @@ from foretell.records import Fact
 def collect(scene: Scene) -> list[list[Fact]]:
     """Return for each row that was drawn the share with which it was, and from how many."""
     rows = units.plural(scene.fitted.spec.data.row_text)
-    text, detail = f"drawn at random from the {rows} that were not alerted", {"of": scene.pool}
+    text, detail = wording.text("sample", scene.fitted.spec.narrate.language, rows=rows), {"of": scene.pool}
     return [
         [fact("sample", "sample", text, share, "share", "spec review", detail)] if share else []
         for share in (scene.shares if len(scene.shares) else np.zeros(len(scene.rows))).tolist()

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell import units
+from foretell import units, wording
 from foretell.evidence.scene import Scene, fact
 from foretell.prediction.fitted import Reference
 from foretell.records import Fact, Prediction, Value
@@ -41,7 +41,8 @@ def _score(scene: Scene, prediction: Prediction) -> Fact:
 
 def _threshold(scene: Scene, prediction: Prediction) -> Fact:
     review = scene.fitted.spec.review
-    period = "day" if scene.dataset.column("time") is not None else "thousand"
+    timed = scene.dataset.column("time") is not None
+    period = wording.text("day" if timed else "thousand", scene.fitted.spec.narrate.language)
     return fact(
         "threshold",
         "threshold",
@@ -65,7 +66,11 @@ def _reliability(scene: Scene, prediction: Prediction) -> Fact:
     return fact(
         "reliability",
         "like_scored",
-        f"past {units.plural(scene.fitted.spec.data.row_text)} scored like this one",
+        wording.text(
+            "like_scored",
+            scene.fitted.spec.narrate.language,
+            rows=units.plural(scene.fitted.spec.data.row_text),
+        ),
         int(labels.sum()),
         "count",
         f"validation rows {reference.choose_from} to {reference.choose_until}".strip(),

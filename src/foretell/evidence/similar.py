@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from foretell import units
+from foretell import units, wording
 from foretell.evidence.scene import Scene, fact, stamps
 from foretell.records import Fact, Value
 
@@ -43,7 +43,7 @@ def collect(scene: Scene) -> list[list[Fact]]:
         found = fact(
             "similar",
             "nearest",
-            f"the most similar past {units.plural(spec.data.row_text)} with known outcome",
+            wording.text("similar", spec.narrate.language, rows=units.plural(spec.data.row_text)),
             int(reference.similar_labels[like].sum()),
             "count",
             source,

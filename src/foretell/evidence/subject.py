@@ -9,7 +9,7 @@ from foretell.records import Fact, Value
 def collect(scene: Scene) -> list[list[Fact]]:
     """Return per row its terms, entities, instant and inputs, with the quartiles of the reference rows."""
     data = scene.fitted.spec.data
-    outcome = scene.fitted.spec.task.positive_text
+    outcome, language = scene.fitted.spec.task.positive_text, scene.fitted.spec.narrate.language
     time = scene.dataset.column("time")
     reference = scene.fitted.reference
     columns = {column.name: column for column in scene.dataset.columns}
@@ -20,6 +20,8 @@ def collect(scene: Scene) -> list[list[Fact]]:
             fact("term", "outcome", "what the positive outcome is called", outcome, "name", "spec"),
             fact("term", "id", data.row_text, prediction.id, "name", "data"),
         ]
+        if language != "en":  # English goes without saying, and texts of old keep their digests
+            facts.append(fact("term", "language", "the language of the text", language, "name", "spec"))
         for column, name in prediction.entities.items():
             facts.append(fact("entity", column, columns[column].text, name, "name", "data"))
         if time is not None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any
 
-from foretell import units
+from foretell import units, wording
 from foretell.errors import SpecError
 from foretell.lookup import unknown
 from foretell.records import OWN, Claim, Evidence, Narrative
 from foretell.spec import NarrateSpec
 from foretell.verification.conditions import Bound, Fields, World, world
-from foretell.verification.grammar import (
+from foretell.verification.grammar import GRAMMARS, grammar, language_of
+from foretell.verification.productions import (
     Agreement,
     Alternative,
     Call,
@@ -26,7 +27,6 @@ from foretell.verification.grammar import (
     Production,
     Slot,
     Step,
-    grammar,
 )
 
 Draft = tuple[str, Bound, tuple[Alternative, ...]]
@@ -37,12 +37,16 @@ def write(evidence: Evidence, spec: NarrateSpec, attempt: int) -> Narrative:
     """Return a narrative of `spec.length`; the same evidence, spec and attempt give the same text.
 
     Raises:
-        SpecError: when the grammar has no plan for `spec.length`.
+        SpecError: when there is no grammar of the evidence's language, or no plan for `spec.length`.
     """
-    rules = grammar()
+    language = language_of(evidence)
+    if language not in GRAMMARS:
+        raise SpecError(*unknown("narrate.language", language, GRAMMARS))
+    rules = grammar(language)
     if spec.length not in rules.plans:
         raise SpecError(*unknown("narrate.length", spec.length, rules.plans))
-    writer = _Writer(rules, world(rules.variables, evidence), f"{spec.seed}/{attempt}/{evidence.id}")
+    facts = world(rules.variables, evidence)
+    writer = _Writer(rules, facts, f"{spec.seed}/{attempt}/{evidence.id}", spec.register)
     claims = tuple(writer.tell(rules.plans[spec.length]))
     return Narrative(claims=claims, writer=OWN, length=spec.length, seed=spec.seed)
 
@@ -50,8 +54,9 @@ def write(evidence: Evidence, spec: NarrateSpec, attempt: int) -> Narrative:
 class _Writer:
     """One narrative in the making: the facts, the dice, and what has been told."""
 
-    def __init__(self, rules: Grammar, facts: World, seed: str) -> None:
+    def __init__(self, rules: Grammar, facts: World, seed: str, register: str) -> None:
         self.rules, self.facts, self.random = rules, facts, Random(seed)
+        self.language, self.register = rules.language, register
         for found in facts.many.values():
             found.sort(key=lambda fact: fact.get("rank") or 0)
         self.told: set[tuple[str, str]] = set()
@@ -97,8 +102,9 @@ class _Writer:
         }
 
     def shuffled(self, choices: list[tuple[Production, Alternative]]) -> list[tuple[Production, Alternative]]:
-        """Order by weight: the heavier an alternative, the likelier it comes first (Efraimidis, 2006)."""
+        """Order those of the register: the heavier, the likelier it comes first (Efraimidis, 2006)."""
         draw = self.random.random
+        choices = [choice for choice in choices if choice[1].register in ("", self.register)]
         return sorted(choices, key=lambda choice: -(draw() ** (1 / choice[1].weight)))
 
     def render(self, nodes: Nodes, index: int, draft: Draft) -> Iterator[Draft]:
@@ -137,8 +143,12 @@ class _Writer:
         return text[0].upper() + text[1:] if node.capital and text else text
 
     def listed(self, facts: list[Fields]) -> str:
-        parts = [f"{units.phrase(fact['text'])} {units.name(str(fact['value']))}" for fact in facts]
-        return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
+        parts = [
+            f"{wording.phrase(fact['text'], self.language)} {wording.name(str(fact['value']), self.language)}"
+            for fact in facts
+        ]
+        joint = wording.JOINT[self.language]
+        return joint.join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else "".join(parts)
 
     def value(self, node: Slot, value: Any, bound: Bound) -> str:
         argument = node.argument.evaluate(bound, self.facts) if node.argument else ""
@@ -146,16 +156,21 @@ class _Writer:
             case _ if value is None:
                 return ""
             case "phrase":
-                return units.phrase(str(value))
+                return wording.phrase(str(value), self.language)
+            case "label":
+                return wording.quoted(str(value), self.language)
             case "plural":
                 return self.plural(node, str(value), bound)
             case "agree":
                 return units.phrase(str(value)) if argument == 1 else self.plural(node, str(value), bound)
-            case "unit":
-                return units.write(value, argument or "")
+            case "unit" | "about":
+                derived = not node.expression.reference[0]
+                unit = "points" if derived and argument in ("probability", "share") else argument or ""
+                about = node.form == "about"
+                return (wording.about if about else wording.write)(value, unit, self.language)
             case "number":
-                return units.write(value, "")
-        return units.write(value, node.form)
+                return wording.write(value, "", self.language)
+        return wording.write(value, node.form, self.language)
 
     def plural(self, node: Slot, noun: str, bound: Bound) -> str:
         """Return the owner's plural where the term has one, else the regular one."""

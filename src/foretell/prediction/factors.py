@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from foretell import units
+from foretell import units, wording
 from foretell.data.dataset import Column, Dataset
 from foretell.prediction.features import Featurizer
 from foretell.prediction.fitted import Factor
@@ -22,15 +22,17 @@ def factors_of(spec: Spec, dataset: Dataset, features: Featurizer) -> tuple[Fact
 
 
 def _text(factor: str, columns: dict[str, Column], spec: Spec) -> str:
-    what, _, entity_name = factor.partition("@")
-    if not entity_name:
-        column = columns[what]
-        return f"the time of the {spec.data.row_text}" if column.role == "time" else f"the {column.text}"
-    entity, rows = columns[entity_name].text, units.plural(spec.data.row_text)
-    fixed = {
-        "pace": f"the pace of this {entity}'s {rows}",
-        "outcomes": f"the {spec.task.positive_text} record of this {entity}",
-        "oddity": f"the recent odd {rows} of this {entity}",
-        "order": f"the order of this {entity}'s last {rows}",
-    }
-    return fixed[what] if what in fixed else f"the {columns[what].text} against this {entity}'s past"
+    what, _, entity = factor.partition("@")
+    language = spec.narrate.language
+    if not entity:
+        name = "factor_time" if columns[what].role == "time" else "factor"
+        return wording.text(name, language, column=columns[what].text, row=spec.data.row_text)
+    past = what in ("pace", "outcomes", "oddity", "order")
+    return wording.text(
+        what if past else "factor_against",
+        language,
+        column="" if past else columns[what].text,
+        entity=columns[entity].text,
+        rows=units.plural(spec.data.row_text),
+        outcome=spec.task.positive_text,
+    )

@@ -11,6 +11,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
@@ -106,11 +107,24 @@ def _change(x: Any, y: Any) -> float | None:
     return (x - y) / abs(y) if is_number(x) and is_number(y) and y else None
 
 
+def _days(x: Any, y: Any) -> float | None:
+    """Return the days from the instant y to the instant x; None when y is not the earlier one."""
+    try:
+        later, earlier = (
+            at if at.tzinfo else at.replace(tzinfo=UTC) for at in map(datetime.fromisoformat, (x, y))
+        )
+    except (TypeError, ValueError):
+        return None
+    days = (later - earlier).total_seconds() / 86400
+    return days if days > 0 else None
+
+
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "ratio": _ratio,
     "share": _ratio,
     "difference": _difference,
     "change": _change,
+    "days": _days,
     "column": lambda name: name.partition("@")[0] if isinstance(name, str) else None,
     "pair": lambda column, entity: f"{column}@{entity}",
 }

@@ -1,5 +1,7 @@
-"""The loader of the grammar text `claims.grammar`: all that the writer and the parser share.
+"""The loader of the grammar texts `claims*.grammar`: all that the writer and the parser share.
 
+    translates LANGUAGE            variables, demands and plans are that grammar's; so are each claim's role,
+                                   licence and points: only wordings follow, under the same `when` lines
     one NAME = KIND [FACT NAME]    a variable for the only fact of a kind
     any NAMES = KIND               variables for any fact of a kind
     phrase NAME                    a part of sentences, called by <NAME>, or <^NAME> with a capital letter
@@ -9,163 +11,74 @@
     when CONDITION                 the licence of the alternatives that follow; `when always` ends it
     tells POINTS                   what the alternatives that follow make known: name or name(variable)
     WEIGHT | TEXT                  an alternative; {slot} [one|other] <phrase>
+    WEIGHT REGISTER | TEXT         one for experts (log-odds, intervals) or for everyone else: expert, plain
     demand POINT in LENGTHS [if CONDITION]   what a narrative of these lengths may not leave out
     plan LENGTH                    groups in the order in which they are told; GROUP*3 up to three sentences,
                                    GROUP? in half of the narratives
 
-Slots: {a.text} {score.low:probability} {ratio(i.value, h.value):ratio} {difference(x, y):unit(i)}
-{row:plural} {row:agree(record.n)} {was|were: record.value} {list(e)}; {^...} begins with a capital letter.
+Slots: {a.text} {a.text:label} {score.low:probability} {h:about} {row:plural} {row:agree(record.n)}
+{was|were: record.value} {list(e)}; {^...} begins with a capital letter. Derived from named facts, each with
+the forms that are true of it: {ratio(x, y):ratio} or :roughly, {share(x, y):share}, {change(x, y):change},
+{difference(x, y):unit(i)} (of two shares: percentage points), {days(x, y):duration}, {count(z: ...)}.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
-from foretell.verification.conditions import Bound, Expression, World, read
+from foretell.records import Evidence
+from foretell.verification.conditions import Expression, read
+from foretell.verification.productions import (
+    Agreement,
+    Alternative,
+    Call,
+    Choice,
+    Demand,
+    Grammar,
+    Licence,
+    Listing,
+    Literal,
+    Node,
+    Nodes,
+    Production,
+    Slot,
+    Step,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Literal:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A value of a fact, or one computed from named facts."""
-
-    expression: Expression
-    form: str
-    """How it is written: a unit, `unit`, `phrase`, `plural` or `agree`."""
-    argument: Expression | None = None
-    """For `unit`: a field of the fact whose unit it takes; for `agree`: the number that governs it."""
-    capital: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """A word that follows a number: was, were."""
-
-    one: str
-    other: str
-    number: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """All facts of a variable: customer 4711 and terminal 99."""
-
-    variable: str
-    capital: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Wordings among which nothing but taste decides."""
-
-    options: tuple["Nodes", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    phrase: str
-
-
-Node = Literal | Slot | Agreement | Listing | Choice | Call
-Nodes = tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Alternative:
-    weight: float
-    nodes: Nodes
-    conditions: tuple[Expression, ...]
-    tells: tuple[tuple[str, str], ...]
-    """(point, variable or "")."""
-    variables: tuple[str, ...]
-    """The variables that its slots and conditions read, phrases not included."""
-    counted: tuple[str, ...]
-    """The variables all of whose facts its conditions go through."""
-    stages: tuple[tuple[str, tuple[Expression, ...]], ...]
-    """("", conditions on unique facts alone), then (variable, conditions settled once it is bound)."""
-
-    def bindings(self, bound: Bound, facts: World, stage: int = 0) -> Iterator[Bound]:
-        """Yield `bound` extended by facts for the free variables, as the licence admits."""
-        for index in range(stage, len(self.stages)):
-            variable, conditions = self.stages[index]
-            if variable and variable not in bound:
-                for fact in facts.many[variable]:
-                    extended = {**bound, variable: fact}
-                    if _hold(conditions, extended, facts):
-                        yield from self.bindings(extended, facts, index + 1)
-                return
-            if not _hold(conditions, bound, facts):
-                return
-        yield bound
-
-
-def _hold(conditions: tuple[Expression, ...], bound: Bound, facts: World) -> bool:
-    for condition in conditions:  # noqa: SIM110 - `all` over a generator takes thrice as long
-        if not condition.evaluate(bound, facts):
-            return False
-    return True
-
-
-@dataclass(slots=True)
-class Production:
-    name: str
-    role: str = ""
-    after: tuple[str, ...] = ()
-    alternatives: list[Alternative] = field(default_factory=list)
-
-    @property
-    def group(self) -> str:
-        return self.name.partition(".")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    point: str
-    variable: str
-    lengths: tuple[str, ...]
-    condition: Expression | None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    group: str
-    most: int
-    optional: bool
-
-
-@dataclass(slots=True)
-class Grammar:
-    variables: dict[str, tuple[bool, str, str]] = field(default_factory=dict)
-    phrases: dict[str, Production] = field(default_factory=dict)
-    claims: list[Production] = field(default_factory=list)
-    groups: dict[str, list[tuple[Production, Alternative]]] = field(default_factory=dict)
-    """Group -> its sentences, production by production."""
-    openings: dict[str, list[tuple[str, Production, Alternative]]] = field(default_factory=dict)
-    """First word -> (the words it begins with, production, alternative); "" for those that begin with a
-    value, which stand last."""
-    demands: list[Demand] = field(default_factory=list)
-    plans: dict[str, list[Step]] = field(default_factory=dict)
+GRAMMARS = {"en": "claims.grammar", "de": "claims_de.grammar"}
+"""Language -> the file of its grammar."""
+FORMS: Mapping[str, tuple[str, ...]] = {
+    "ratio": ("ratio", "roughly"),
+    "share": ("share",),
+    "difference": ("unit", "points"),
+    "change": ("change",),
+    "days": ("duration",),
+}
+"""Function -> the forms that are true of its result: a difference is no share, and a change no ratio."""
+REGISTERS = ("expert", "plain")
 
 
 @cache
-def grammar() -> Grammar:
-    """Return the grammar of the package; every caller shares it and none may change it."""
-    return load(files("foretell.verification").joinpath("claims.grammar").read_text(encoding="utf-8"))
+def grammar(language: str = "en") -> Grammar:
+    """Return a grammar of the package; every caller shares it and none may change it."""
+    text = files("foretell.verification").joinpath(GRAMMARS[language]).read_text(encoding="utf-8")
+    return load(text, language)
 
 
-def load(text: str) -> Grammar:
+def language_of(evidence: Evidence) -> str:
+    """Return the language that the evidence is told in: its term `language`, else English."""
+    return next((str(fact.value) for fact in evidence.of("term") if fact.name == "language"), "en")
+
+
+def load(text: str, language: str = "en") -> Grammar:
     """Return the grammar that a text describes.
 
     Raises:
         ValueError: on the first line that cannot be understood, with its number.
     """
-    reader = _Lines()
+    reader = _Lines(language)
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if stripped and not stripped.startswith("#"):
@@ -179,18 +92,23 @@ def load(text: str) -> Grammar:
 class _Lines:
     """The state between the lines of a grammar text: which production, licence and points hold."""
 
-    def __init__(self) -> None:
-        self.grammar = Grammar()
+    def __init__(self, language: str) -> None:
+        self.grammar = Grammar(language=language)
+        self.base: dict[tuple[str, str], Production] | None = None
         self.production = Production("")
         self.licence: list[Expression] = []
-        self.when: tuple[Expression, ...] = ()
+        self.when = ""
         self.tells: tuple[tuple[str, str], ...] = ()
         self.plan: list[Step] = []
         self.capitals: set[str] = set()
 
     def line(self, line: str) -> None:
         word, _, rest = line.partition(" ")
+        if self.base is not None and word in ("one", "any", "role", "after", "if", "tells", "demand", "plan"):
+            raise ValueError(f"a translation leaves '{word}' to the grammar that it translates")
         match word:
+            case "translates":
+                self.translate(grammar(rest))
             case "one" | "any":
                 names, _, kind = rest.partition("=")
                 kind, _, name = kind.strip().partition(" ")
@@ -204,7 +122,7 @@ class _Lines:
             case "if":
                 self.licence.append(read(rest))
             case "when":
-                self.when = () if rest == "always" else (read(rest),)
+                self.when = "" if rest == "always" else rest
             case "tells":
                 self.tells = tuple(_point(part) for part in rest.split())
             case "demand":
@@ -218,24 +136,61 @@ class _Lines:
 
     def begin(self, word: str, name: str) -> None:
         self.production = Production(name)
-        self.licence, self.when, self.tells = [], (), ()
+        self.licence, self.when, self.tells = [], "", ()
         if word == "phrase":
             self.grammar.phrases[name] = self.production
         else:
             self.grammar.claims.append(self.production)
+        if self.base is not None:
+            original = self.base.get((word, name))
+            if original is None:
+                raise ValueError("the grammar that this one translates has no such production")
+            self.production.role, self.production.after = original.role, original.after
+            self.production.licences = original.licences
+
+    def translate(self, base: Grammar) -> None:
+        """Take over all but the wordings."""
+        self.base = {("phrase", name): phrase for name, phrase in base.phrases.items() if name[0] != "^"}
+        self.base |= {("claim", claim.name): claim for claim in base.claims}
+        self.grammar.variables, self.grammar.demands = base.variables, base.demands
+        self.grammar.plans = base.plans
+
+    def licensed(self) -> Licence:
+        """Return the conditions and points that hold for the alternative at hand."""
+        licences = self.production.licences
+        if self.base is None:
+            made = ((*self.licence, *((read(self.when),) if self.when else ())), self.tells)
+            if licences.setdefault(self.when, made)[1] != self.tells:
+                raise ValueError("the same licence tells other points before")
+        elif self.when not in licences:
+            raise ValueError(f"the production that this one translates has no licence 'when {self.when}'")
+        return licences[self.when]
 
     def alternative(self, line: str) -> None:
         weight, bar, text = line.partition(" | ")
         if not bar:
             weight, text = line.removesuffix(" |"), ""
+        weight, _, register = weight.partition(" ")
+        if register not in ("", *REGISTERS):
+            raise ValueError(f"'{register}' is not a register: {', '.join(REGISTERS)}")
         nodes = self.nodes(text)
-        conditions = (*self.licence, *self.when)
+        conditions, tells = self.licensed()
         variables = dict.fromkeys(name for part in conditions for name in part.variables)
         variables |= dict.fromkeys(_variables(nodes))
         counted = tuple(dict.fromkeys(name for part in conditions for name in part.counted))
         stages = self.stages(tuple(variables), conditions)
         self.production.alternatives.append(
-            Alternative(float(weight), nodes, conditions, self.tells, tuple(variables), counted, stages)
+            Alternative(
+                float(weight),
+                nodes,
+                conditions,
+                tells,
+                register,
+                tuple(variables),
+                counted,
+                stages,
+                self.when,
+            )
         )
 
     def stages(
@@ -274,8 +229,18 @@ class _Lines:
         )
 
     def finish(self) -> Grammar:
-        """Add the phrases with a capital letter, and check that every name is known."""
+        """Add the phrases with a capital letter, and check that every name is known and all is translated."""
         grammar = self.grammar
+        worded = {
+            (word, production.name, option.when)
+            for word, productions in (("claim", grammar.claims), ("phrase", grammar.phrases.values()))
+            for production in productions
+            for option in production.alternatives
+        }
+        for (word, name), original in (self.base or {}).items():
+            for when in original.licences:
+                if (word, name, when) not in worded:
+                    raise ValueError(f"{word} {name} is not translated where it says 'when {when}'")
         for name in self.capitals:
             phrase = grammar.phrases[name]
             capital = [replace(option, nodes=_capital(option.nodes)) for option in phrase.alternatives]
@@ -331,6 +296,11 @@ def _slot(text: str, variables: Mapping[str, tuple[bool, str, str]]) -> Slot | A
         noun = name == "text" or (name == "value" and variables[variable][1] == "term")
         form = "phrase" if noun else "unit"
         return Slot(expression, form, read(variable + ".unit"), capital)
+    function = match[1].partition("(")[0]
+    if form not in FORMS.get(function, (form,)):
+        raise ValueError(f"'{form}' is not true of a {function}: {', '.join(FORMS[function])}")
+    if form == "about":
+        return Slot(expression, form, read(expression.reference[0] + ".unit"), capital)
     if form == "unit":
         return Slot(expression, form, read(argument + ".unit"), capital)
     return Slot(expression, form, read(argument) if argument else None, capital)

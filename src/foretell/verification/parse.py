@@ -11,7 +11,7 @@ from typing import Any
 
 from foretell.verification import readers
 from foretell.verification.conditions import Bound, Fields, World, solutions
-from foretell.verification.grammar import (
+from foretell.verification.productions import (
     Agreement,
     Alternative,
     Call,
@@ -54,6 +54,7 @@ class Parser:
 
     def __init__(self, grammar: Grammar, world: World, text: str) -> None:
         self.grammar, self.world, self.text = grammar, world, text
+        self.readers = readers.readers(grammar.language)
         self.bound = 0
         self.steps = 0
         self.static: dict[int, int] = {}
@@ -163,7 +164,7 @@ class Parser:
             tries: Iterator[tuple[Any, Bound]] = (
                 (fact.get(field), {**bound, variable: fact})
                 for fact in self.world.many.get(variable, ())
-                if node.form != "phrase" or self.begins(fact[field], pos)
+                if node.form not in ("phrase", "label") or self.begins(fact[field], pos)
             )
         else:
             tries = (
@@ -181,21 +182,31 @@ class Parser:
         Letters that become two as capitals are left to the full comparison.
         """
         text = self.text
-        return text.startswith(phrase[1:], pos + 1) or text.startswith("“", pos) or not phrase[0].isascii()
+        return (
+            text.startswith(phrase[1:], pos + 1)
+            or text.startswith(self.readers.language.quotes[0], pos)
+            or not phrase[0].isascii()
+        )
 
     def compare(self, node: Slot, pos: int, truth: Any, facts: Bound) -> readers.MISMATCH:
         form, text = node.form, self.text
         if truth is None:
             return readers.NOTHING
         if form == "phrase":
-            return readers.phrase(text, pos, str(truth), capital=node.capital)
+            return self.readers.phrase(text, pos, str(truth), capital=node.capital)
+        if form == "label":
+            return self.readers.label(text, pos, str(truth))
         if form in ("plural", "agree"):
             one = node.argument is not None and node.argument.evaluate(facts, self.world) == 1
-            return readers.phrase(
+            return self.readers.phrase(
                 text, pos, str(truth) if one else self.plural(node, truth, facts), capital=node.capital
             )
-        unit = node.argument.evaluate(facts, self.world) if form == "unit" and node.argument else form
-        return readers.value(text, pos, truth, unit or "")
+        if form in ("unit", "about"):
+            unit = node.argument.evaluate(facts, self.world) if node.argument else ""
+            if unit in ("probability", "share") and not node.expression.reference[0]:
+                unit = "points"
+            return self.readers.value(text, pos, truth, unit or "")
+        return self.readers.value(text, pos, truth, "days" if form == "duration" else form)
 
     def plural(self, node: Slot, noun: str, facts: Bound) -> str:
         """Return the owner's plural where the term has one, else the regular one."""
@@ -206,14 +217,14 @@ class Parser:
         facts = self.world.many.get(node.variable, [])
         for index, fact in enumerate(facts):
             if index:
-                joint = " and " if index == len(facts) - 1 else ", "
+                joint = self.readers.language.joint if index == len(facts) - 1 else ", "
                 if not self.text.startswith(joint, pos):
                     return
                 pos += len(joint)
-            end, _ = readers.phrase(self.text, pos, fact["text"], capital=node.capital and not index)
+            end, _ = self.readers.phrase(self.text, pos, fact["text"], capital=node.capital and not index)
             if end < 0 or not self.text.startswith(" ", end):
                 return
-            pos, fault = readers.value(self.text, end + 1, fact["value"], "name")
+            pos, fault = self.readers.value(self.text, end + 1, fact["value"], "name")
             cost += bool(fault)
             if pos < 0 or cost > self.bound:
                 return

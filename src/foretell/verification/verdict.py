@@ -19,8 +19,10 @@ from foretell.records import (
     digest,
 )
 from foretell.verification.conditions import World, solutions, world
-from foretell.verification.grammar import Demand, Grammar, grammar
+from foretell.verification.grammar import GRAMMARS, grammar, language_of
+from foretell.verification.languages import LANGUAGES
 from foretell.verification.parse import Parser, Sentence
+from foretell.verification.productions import Demand, Grammar
 
 POINTS: Mapping[str, str] = {
     "score": "how probable the model finds the outcome",
@@ -37,7 +39,12 @@ POINTS: Mapping[str, str] = {
 }
 """What the grammar demands -> in plain words, as "no sentence says ..."."""
 
-_END = re.compile(r"“[^”]*”(?= )|[.!?\n](?= |$)|“[^”]*”")
+_ENDS = {
+    language: re.compile(
+        rf"{opening}[^{closing}]*{closing}(?= )|[.!?\n](?= |$)|{opening}[^{closing}]*{closing}"
+    )
+    for language, (opening, closing) in {code: LANGUAGES[code].quotes for code in GRAMMARS}.items()
+}
 
 
 def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
@@ -49,7 +56,10 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
     Raises:
         ValueError: when the evidence holds a number that is not finite.
     """
-    rules = grammar()
+    language = language_of(evidence)
+    if language not in GRAMMARS:
+        return _unread(narrative, evidence, language)
+    rules = grammar(language)
     facts = world(rules.variables, evidence)
     text = narrative.text
     findings: list[Finding] = []
@@ -97,7 +107,7 @@ def _spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
                 fault = "a space follows the last claim"
                 yield Finding(start=pos - 1, end=pos, status=UNVERIFIED, fault=fault)
             continue
-        end = _end(text, pos)
+        end = _end(text, pos, parser.grammar.language)
         yield Finding(
             start=pos,
             end=end,
@@ -107,10 +117,18 @@ def _spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
         pos, group = end + 1, ""
 
 
-def _end(text: str, pos: int) -> int:
+def _unread(narrative: Narrative, evidence: Evidence, language: str) -> Verdict:
+    """Return the verdict on a text in a language that no grammar reads."""
+    fault = f"there is no grammar of the language '{language}'; there are: {', '.join(GRAMMARS)}"
+    finding = Finding(start=0, end=len(narrative.text), status=UNVERIFIED, fault=fault)
+    return Verdict(passed=False, findings=(finding,), evidence=digest(evidence), text=digest(narrative.text))
+
+
+def _end(text: str, pos: int, language: str) -> int:
     """Return where the sentence at `pos` seems to end; full stops inside quotations do not end it."""
-    for match in _END.finditer(text, pos):
-        if match[0][0] != "“" or text[match.end() : match.end() + 2].strip(" ")[:1].isupper():
+    opening = LANGUAGES[language].quotes[0]
+    for match in _ENDS[language].finditer(text, pos):
+        if match[0][0] != opening or text[match.end() : match.end() + 2].strip(" ")[:1].isupper():
             return match.end()
     return len(text)
 
