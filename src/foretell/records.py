@@ -80,6 +80,7 @@ FACT_KINDS: Mapping[str, str] = {
     "check": "what the owner asks to check next when a factor is among the strongest",
     "glossary": "why a factor matters, in the owner's words",
     "model": "the model that scored: its name; detail: fitted_until, average_precision",
+    "rule": "what the owner asks of the text; name = its kind; detail: severity, when, low, high, lengths",
     "sample": "why a row that is no alert became a case: value = share drawn at random; detail: of how many",
 }
 
@@ -136,6 +137,12 @@ SUPPORTED = "SUPPORTED"
 CONTRADICTED = "CONTRADICTED"
 UNVERIFIED = "UNVERIFIED"
 OMITTED = "OMITTED"
+REFUSED = "REFUSED"
+"""Breaks a rule of the owner that no text may break."""
+WARNED = "WARNED"
+"""Breaks a rule of the owner that people are only told of."""
+FINE = (SUPPORTED, WARNED)
+"""What does not keep a text from passing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +153,7 @@ class Finding:
     end: int
     """Offsets in `Narrative.text`, half open; start == end for what the text omits."""
     status: str
-    """SUPPORTED, CONTRADICTED, UNVERIFIED or OMITTED."""
+    """SUPPORTED, CONTRADICTED, UNVERIFIED or OMITTED; of the owner's rules: REFUSED or WARNED."""
     facts: tuple[str, ...] = ()
     derivation: str = ""
     """How the claim follows from the facts, as in `f2.value / f7.value = 3.1`."""

@@ -160,6 +160,33 @@ class ExplainSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSpec:
+    """What the owner asks of every text, whoever writes it, and of people's edits."""
+
+    __pydantic_config__ = STRICT
+
+    kind: str = "forbidden"
+    """disclosure: a sentence that must stand in the text. forbidden: words that may not, in any case or
+    look-alike letters. pattern: a form that may not be told, such as a national number. personal: email,
+    phone, iban, card, or columns: the values of `narrate.personal`. words, sentences: how long the text may
+    be. reading: the school year for which it may be written."""
+    of: str = ""
+    """The sentence, the words, the pattern, or what is personal."""
+    most: float = 0.0
+    """The most words, sentences, or school years."""
+    severity: str = "refuse"
+    """refuse: a text that breaks the rule becomes no case, and no edit. warn: people are told."""
+    when: str = ""
+    """alert, below (the threshold) or abstained; always when empty."""
+    score_from: float = 0.0
+    """Least score for which the rule holds."""
+    score_until: float = 1.0
+    """Greatest score for which it holds."""
+    lengths: tuple[str, ...] = ()
+    """Lengths for which it holds; all when empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NarrateSpec:
     """Who writes the explanation, and what the owner wants said."""
 
@@ -167,6 +194,8 @@ class NarrateSpec:
 
     writer: str = "embedded"
     """A row of `WRITERS`, or `package.module:function`."""
+    personal: tuple[str, ...] = ()
+    """Columns whose values no server is told; ids of rows and entities never leave this machine anyway."""
     attempts: int = 3
     """Drafts a writer may offer before the embedded one writes instead."""
     length: str = "medium"
@@ -181,6 +210,8 @@ class NarrateSpec:
     """Column or factor -> why it matters, in the owner's words; quoted, never altered."""
     checks: Mapping[str, str] = field(default_factory=dict)
     """Column or factor -> what to check next when it is among the strongest."""
+    rules: Mapping[str, RuleSpec] = field(default_factory=dict)
+    """Name -> a rule for all texts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

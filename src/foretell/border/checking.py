@@ -7,7 +7,8 @@ from typing import Any
 
 from foretell import units
 from foretell.errors import SpecError
-from foretell.spec import KINDS, Spec
+from foretell.patterns import compiled
+from foretell.spec import KINDS, RuleSpec, Spec
 
 LONGEST_SECONDS = 100 * 366 * 86400.0
 LARGEST = 1_000_000_000
@@ -17,6 +18,8 @@ TASKS = ("classify",)
 FAMILIES = ("event_stream", "recurrent", "transformer")
 WRITERS = ("embedded",)
 LENGTHS = ("short", "medium", "long")
+RULE_KINDS = ("disclosure", "forbidden", "pattern", "personal", "words", "sentences", "reading")
+PERSONAL = ("email", "phone", "iban", "card", "columns")
 LANGUAGES = ("en", "de")
 REGISTERS = ("expert", "plain")
 SPLITS = ("time", "group", "random")
@@ -116,6 +119,20 @@ def _span(path: str) -> Rule:
     return Rule(path, lambda value: value == "" or is_duration(value, low=1e-3), must)
 
 
+def _asks(rule: RuleSpec) -> bool:
+    """Say whether a rule for texts states what its kind needs; of an unknown kind nothing is known."""
+    if rule.kind in ("words", "sentences", "reading"):
+        return 0 < rule.most <= LARGEST and not rule.of
+    if rule.kind == "personal":
+        return rule.of in PERSONAL
+    if rule.kind == "pattern":
+        try:
+            return bool(compiled(rule.of))
+        except ValueError:
+            return False
+    return bool(rule.of.strip()) or rule.kind not in RULE_KINDS
+
+
 RULES: tuple[Rule, ...] = (
     _stated("data.source", "must name a CSV or Parquet file, a glob of them, or a SQL URL"),
     _stated("data.target", "must name the column to predict"),
@@ -160,6 +177,7 @@ RULES: tuple[Rule, ...] = (
     _distinct("explain.history_days"),
     _whole("explain.history_days.*", 1, 36_500),
     _row("narrate.writer", WRITERS),
+    _distinct("narrate.personal", low=0),
     _whole("narrate.attempts", 1, 100),
     _one_of("narrate.length", LENGTHS),
     _one_of("narrate.language", LANGUAGES),
@@ -167,6 +185,18 @@ RULES: tuple[Rule, ...] = (
     _whole("narrate.seed", 0, LARGEST_SEED),
     _stated("narrate.glossary.*", "must say why it matters"),
     _stated("narrate.checks.*", "must say what to check"),
+    _one_of("narrate.rules.*.kind", RULE_KINDS),
+    _one_of("narrate.rules.*.severity", ("refuse", "warn")),
+    _one_of("narrate.rules.*.when", ("alert", "below", "abstained"), inferred=True),
+    _one_of("narrate.rules.*.lengths.*", LENGTHS),
+    Rule("narrate.rules.*.score_from", lambda value: 0 <= value <= 1, "must be from 0 to 1"),
+    Rule("narrate.rules.*.score_until", lambda value: 0 <= value <= 1, "must be from 0 to 1"),
+    Rule(
+        "narrate.rules.*",
+        _asks,
+        "must state `most` above 0 for words, sentences and reading, and else `of`: "
+        f"one of {', '.join(PERSONAL)} for personal, and for pattern one as foretell.patterns reads it",
+    ),
     _whole("review.capacity", 0),
     Rule("review.retire_for", lambda value: is_duration(value, low=1e-3), "must be a duration above 0: 14d"),
     _amount("review.cost_miss"),

@@ -174,7 +174,7 @@ def _prune(plain: Any, loc: Loc) -> Loc:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) or is_dataclass(value):
         return "names with values"
     text = str(list(value)) if isinstance(value, tuple | list) else str(value)
     return f"'{text if len(text) <= 60 else text[:57] + '...'}'"

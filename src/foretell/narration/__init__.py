@@ -6,7 +6,7 @@ from dataclasses import replace
 from foretell.errors import VerdictError
 from foretell.lookup import load
 from foretell.narration.embedded import write as embedded
-from foretell.records import OWN, SUPPORTED, Evidence, Narrative, Verdict
+from foretell.records import FINE, OWN, Evidence, Narrative, Verdict
 from foretell.spec import NarrateSpec
 from foretell.verification.verdict import lines, verify
 
@@ -60,7 +60,7 @@ def passes(narrative: Narrative, verdict: Verdict, spec: NarrateSpec) -> bool:
 def fault(narrative: Narrative, verdict: Verdict, spec: NarrateSpec) -> str:
     """Return the first thing that is wrong with a draft that does not pass, in words."""
     told = zip(lines(narrative, verdict), verdict.findings, strict=True)
-    wrong = (line for line, finding in told if finding.status != SUPPORTED)
+    wrong = (line for line, finding in told if finding.status not in FINE)
     return next(wrong, f"the text is '{narrative.length}', not '{spec.length}' as was asked for")
 
 

@@ -4,7 +4,8 @@ It enters a number or a name into the text only by writing a fact's value, so it
 claims are made follows the plan of the length; which of several true wordings is used follows the weights.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -28,9 +29,16 @@ from foretell.verification.productions import (
     Slot,
     Step,
 )
+from foretell.verification.rules import refuses, tellable
 
 Draft = tuple[str, Bound, tuple[Alternative, ...]]
 """Text so far, the facts that the variables stand for, and the alternatives that were used."""
+Refused = Callable[[str], bool]
+"""Whether a sentence breaks a rule of the owner, so that another one is written."""
+
+
+def never(sentence: str) -> bool:
+    return False
 
 
 def write(evidence: Evidence, spec: NarrateSpec, attempt: int) -> Narrative:
@@ -45,8 +53,9 @@ def write(evidence: Evidence, spec: NarrateSpec, attempt: int) -> Narrative:
     rules = grammar(language)
     if spec.length not in rules.plans:
         raise SpecError(*unknown("narrate.length", spec.length, rules.plans))
-    facts = world(rules.variables, evidence)
-    writer = _Writer(rules, facts, f"{spec.seed}/{attempt}/{evidence.id}", spec.register)
+    facts = world(rules.variables, tellable(evidence, spec.length))
+    refused = partial(refuses, evidence=evidence, length=spec.length) if evidence.of("rule") else never
+    writer = _Writer(rules, facts, f"{spec.seed}/{attempt}/{evidence.id}", spec.register, refused)
     claims = tuple(writer.tell(rules.plans[spec.length]))
     return Narrative(claims=claims, writer=OWN, length=spec.length, seed=spec.seed)
 
@@ -54,13 +63,14 @@ def write(evidence: Evidence, spec: NarrateSpec, attempt: int) -> Narrative:
 class _Writer:
     """One narrative in the making: the facts, the dice, and what has been told."""
 
-    def __init__(self, rules: Grammar, facts: World, seed: str, register: str) -> None:
+    def __init__(self, rules: Grammar, facts: World, seed: str, register: str, refused: Refused) -> None:
         self.rules, self.facts, self.random = rules, facts, Random(seed)
         self.language, self.register = rules.language, register
         for found in facts.many.values():
             found.sort(key=lambda fact: fact.get("rank") or 0)
         self.told: set[tuple[str, str]] = set()
         self.group = ""
+        self.refused = refused
 
     def tell(self, plan: list[Step]) -> Iterator[Claim]:
         for step in plan:
@@ -82,6 +92,8 @@ class _Writer:
                 if self.points((option,), facts) & self.told:
                     continue
                 for text, bound, used in self.render(option.nodes, 0, ("", facts, (option,))):
+                    if self.refused(text):
+                        continue
                     self.told |= self.points(used, bound)
                     cites = self.cited(used, bound)
                     return Claim(text=text, cites=cites, production=production.name)

@@ -1,7 +1,8 @@
 """The verdict on a narrative: every character of it belongs to a claim that the evidence supports.
 
 Parse or deny: what no production of the grammar reads is UNVERIFIED, what one reads but a fact denies is
-CONTRADICTED, and what the narrative's length demands but no sentence tells is OMITTED.
+CONTRADICTED, and what the narrative's length demands but no sentence tells is OMITTED. What breaks a rule of
+the owner's is REFUSED, or WARNED of.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from foretell.records import (
     CONTRADICTED,
+    FINE,
     OMITTED,
     SUPPORTED,
     UNVERIFIED,
@@ -23,6 +25,7 @@ from foretell.verification.grammar import GRAMMARS, grammar, language_of
 from foretell.verification.languages import LANGUAGES
 from foretell.verification.parse import Parser, Sentence
 from foretell.verification.productions import Demand, Grammar
+from foretell.verification.rules import broken, tellable
 
 POINTS: Mapping[str, str] = {
     "score": "how probable the model finds the outcome",
@@ -60,10 +63,10 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
     if language not in GRAMMARS:
         return _unread(narrative, evidence, language)
     rules = grammar(language)
-    facts = world(rules.variables, evidence)
+    facts = world(rules.variables, tellable(evidence, narrative.length))
     text = narrative.text
     findings: list[Finding] = []
-    told: set[tuple[str, str]] = set()
+    points: set[tuple[str, str]] = set()
     for found in _spans(Parser(rules, facts, text), text):
         if isinstance(found, Finding):
             findings.append(found)
@@ -80,15 +83,17 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
             )
         )
         if not found.fault:
-            told |= found.tells
+            points |= found.tells
+    sentences = [(found.start, found.end) for found in findings]
     length = narrative.length if narrative.length in rules.plans else "long"
     findings.extend(
         Finding(start=len(text), end=len(text), status=OMITTED, facts=(fact,) if fact else (), fault=fault)
         for point, fact, fault in _demands(rules, facts, evidence, length)
-        if (point, fact) not in told
+        if (point, fact) not in points
     )
+    findings += broken(text, narrative.length, evidence, sentences, language)
     return Verdict(
-        passed=all(finding.status == SUPPORTED for finding in findings),
+        passed=all(finding.status in FINE for finding in findings),
         findings=tuple(findings),
         evidence=digest(evidence),
         text=digest(text),
