@@ -61,7 +61,7 @@ def test_a_rule_holds_for_its_lengths_and_scores_alone(seed, length, border):
     plain = evidence(seed)
     score = plain.of("score")[0].value
     assert isinstance(score, float)
-    facts = ruled(plain, rule("disclosure", NOTICE, lengths="short", low=border))
+    facts = ruled(plain, rule("disclosure", NOTICE, lengths="short", score_from=border))
     narrative = write(facts, NarrateSpec(length=length, seed=seed), 0)
     assert (NOTICE in narrative.text) == (length == "short" and score >= border)
     assert verify(narrative, facts).passed

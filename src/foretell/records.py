@@ -80,7 +80,7 @@ FACT_KINDS: Mapping[str, str] = {
     "check": "what the owner asks to check next when a factor is among the strongest",
     "glossary": "why a factor matters, in the owner's words",
     "model": "the model that scored: its name; detail: fitted_until, average_precision",
-    "rule": "what the owner asks of the text; name = its kind; detail: severity, when, low, high, lengths",
+    "rule": "what the owner asks of the text; name = its kind; detail: severity, when, lengths, score_from",
     "sample": "why a row that is no alert became a case: value = share drawn at random; detail: of how many",
 }
 

@@ -32,13 +32,11 @@ def rules_of(spec: NarrateSpec, id_column: str) -> list[Fact]:
     """Return the owner's rules for texts; those about personal columns once for each column."""
     found = []
     for name, rule in spec.rules.items():
-        detail: dict[str, Value] = {
-            "severity": rule.severity,
-            "when": rule.when,
-            "low": rule.score_from,
-            "high": rule.score_until,
-            "lengths": " ".join(rule.lengths),
-        }
+        detail: dict[str, Value] = {"severity": rule.severity}
+        detail |= {"when": rule.when} if rule.when else {}
+        detail |= {"lengths": " ".join(rule.lengths)} if rule.lengths else {}
+        detail |= {"score_from": rule.score_from} if rule.score_from > 0 else {}
+        detail |= {"score_until": rule.score_until} if rule.score_until < 1 else {}
         if (rule.kind, rule.of) == ("personal", "columns"):
             for column in spec.personal:
                 held = "id" if column == id_column else column

@@ -90,7 +90,7 @@ def _due(evidence: Evidence, length: str) -> Iterator[Fact]:
         outcome = "below"
     for rule in evidence.of("rule"):
         detail = rule.detail
-        low, high = detail.get("low", 0.0), detail.get("high", 1.0)
+        low, high = detail.get("score_from", 0.0), detail.get("score_until", 1.0)
         if (
             str(detail.get("when", "")) in ("", outcome)
             and length in (str(detail.get("lengths", "")).split() or [length])
