@@ -93,9 +93,9 @@ def test_only_tokens_that_count_are_judged_and_only_among_what_was_allowed():
     places = torch.arange(8 * 32)
     torch.testing.assert_close(model.loss({**batch, "at": places}, "fit"), full)
     wanted = batch["tokens"][:, 1:].flatten()
-    allowed = torch.zeros(len(places), len(WORDS), dtype=torch.bool)
-    allowed[places, wanted] = True
-    assert model.loss({**batch, "at": places, "allowed": allowed}, "fit").item() == 0
+    floor = torch.full((len(places), len(WORDS)), -torch.inf)
+    floor[places, wanted] = 0.0
+    assert model.loss({**batch, "at": places, "floor": floor}, "fit").item() == 0
     assert model.loss({**batch, "at": places[:3]}, "fit") != full
 
 
@@ -113,12 +113,12 @@ def test_a_mask_is_obeyed_and_a_single_way_on_is_taken_without_the_model():
     model = Counting(len(WORDS), context=64, width=32, layers=1, heads=2)
 
     def mask(drawn):
-        return [65 + len(drawn)] if len(drawn) % 3 else [97, 98]
+        return {65 + len(drawn): 0.0} if len(drawn) % 3 else {97: 0.0, 98: 0.0}
 
     told = model.sample([1, 2], most=30, mask=mask, seed=3)
     assert len(told) == 30 and model.asked == 10
     assert all(token in mask(told[:place]) for place, token in enumerate(told))
-    assert model.sample([1], most=9, mask=lambda drawn: [7] if len(drawn) < 4 else []) == [7] * 4
+    assert model.sample([1], most=9, mask=lambda drawn: {7: 0.0} if len(drawn) < 4 else {}) == [7] * 4
 
 
 def test_the_same_seed_draws_the_same_and_a_stop_ends_it(learned):
@@ -135,7 +135,8 @@ def test_the_same_seed_draws_the_same_and_a_stop_ends_it(learned):
 def test_top_p_draws_only_from_the_likeliest():
     logits, dice = torch.tensor([3.0, 1.0, 2.9, -1.0]), torch.Generator().manual_seed(0)
     assert {draw(logits, None, 1.0, 0.6, dice) for _ in range(200)} == {0, 2}
-    assert {draw(logits, [1, 3], 1.0, 1.0, dice) for _ in range(200)} == {1, 3}
+    assert {draw(logits, {1: 0.0, 3: 0.0}, 1.0, 1.0, dice) for _ in range(200)} == {1, 3}
+    assert {draw(logits, {1: 0.0, 3: 40.0}, 1.0, 1.0, dice) for _ in range(200)} == {3}
 
 
 def test_muon_steps_have_singular_values_near_one():

@@ -6,7 +6,7 @@ and keys (Henry et al., 2020), squared ReLU (So et al., 2021); Muon moves the ma
 B: rows, L: tokens, V: vocabulary, W: width, H: heads, D: width of a head, P: its pairs, N: tokens that count.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,8 @@ WAVELENGTH = 10_000.0
 """Longest wavelength of the rotary positions, over 2 pi."""
 Cache = list[tuple[Tensor, Tensor]]
 """Keys and values [B, H, L, D] of the tokens read so far, one pair per block."""
-Mask = Callable[[Sequence[int]], Sequence[int]]
-"""Tokens drawn so far -> those that may come next."""
+Mask = Callable[[Sequence[int]], Mapping[int, float]]
+"""Tokens drawn so far -> those that may come next, each with the logit that a floor gives it."""
 
 
 class Block(nn.Module):
@@ -66,7 +66,7 @@ class LanguageModel(Model):
     """Each token is predicted from all before it, `context` of them at most.
 
     A batch holds `tokens`, int64 [B, L + 1]; where only some count, `at`, their flat places in [B * L], and
-    where each has choices of its own, `allowed`, bool [N, V].
+    where each has choices of its own, `floor`, float32 [N, V]: logits to add to, -inf where it is no choice.
     """
 
     frequencies: Tensor
@@ -121,8 +121,8 @@ class LanguageModel(Model):
         if "at" in batch:
             states, wanted = states[batch["at"]], wanted[batch["at"]]
         logits = self.head(states)
-        if "allowed" in batch:
-            logits = logits.masked_fill(~batch["allowed"], -torch.inf)
+        if "floor" in batch:
+            logits = logits + batch["floor"]
         return logits, wanted
 
     @torch.inference_mode()
@@ -153,7 +153,7 @@ class LanguageModel(Model):
         while len(drawn) < most:
             allowed = mask(drawn) if mask else None
             if allowed is not None and len(allowed) < 2:
-                token = allowed[0] if allowed else None
+                token = next(iter(allowed), None)
                 forced.append(token)
             else:
                 waiting += forced if recall is None else forced[len(forced) - min(recall, len(forced)) :]
@@ -171,14 +171,16 @@ class LanguageModel(Model):
 
 def draw(
     logits_V: Tensor,
-    allowed: Sequence[int] | None,
+    allowed: Mapping[int, float] | None,
     temperature: float,
     top_p: float,
     generator: torch.Generator,
 ) -> int:
     """Return a token by its probability among the allowed ones."""
-    chosen = None if allowed is None else torch.tensor(allowed, device=logits_V.device)
-    logits = logits_V if chosen is None else logits_V[chosen]
+    chosen, logits = None, logits_V
+    if allowed is not None:
+        chosen = torch.tensor([*allowed], device=logits_V.device)
+        logits = logits_V[chosen] + torch.tensor([*allowed.values()], device=logits_V.device)
     if temperature == 0:
         index = logits.argmax()
     else:
