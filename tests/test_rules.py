@@ -222,8 +222,11 @@ def test_a_warning_alone_lets_a_text_pass():
     assert narrative.claims and WARNED in {found.status for found in verdict.findings}
 
 
-def test_a_kind_of_rule_that_is_not_known_refuses_rather_than_passes():
-    (found,) = broken("It is late.", rule("sonnet", "iambic"))
+@pytest.mark.parametrize(
+    "unknown", [rule("sonnet", "iambic"), rule("personal", "shoes"), rule("words", "few")]
+)
+def test_a_rule_that_is_not_known_refuses_rather_than_passes(unknown):
+    (found,) = broken("It is late.", unknown)
     assert found.status == REFUSED
 
 

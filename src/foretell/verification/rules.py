@@ -57,12 +57,14 @@ def broken(text: str, length: str, evidence: Evidence, sentences: Sequence[Span]
         sentences: where each of the text's sentences stands.
     """
     for rule in _due(evidence, length):
-        if rule.name in _WORDED:
+        if rule.name == "personal" and rule.value not in _PERSONAL:
+            faults = [(len(text), len(text), f"'{rule.value}' is nothing personal that is known here")]
+        elif rule.name in _WORDED:
             faults = _WORDED[rule.name](rule, folded(text), evidence)
         elif rule.name in _MEASURED:
             value, called = _MEASURED[rule.name](text, sentences, language)
             exceeds = value > _number(rule.value)
-            fault = f"{called.format(value)}; at most {rule.value:g} are allowed"
+            fault = f"{called.format(value)}; at most {_number(rule.value):g} are allowed"
             faults = [(len(text), len(text), fault)] if exceeds else []
         elif rule.name == "disclosure":
             missing = not any(folded(text).find(folded(str(rule.value)).text))
@@ -114,7 +116,7 @@ def _pattern(rule: Fact, text: Folded, evidence: Evidence) -> Iterator[Broken]:
 
 
 def _personal(rule: Fact, text: Folded, evidence: Evidence) -> Iterator[Broken]:
-    finder, called = _PERSONAL[str(rule.value)]
+    finder, called = _PERSONAL.get(str(rule.value), _NOTHING)
     for start, end in finder(text.text):
         yield *text.span(start, end), f"{called} may not be told"
 
@@ -165,6 +167,7 @@ _PERSONAL: Mapping[str, tuple[Callable[[str], Iterator[Span]], str]] = {
     "iban": (_ibans, "a bank account number"),
     "card": (_cards, "a card number"),
 }
+_NOTHING: tuple[Callable[[str], Iterator[Span]], str] = (lambda text: iter(()), "")
 _WORDED: Mapping[str, Callable[[Fact, Folded, Evidence], Iterator[Broken]]] = {
     "forbidden": _forbidden,
     "pattern": _pattern,
