@@ -81,6 +81,7 @@ FACT_KINDS: Mapping[str, str] = {
     "glossary": "why a factor matters, in the owner's words",
     "model": "the model that scored: its name; detail: fitted_until, average_precision",
     "rule": "what the owner asks of the text; name = its kind; detail: severity, when, lengths, score_from",
+    "wording": "a sentence of the house's own, as two people released it; detail: licences",
     "sample": "why a row that is no alert became a case: value = share drawn at random; detail: of how many",
 }
 

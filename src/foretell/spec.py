@@ -206,6 +206,9 @@ class NarrateSpec:
     """en or de: the language of the sentences; the names of rows, columns and outcomes are yours, in it."""
     register: str = "expert"
     """expert names log-odds and intervals; plain names neither."""
+    style: str = ""
+    """File of a house style, as `foretell style learn` writes it. If empty: the style in use in the run's
+    folder, if there is one."""
     glossary: Mapping[str, str] = field(default_factory=dict)
     """Column or factor -> why it matters, in the owner's words; quoted, never altered."""
     checks: Mapping[str, str] = field(default_factory=dict)

@@ -15,10 +15,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from foretell import champions, narration, reporting, verification
+from foretell import champions, narration, reporting, styles, verification
 from foretell import evidence as collectors
 from foretell.cases import Store
-from foretell.cases.drafting import Refusal, cases_of
+from foretell.cases.drafting import Refusal
 from foretell.cases.opening import open_in, others
 from foretell.data.audit import AuditFinding, audit
 from foretell.data.dataset import Dataset
@@ -215,7 +215,7 @@ def _walked(
     predictions = predictions_of(fitted, dataset, scored, looked_at)
     evidence = explain(fitted, dataset, scored, looked_at)
     tell("narrating, verifying, opening cases")
-    cases, refused = cases_of(predictions, evidence, spec.narrate)
+    cases, refused = styles.told(folder, predictions, evidence, spec.narrate)
     open_in(folder, cases, fitted.digest, tell, promoted=promoted is not None)
     done = Run(
         folder=folder,

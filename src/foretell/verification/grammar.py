@@ -78,7 +78,7 @@ def load(text: str, language: str = "en") -> Grammar:
     Raises:
         ValueError: on the first line that cannot be understood, with its number.
     """
-    reader = _Lines(language)
+    reader = Lines(language)
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if stripped and not stripped.startswith("#"):
@@ -89,7 +89,7 @@ def load(text: str, language: str = "en") -> Grammar:
     return reader.finish()
 
 
-class _Lines:
+class Lines:
     """The state between the lines of a grammar text: which production, licence and points hold."""
 
     def __init__(self, language: str) -> None:
@@ -173,24 +173,29 @@ class _Lines:
         weight, _, register = weight.partition(" ")
         if register not in ("", *REGISTERS):
             raise ValueError(f"'{register}' is not a register: {', '.join(REGISTERS)}")
+        self.production.alternatives.append(
+            self.worded(float(weight), register, text, self.licensed(), self.when)
+        )
+
+    def worded(
+        self, weight: float, register: str, text: str, licence: Licence, when: str = ""
+    ) -> Alternative:
+        """Return an alternative of the production at hand, under a licence."""
         nodes = self.nodes(text)
-        conditions, tells = self.licensed()
+        conditions, tells = licence
         variables = dict.fromkeys(name for part in conditions for name in part.variables)
         variables |= dict.fromkeys(_variables(nodes))
-        counted = tuple(dict.fromkeys(name for part in conditions for name in part.counted))
-        stages = self.stages(tuple(variables), conditions)
-        self.production.alternatives.append(
-            Alternative(
-                float(weight),
-                nodes,
-                conditions,
-                tells,
-                register,
-                tuple(variables),
-                counted,
-                stages,
-                self.when,
-            )
+        return Alternative(
+            weight,
+            nodes,
+            conditions,
+            tells,
+            register,
+            tuple(variables),
+            tuple(dict.fromkeys(name for part in conditions for name in part.counted)),
+            self.stages(tuple(variables), conditions),
+            when,
+            f"{self.production.name} | {text}",
         )
 
     def stages(
@@ -215,7 +220,9 @@ class _Lines:
                 if part[1] == "^":
                     self.capitals.add(part[2:-1])
             elif part[0] == "[":
-                found.append(Choice(tuple(self.nodes(option) for option in part[1:-1].split("|"))))
+                found.append(
+                    Choice(tuple(self.nodes(option) for option in part[1:-1].split("|")), part[1:-1])
+                )
             else:
                 found.append(Literal(part))
         return tuple(found)
@@ -252,14 +259,19 @@ class _Lines:
                 unknown += [name for name in called if name not in grammar.phrases]
                 if unknown:
                     raise ValueError(f"'{production.name}' uses '{unknown[0]}', which the grammar lacks")
-        sentences = [(claim, option) for claim in grammar.claims for option in claim.alternatives]
-        for production, option in sentences:
-            grammar.groups.setdefault(production.group, []).append((production, option))
-        begun = [(_first_words(option), claim, option) for claim, option in sentences]
-        begun.sort(key=lambda sentence: not sentence[0])
-        for word in {words.partition(" ")[0] for words, _, _ in begun} | {""}:
-            grammar.openings[word] = [one for one in begun if one[0].partition(" ")[0] in (word, "")]
+        indexed(grammar)
         return grammar
+
+
+def indexed(grammar: Grammar) -> None:
+    """Write down by group, and by first word, which sentences there are."""
+    sentences = [(claim, option) for claim in grammar.claims for option in claim.alternatives]
+    for production, option in sentences:
+        grammar.groups.setdefault(production.group, []).append((production, option))
+    begun = [(_first_words(option), claim, option) for claim, option in sentences]
+    begun.sort(key=lambda sentence: not sentence[0])
+    for word in {words.partition(" ")[0] for words, _, _ in begun} | {""}:
+        grammar.openings[word] = [one for one in begun if one[0].partition(" ")[0] in (word, "")]
 
 
 def _first_words(option: Alternative) -> str:

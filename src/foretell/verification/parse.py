@@ -25,6 +25,7 @@ from foretell.verification.productions import (
     Slot,
 )
 
+_PICKS = ("licence", "choice")
 MOST_FAULTS = 3
 MOST_STEPS = 40_000
 """Nodes tried per sentence and bound, so that no text can hold the verifier for long."""
@@ -47,6 +48,9 @@ class Sentence:
     fault: str
     tells: frozenset[tuple[str, str]]
     """(point, fact id or "")."""
+    picks: tuple[Alternative | tuple[Choice, int], ...]
+    """The alternatives it was read by, and which option of each choice, in the order of reading."""
+    bound: Bound
 
 
 class Parser:
@@ -146,8 +150,8 @@ class Parser:
             for option in self.grammar.phrases[node.phrase].alternatives:
                 yield from self.enter(option, pos, bound, trail, cost)
         elif type(node) is Choice:
-            for nodes in node.options:
-                yield from self.run(nodes, 0, pos, bound, trail, cost)
+            for number, nodes in enumerate(node.options):
+                yield from self.run(nodes, 0, pos, bound, (trail, "choice", node, number), cost)
         elif type(node) is Listing:
             yield from self.listing(node, pos, bound, trail, cost)
         elif type(node) is Agreement:
@@ -297,7 +301,15 @@ class Parser:
                 f"found {_found(condition.variables, condition.text, bound)}"
             )
         return Sentence(
-            start, end, production, tuple(ids), "; ".join(steps), "; ".join(faults), frozenset(tells)
+            start,
+            end,
+            production,
+            tuple(ids),
+            "; ".join(steps),
+            "; ".join(faults),
+            frozenset(tells),
+            tuple(item[2] if item[1] == "licence" else item[2:] for item in items if item[1] in _PICKS),
+            bound,
         )
 
 

@@ -21,11 +21,12 @@ from foretell.records import (
     digest,
 )
 from foretell.verification.conditions import World, solutions, world
-from foretell.verification.grammar import GRAMMARS, grammar, language_of
+from foretell.verification.grammar import GRAMMARS, language_of
 from foretell.verification.languages import LANGUAGES
 from foretell.verification.parse import Parser, Sentence
 from foretell.verification.productions import Demand, Grammar
 from foretell.verification.rules import broken, tellable
+from foretell.verification.wordings import grammar_of
 
 POINTS: Mapping[str, str] = {
     "score": "how probable the model finds the outcome",
@@ -50,11 +51,14 @@ _ENDS = {
 }
 
 
-def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
+def verify(narrative: Narrative, evidence: Evidence, rules: Grammar | None = None) -> Verdict:
     """Return the verdict on `narrative`: a pure function of its text and length, and of the facts.
 
     The writer's `cites` and `production` are not read. A length the grammar has no plan for is held to the
     demands of the longest.
+
+    Args:
+        rules: the grammar to read by, where it is not that of narratives.
 
     Raises:
         ValueError: when the evidence holds a number that is not finite.
@@ -62,12 +66,12 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
     language = language_of(evidence)
     if language not in GRAMMARS:
         return _unread(narrative, evidence, language)
-    rules = grammar(language)
+    rules = grammar_of(evidence) if rules is None else rules
     facts = world(rules.variables, tellable(evidence, narrative.length))
     text = narrative.text
     findings: list[Finding] = []
     points: set[tuple[str, str]] = set()
-    for found in _spans(Parser(rules, facts, text), text):
+    for found in spans(Parser(rules, facts, text), text):
         if isinstance(found, Finding):
             findings.append(found)
             continue
@@ -100,7 +104,7 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
     )
 
 
-def _spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
+def spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
     """Cut the text into sentences that parse and stretches that do not; together they cover it."""
     pos, group = 0, ""
     while pos < len(text):
@@ -152,14 +156,14 @@ def _demands(rules: Grammar, facts: World, evidence: Evidence, length: str) -> I
     for demand in rules.demands:
         if length in demand.lengths:
             whose = "every" if len(demand.lengths) == len(rules.plans) else f"a {length}"
-            for name in _demanded(demand, facts):
+            for name in demanded(demand, facts):
                 fact = evidence.fact(name)
                 about = f" ({fact.text})" if fact else ""
                 told = f"no sentence that the evidence supports says {POINTS[demand.point]}{about}"
                 yield demand.point, name, f"{told}; {whose} text must"
 
 
-def _demanded(demand: Demand, facts: World) -> list[str]:
+def demanded(demand: Demand, facts: World) -> list[str]:
     """Return the ids of the facts that must be told; [""] for a demand that names no fact."""
     variable, condition = demand.variable, demand.condition
     if variable in facts.one:
