@@ -83,6 +83,11 @@ FACT_KINDS: Mapping[str, str] = {
     "rule": "what the owner asks of the text; name = its kind; detail: severity, when, lengths, score_from",
     "wording": "a sentence of the house's own, as two people released it; detail: licences",
     "sample": "why a row that is no alert became a case: value = share drawn at random; detail: of how many",
+    "whatif": "what the model says with one input changed; detail: was, probability, low, high",
+    "mate": "another case to compare with: its id; detail: probability",
+    "apart": "an input of that case; detail: here = the value of this one, case",
+    "handling": "how many people the policy asks for; detail: ruled, approver, due_hours",
+    "drift": "share of the latest rows outside the reference's middle half; detail: n, low, high, days",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from foretell.cases.case import narrative_from
-from foretell.cases.desk import Shown
+from foretell.cases.desk import BLIND_KINDS, Shown
 from foretell.cases.people import Person
 from foretell.cases.rules import Standing, refusal
 from foretell.errors import AccessError, DecisionError, ForetellError, VerdictError
@@ -16,7 +16,7 @@ from foretell.records import OMITTED, REFUSED, Case, Decision
 from foretell.report import timelines_of
 from foretell.report.contents import Example
 from foretell.report.views import Sentence, sentences
-from foretell.serving.api import BLIND_KINDS, CaseId
+from foretell.serving.api import CaseId
 from foretell.serving.faults import status_of
 from foretell.serving.house import House
 from foretell.serving.pages import Typed, go, render
