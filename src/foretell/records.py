@@ -79,9 +79,10 @@ FACT_KINDS: Mapping[str, str] = {
     "counterfactual": "the least change that brings the score under the threshold; detail: was, probability",
     "check": "what the owner asks to check next when a factor is among the strongest",
     "glossary": "why a factor matters, in the owner's words",
+    "passage": "what a document of the owner's says, word for word; detail: document, version, start, end, rank",
     "model": "the model that scored: its name; detail: fitted_until, average_precision",
-    "rule": "what the owner asks of the text; name = its kind; detail: severity, when, lengths, score_from",
     "wording": "a sentence of the house's own, as two people released it; detail: licences",
+    "rule": "what the owner asks of the text; name = its kind; detail: severity, when, lengths, score_from",
     "sample": "why a row that is no alert became a case: value = share drawn at random; detail: of how many",
     "whatif": "what the model says with one input changed; detail: was, probability, low, high",
     "mate": "another case to compare with: its id; detail: probability",
@@ -127,6 +128,8 @@ class Narrative:
     writer: str
     length: str = "medium"
     seed: int = 0
+    tries: int = 1
+    """Drafts that were asked for until this one passed, whoever was to write them."""
 
     @property
     def text(self) -> str:
@@ -136,7 +139,9 @@ class Narrative:
     @property
     def author(self) -> str:
         """Who wrote it, in words for a reviewer."""
-        return "Foretell's own writer" if self.writer == OWN else self.writer
+        whose = "Foretell's own writer" if self.writer == OWN else self.writer
+        refused = self.tries - 1
+        return whose + (f", after {refused} {'draft' if refused == 1 else 'drafts'} in vain" if refused else "")
 
 
 SUPPORTED = "SUPPORTED"

@@ -93,7 +93,8 @@ def compared(fitted: Fitted, opened: Case, prediction: Prediction, evidence: Evi
     styled = bool(fitted.spec.narrate.style) or not brought  # a bundle says which style, and has no file of it
     pairs = [("prediction", opened.prediction, prediction), ("evidence", opened.evidence, evidence)]
     if opened.narrative.writer == OWN and styled:
-        pairs.append(("narrative", opened.narrative, workflow.narrate(evidence, fitted.spec.narrate)[0]))
+        again, _ = workflow.narrate(evidence, replace(fitted.spec.narrate, writer=OWN))
+        pairs.append(("narrative", opened.narrative, replace(again, tries=opened.narrative.tries)))
     parts = tuple(_part(name, canonical(was), canonical(now)) for name, was, now in pairs)
     return Replay(case=opened.id, model=fitted.digest, parts=parts)
 

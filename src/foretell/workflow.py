@@ -24,9 +24,9 @@ from foretell.data.audit import AuditFinding, audit
 from foretell.data.dataset import Dataset
 from foretell.data.reading import read as read_rows
 from foretell.data.split import Split, split
-from foretell.errors import CheckpointError, DataError, StoreError
+from foretell.errors import CheckpointError, DataError, SpecError, StoreError
 from foretell.evidence.scene import Scene, stamps
-from foretell.lookup import load
+from foretell.lookup import unknown
 from foretell.prediction import ladder
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.fitted import Fitted, Scored
@@ -165,7 +165,7 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
         StoreError: when another run is writing to the folder.
     """
     started = time.process_time()
-    load(spec.narrate.writer, narration.WRITERS, "writer")  # one that is not there is told before the fit
+    narration.writer_of(spec.narrate)  # one that is not there is told before the fit
     folder = Path(spec.out)
     others(folder / "cases.db", "")  # a store that cannot be opened is told before the fit
     promoted = _promoted(spec, tell)
@@ -173,6 +173,9 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
     tell(f"reading {spec.data.source}")
     dataset = read(spec)
     tell(f"  {len(dataset):,} rows, {len(dataset.repairs)} kinds of repair")
+    for name in spec.narrate.personal:
+        if name not in dataset.frame.columns:  # a slip would tell a server what the owner meant to keep
+            raise SpecError(*unknown("column in narrate.personal", name, dataset.frame.columns))
     parts = split(dataset)
     findings = audit(dataset, parts)
     tell(_split_told(parts, findings))
