@@ -16,6 +16,7 @@ from foretell.verification.conditions import Bound, World, world
 from foretell.verification.grammar import grammar, language_of
 from foretell.verification.parse import Parser, Sentence
 from foretell.verification.productions import Alternative, Choice, Grammar, Nodes, Slot
+from foretell.verification.reading import Reading, comparison
 from foretell.verification.verdict import spans
 from foretell.verification.wordings import Wording, fault, licence_of
 
@@ -153,7 +154,7 @@ class Alignment:
     """One sentence against one evidence: which stretch of it is which value."""
 
     def __init__(self, rules: Grammar, facts: World, sentence: str) -> None:
-        self.parser, self.sentence = Parser(rules, facts, sentence), sentence
+        self.reading, self.sentence = Reading(rules.language, facts, sentence), sentence
         self.telling, self.slots = Telling(rules, facts, "", "expert"), _slots(rules)
         self.terms = {name for name, (_, kind, _) in rules.variables.items() if kind == "term"}
 
@@ -185,9 +186,12 @@ class Alignment:
         """Return the slot whose value stands at `pos` and where that ends; -1 where it could be several."""
         found: dict[int, list[Slot]] = {}
         for slot in slots:
-            truth = slot.expression.evaluate(bound, self.parser.world)
+            truth = slot.expression.evaluate(bound, self.reading.world)
+            if truth is None:
+                continue
             shown = replace(slot, capital=True) if not pos and slot.form == "phrase" else slot
-            end, wrong = self.parser.compare(shown, pos, truth, bound)
+            fact = bound.get(slot.expression.reference[0], {})
+            end, wrong = comparison(shown)(self.reading, pos, truth, fact, bound)
             if end > pos and not wrong and not _STOP.match(self.sentence[end : end + 1]):
                 found.setdefault(end, []).append(slot)
         if not found:

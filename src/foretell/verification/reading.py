@@ -236,7 +236,7 @@ def _literal(words: str, then: Reader) -> Reader:
 def _slot(node: Slot, then: Reader) -> Reader:
     """Return the reader of a field of a fact, whose variable may still stand for any fact of its kind."""
     variable, field = node.expression.reference
-    compare = _comparison(node)
+    compare = comparison(node)
 
     def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
         if variable in bound:
@@ -274,7 +274,7 @@ def _slot(node: Slot, then: Reader) -> Reader:
 
 def _derived(node: Slot, then: Reader) -> Reader:
     """Return the reader of a number computed from facts, some of which may not be bound yet."""
-    expression, compare = node.expression, _comparison(node)
+    expression, compare = node.expression, comparison(node)
 
     def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
         if reading.spent():
@@ -321,7 +321,7 @@ def _named(reading: Reading, node: Slot, variable: str, field: str, pos: int) ->
     ]
 
 
-def _comparison(node: Slot) -> Comparison:
+def comparison(node: Slot) -> Comparison:
     """Return what compares the text at a place with the truth, as the slot's form has it written."""
     form, capital, argument = node.form, node.capital, node.argument
     variable = node.expression.reference[0]
