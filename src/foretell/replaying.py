@@ -14,6 +14,7 @@ from foretell.prediction.fitted import Fitted
 from foretell.prediction.folder import open_fitted
 from foretell.prediction.sample import with_sample
 from foretell.records import OWN, Case, Evidence, Prediction, canonical
+from foretell.retrieval.citing import with_passages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,11 @@ def replay(folder: Path, case_id: str) -> Replay:
 
 
 def compared(fitted: Fitted, opened: Case, prediction: Prediction, evidence: Evidence) -> Replay:
-    """Write the text again, and compare a case with what it was opened with."""
+    """Write the text again, and compare a case with what it was opened with.
+
+    The passages that a case quotes are given: documents change, and `verify` says which did.
+    """
+    evidence = with_passages(evidence, opened.evidence.of("passage"))
     pairs = [("prediction", opened.prediction, prediction), ("evidence", opened.evidence, evidence)]
     if opened.narrative.writer == OWN:
         pairs.append(("narrative", opened.narrative, workflow.narrate(evidence, fitted.spec.narrate)[0]))

@@ -212,6 +212,16 @@ class NarrateSpec:
     """Column or factor -> what to check next when it is among the strongest."""
     rules: Mapping[str, RuleSpec] = field(default_factory=dict)
     """Name -> a rule for all texts."""
+    documents: tuple[str, ...] = ()
+    """Folders, files or globs of your policies and notes (.md, .txt, .html, .pdf), from which cases quote."""
+    rights: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Folder of documents -> the roles and teams that may read what lies in it. Every folder around a
+    document counts, and so does `readers: [...]` in its own front matter; what none of them names is open."""
+    readers: tuple[str, ...] = ()
+    """Roles and teams that everybody who sees the cases has: no other documents are quoted in them, besides
+    those that are open."""
+    embedder: str = "lsa"
+    """What finds passages by meaning: lsa, or your `package.module:function` from texts to rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ RULE_KINDS = ("disclosure", "forbidden", "pattern", "personal", "words", "senten
 PERSONAL = ("email", "phone", "iban", "card", "columns")
 LANGUAGES = ("en", "de")
 REGISTERS = ("expert", "plain")
+EMBEDDERS = ("lsa",)
 SPLITS = ("time", "group", "random")
 MISSING = ("repair", "refuse")
 
@@ -197,6 +198,13 @@ RULES: tuple[Rule, ...] = (
         "must state `most` above 0 for words, sentences and reading, and else `of`: "
         f"one of {', '.join(PERSONAL)} for personal, and for pattern one as foretell.patterns reads it",
     ),
+    _distinct("narrate.documents", low=0),
+    _stated("narrate.documents.*", "must name a folder, a file or a glob of documents"),
+    _stated("narrate.rights.*", "must name a role or team that may read the documents of this folder"),
+    _stated("narrate.rights.*.*", "must name a role or a team"),
+    _distinct("narrate.readers", low=0),
+    _stated("narrate.readers.*", "must name a role or a team"),
+    _row("narrate.embedder", EMBEDDERS),
     _whole("review.capacity", 0),
     Rule("review.retire_for", lambda value: is_duration(value, low=1e-3), "must be a duration above 0: 14d"),
     _amount("review.cost_miss"),
@@ -255,6 +263,11 @@ RELATIONS: tuple[Relation, ...] = (
             or end <= start
         ),
         "must not come before split.train_until",
+    ),
+    Relation(
+        ("narrate.rights", "narrate.documents"),
+        lambda spec: not spec.narrate.rights or bool(spec.narrate.documents),
+        "needs narrate.documents, where the documents are",
     ),
     Relation(
         ("review.retire_known", "review.entity"),

@@ -175,7 +175,12 @@ def _word(kind: Any) -> str:
     if kind in WORDS:
         return WORDS[kind]
     inner = get_args(kind)
-    return f"list of {WORDS[inner[0]]}s" if inner[-1] is Ellipsis else f"names with {_word(inner[1])}s"
+    return f"list of {_words(inner[0])}" if inner[-1] is Ellipsis else f"names with {_words(inner[1])}"
+
+
+def _words(kind: Any) -> str:
+    word = _word(kind)
+    return word.replace("list of", "lists of", 1) if word.startswith("list of") else f"{word}s"
 
 
 def _scalar(value: Any) -> str:

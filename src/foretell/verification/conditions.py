@@ -53,7 +53,7 @@ def world(variables: Mapping[str, tuple[bool, str, str]], evidence: Evidence) ->
     for fact in evidence.facts:
         kinds.setdefault(fact.kind, []).append(fields(fact))
     for kind, facts in kinds.items():
-        if kind not in ("term", "check", "glossary"):
+        if kind not in ("term", "check", "glossary", "passage"):
             texts = [fact["text"] for fact in facts]
             if len(set(texts)) < len(texts):
                 kinds[kind] = [fact for fact in facts if texts.count(fact["text"]) == 1]
