@@ -1,6 +1,6 @@
 """A corpus that is on every machine: the documentation strings of Python and of the libraries beside it.
 
-Nothing of it is stored here. Licences: Python PSF; NumPy, SciPy, scikit-learn, SymPy, NetworkX and PyTorch BSD;
+Nothing of it is stored here. Licences: Python PSF; NumPy, SciPy, scikit-learn, SymPy, NetworkX, PyTorch BSD;
 Polars, SQLAlchemy and LightGBM MIT.
 """
 

@@ -221,11 +221,16 @@ def retrieval(results: Mapping[str, Any]) -> str:
         figures = [
             f"{sum(held) / len(held):.3f} ({min(held):.3f}–{max(held):.3f})"
             for kind in ("sentence", "heading")
-            for held in ([cell[kind][metric] for cell in cells] for metric in ("recall_1", "recall_10", "mrr"))
+            for held in (
+                [cell[kind][metric] for cell in cells] for metric in ("recall_1", "recall_10", "mrr")
+            )
         ]
         times = [f"{max(cell[name] for cell in cells):.1f}" for name in ("p50_cpu_ms", "p99_cpu_ms")]
         rows.append([name, *figures, *times])
-    head = ("", *(f"{kind}: {what}" for kind in ("sentence", "heading") for what in ("R@1", "R@10", "MRR@10")))
+    head = (
+        "",
+        *(f"{kind}: {what}" for kind in ("sentence", "heading") for what in ("R@1", "R@10", "MRR@10")),
+    )
     cost, passages = results["costs"], next(iter(results["cells"].values()))[0]["passages"]
     intro = (
         f"Finding passages: the documentation strings of Python and nine libraries, {passages:,} passages, "

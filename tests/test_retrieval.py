@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,11 @@ from foretell.verification import verify
 
 OWN = "retrieval_material:embed"
 NAMES = ("risk", "fraud team", "administrator", "reviewer")
-pieces = st.sampled_from(
-    ("Call the customer. ", "see e.g. No. 5 of Dr. Who", "\n\n", "\n- item", "\n1. first", "x" * 450, " ", "Ende?\n")
-    + ("“Quoted!” he said. ", "# Head\n", "Two words ", "ß\u00a0é\t", "…", "a, b and c")
+PIECES = (
+    *("Call the customer. ", "see e.g. No. 5 of Dr. Who", "\n\n", "\n- item", "\n1. first", "x" * 450, " "),
+    *("Ende?\n", "“Quoted!” he said. ", "# Head\n", "Two words ", "ß\u00a0é\t", "…", "a, b and c"),
 )
+pieces = st.sampled_from(PIECES)
 SLOW = settings(max_examples=25, deadline=None)
 
 
@@ -43,7 +45,7 @@ def found(index: Index, query: str, *readers: str) -> list[str]:
 def test_passages_are_short_in_order_and_leave_out_nothing_that_is_said(text):
     cuts = [*passages(text, 0, len(text))]
     assert all(0 < len(quoted(text[low:high])) <= LONGEST for low, high in cuts)
-    assert all(one[1] <= other[0] for one, other in zip(cuts, cuts[1:], strict=False))
+    assert all(one[1] <= other[0] for one, other in pairwise(cuts))
     told = {at for low, high in cuts for at in range(low, high)}
     left_out = "".join(mark for at, mark in enumerate(text) if at not in told)
     assert left_out.replace("1", "").strip(" \n\t\u00a0-.") == ""
@@ -108,8 +110,16 @@ def test_a_case_quotes_only_what_everybody_who_sees_it_may_read(folder: Path):
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=8), st.data())
 def test_an_index_brought_up_to_date_equals_one_built_anew(tmp_path_factory, acts, data):
     root = tmp_path_factory.mktemp("update")
-    texts = ("", "One card is blocked.\n\nTwo terminals wait.", "# Cards\n\nTwo cards wait.", "Refunds. Ja.", "A b.")
-    (root / "stays.md").write_text("The first card waits. It stays here.\n\nNo refund is made.", encoding="utf-8")
+    texts = (
+        "",
+        "One card is blocked.\n\nTwo terminals wait.",
+        "# Cards\n\nTwo cards wait.",
+        "Refunds. Ja.",
+        "A b.",
+    )
+    (root / "stays.md").write_text(
+        "The first card waits. It stays here.\n\nNo refund is made.", encoding="utf-8"
+    )
     embedder = data.draw(st.sampled_from(("lsa", OWN)))
     index = Index.build([str(root)], embedder=embedder)
     for place, text in acts:
@@ -140,10 +150,12 @@ def test_an_altered_index_is_refused(tmp_path_factory, data):
     root = tmp_path_factory.mktemp("altered")
     Index.build([str(material.write(root / "documents"))]).write(root / "index")
     whole = (root / "index").read_bytes()
-    at, bit = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(0, 7))
+    # paths are of different lengths each time, and what is drawn must not depend on them
+    at = int(data.draw(st.floats(0, 1, exclude_max=True)) * len(whole))
+    bit = data.draw(st.integers(0, 7))
     altered = bytearray(whole)
     altered[at] ^= 1 << bit
-    kept = data.draw(st.sampled_from((len(whole), at)))
+    kept = len(whole) if data.draw(st.booleans()) else at
     (root / "index").write_bytes(bytes(altered[:kept]))
     with pytest.raises(DataError, match="cannot be read as an index"):
         Index.open(root / "index")
@@ -211,12 +223,24 @@ BAD = (
     ("torn.pdf", lambda path: path.write_bytes(material.pdf("Rules.")[:90]), "it cannot be read as PDF"),
     ("empty.pdf", lambda path: path.write_bytes(material.pdf("")), "it holds no text"),
     ("latin.md", lambda path: path.write_bytes(b"Geb\xfchr\nzwei"), "it is not UTF-8: byte 3, in line 1"),
-    ("huge.txt", lambda path: os.truncate(_stored(path, b"x"), 5 * MOST_BYTES), "it has 100 MB, more than 20"),
+    (
+        "huge.txt",
+        lambda path: os.truncate(_stored(path, b"x"), 5 * MOST_BYTES),
+        "it has 100 MB, more than 20",
+    ),
     ("loop.md", lambda path: path.symlink_to(path), "it is a link"),
     ("pipe.md", os.mkfifo, "it is no plain file"),
-    ("front.md", lambda path: path.write_text("---\nreaders: all\n---\nText."), "its front matter names no readers"),
+    (
+        "front.md",
+        lambda path: path.write_text("---\nreaders: all\n---\nText."),
+        "its front matter names no readers",
+    ),
     ("open.md", lambda path: path.write_text("---\nreaders: [risk]\nText."), "its front matter does not end"),
-    ("slip.txt", lambda path: path.write_text("---\nReader: [risk]\n---\nText."), "its front matter says 'Reader'"),
+    (
+        "slip.txt",
+        lambda path: path.write_text("---\nReader: [risk]\n---\nText."),
+        "its front matter says 'Reader'",
+    ),
     ("yaml.md", lambda path: path.write_text("---\na: [\n---\nText."), "its front matter is not YAML"),
 )
 
@@ -247,7 +271,7 @@ def test_links_that_lead_round_or_out_are_not_followed(folder: Path, tmp_path: P
 
 
 def test_a_slip_in_the_name_of_a_folder_opens_nothing(folder: Path):
-    with pytest.raises(SpecError, match="narrate.rights names"):
+    with pytest.raises(SpecError, match=r"narrate\.rights names"):
         Index.build([str(folder)], {str(folder / "intrenal"): ("risk",)})
 
 

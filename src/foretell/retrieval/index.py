@@ -157,7 +157,8 @@ class Index:
                 f"{old.vectors.shape[1]} before",
                 "delete the index, so that all passages are embedded anew",
             )
-        all_PK[origin_P >= 0] = old.vectors[origin_P[origin_P >= 0]]
+        if len(fresh) < len(origin_P):
+            all_PK[origin_P >= 0] = old.vectors[origin_P[origin_P >= 0]]
         if len(fresh):
             all_PK[fresh] = made
         return Space(np.zeros((0, 0), np.float32), all_PK)

@@ -17,6 +17,8 @@ K1, B = 1.5, 0.75
 DIMENSIONS = 128
 LEAST = 3
 """Dimensions below which a space says nothing that words do not."""
+FEW = 1_000
+"""Passages below which a term that stands in one alone counts too."""
 MOST_TERMS = 50_000
 """Terms that the space is fitted on, the most widespread first."""
 DEPTH, DAMPING = 100, 60.0
@@ -77,7 +79,7 @@ class Space:
         from sklearn.utils.extmath import randomized_svd
 
         spread_T = np.bincount(counts_PT.indices, minlength=counts_PT.shape[1])
-        kept = np.flatnonzero(spread_T >= 2)
+        kept = np.flatnonzero(spread_T >= (1 if counts_PT.shape[0] < FEW else 2))
         kept = np.sort(kept[np.argsort(-spread_T[kept], kind="stable")[:MOST_TERMS]])
         dimensions = min(DIMENSIONS, len(kept) - 1, counts_PT.shape[0] - 1)
         if dimensions < LEAST:
