@@ -7,11 +7,11 @@ from fastapi import Query as Parameter
 from fastapi import Request, Response
 
 from foretell.cases.promotion import Promotions
-from foretell.errors import DecisionError, ForetellError
+from foretell.errors import ForetellError
 from foretell.serving.admin_pages import status_for
 from foretell.serving.api import Json, Short
 from foretell.serving.house import House
-from foretell.serving.pages import Form, go, render
+from foretell.serving.pages import Form, go, press, render
 from foretell.serving.security import TheHouse, Who
 
 NOTICES = {
@@ -52,12 +52,9 @@ def page(request: Request, house: TheHouse, who: Who, done: Short = "") -> Respo
 
 def close(request: Request, house: TheHouse, who: Who, form: Form) -> Response:
     """Confirm a proposal, or withdraw it."""
-    number, verb, known = form.get("proposal", ""), form.get("do", ""), Promotions(house.store)
-    ways = {"confirm": known.confirm, "withdraw": known.withdraw}
+    known = Promotions(house.store)
     try:
-        if not number.isascii() or not number.isdigit() or len(number) > 18 or verb not in ways:
-            raise DecisionError("this is no proposal, or nothing that is done to one", "load the page again")
-        ways[verb](who.name, int(number))
+        verb = press(form, "proposal", who.name, {"confirm": known.confirm, "withdraw": known.withdraw})
     except ForetellError as problem:
         return _page(request, house, who, problem=problem)
     return go(f"/models?done={verb}")

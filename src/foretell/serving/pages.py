@@ -1,6 +1,6 @@
 """What all pages share: the frame around them, forms, errors as pages, and the way in and out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -13,7 +13,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 
 from foretell.cases.people import Person
-from foretell.errors import AccessError, NotFoundError
+from foretell.errors import AccessError, DecisionError, NotFoundError
 from foretell.report.page import UNSEEN, environment
 from foretell.serving.api import with_session
 from foretell.serving.assets import address
@@ -83,6 +83,25 @@ def render(
     around = {"person": person, "token": form_token(request), "path": request.url.path}
     # What would turn or hide the words around it is shown as a mark, wherever it comes from.
     return HTMLResponse(UNSEEN.sub("\ufffd", page.render(**around, **values)), status_code=status)
+
+
+def press(
+    form: Mapping[str, str], what: str, by: str, ways: Mapping[str, Callable[[str, int], object]]
+) -> str:
+    """Do what a form's button says to what the form names by its number; return what the button says.
+
+    Args:
+        what: the form's field with the number: proposal, endpoint.
+        ways: what a button says -> what then is done, by whom and to which number.
+
+    Raises:
+        DecisionError: when there is no such button, or no number.
+    """
+    number, verb = form.get(what, ""), form.get("do", "")
+    if not number.isascii() or not number.isdigit() or len(number) > 18 or verb not in ways:
+        raise DecisionError(f"this is no {what}, or nothing that is done to one", "load the page again")
+    ways[verb](by, int(number))
+    return verb
 
 
 def go(path: str) -> Response:

@@ -13,7 +13,7 @@ from foretell.cases.policy import APPROVERS, MOST_APPROVALS, Policy, PolicyRule,
 from foretell.errors import DecisionError, ForetellError
 from foretell.serving.admin_pages import Short, status_for
 from foretell.serving.house import House
-from foretell.serving.pages import Form, go, render
+from foretell.serving.pages import Form, go, press, render
 from foretell.serving.policy_form import ENDS, Draft, changed, data_of, drawn, typed
 from foretell.serving.security import TheHouse, Who
 from foretell.units import percent
@@ -73,14 +73,9 @@ def _read(text: str) -> Any:
 
 def close(request: Request, house: TheHouse, who: Who, form: Form) -> Response:
     """Confirm a proposal, or withdraw it."""
-    number, verb = form.get("proposal", ""), form.get("do", "")
+    ways = {"confirm": house.governance.confirm, "withdraw": house.governance.withdraw}
     try:
-        if not number.isascii() or not number.isdigit() or len(number) > 18:
-            raise DecisionError("this is no proposal", "load the page again")
-        ways = {"confirm": house.governance.confirm, "withdraw": house.governance.withdraw}
-        if verb not in ways:
-            raise DecisionError("a proposal is confirmed or withdrawn", "load the page again")
-        ways[verb](who.name, int(number))
+        verb = press(form, "proposal", who.name, ways)
     except ForetellError as problem:
         return _page(request, house, who, drawn(house.store.policy()), problem=problem)
     return go(f"/policy?done={'confirmed' if verb == 'confirm' else 'withdrawn'}")

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from foretell.cases.endpoints import KINDS, LONGEST_URL, Endpoints
 from foretell.cases.outbox import GIVE_UP
-from foretell.errors import DecisionError, ForetellError
+from foretell.errors import ForetellError
 from foretell.serving.admin_pages import status_for
 from foretell.serving.api import Body, Short, answer
 from foretell.serving.house import House
-from foretell.serving.pages import Form, go, render
+from foretell.serving.pages import Form, go, press, render
 from foretell.serving.security import TheHouse, Who
 
 NOTICES = {
@@ -83,12 +83,10 @@ def propose_here(request: Request, house: TheHouse, who: Who, form: Form) -> Res
 
 def act(request: Request, house: TheHouse, who: Who, form: Form) -> Response:
     """Confirm an endpoint, end it, or try it again."""
-    number, verb, known = form.get("endpoint", ""), form.get("do", ""), Endpoints(house.store)
+    known = Endpoints(house.store)
     ways = {"confirm": known.confirm, "end": known.end, "retry": known.retry}
     try:
-        if not number.isascii() or not number.isdigit() or len(number) > 18 or verb not in ways:
-            raise DecisionError("this is no endpoint, or nothing that is done to one", "load the page again")
-        ways[verb](who.name, int(number))
+        verb = press(form, "endpoint", who.name, ways)
     except ForetellError as problem:
         return _page(request, house, who, problem=problem)
     return go(f"/webhooks?done={verb}")
