@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from foretell.serving.outward import UnreachableError, addresses, network_of, public, request
+from foretell.outward import UnreachableError, addresses, network_of, public, request
 from test_webhooks import LOOPBACK, receiving
 
 
@@ -44,6 +44,16 @@ def test_what_is_public_or_named_may_be_reached():
     for text, networks in (("10.2.2.3", "10.1.0.0/16"), ("93.184.216.34", "10.0.0.0/8")):
         with pytest.raises(UnreachableError):
             addresses(text, 80, (network_of(networks),), secure=False)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["169.254.169.254", "168.63.129.16", "100.100.100.200", "fe80::1", "fd00:ec2::254", "64:ff9b::a9fe:a9fe",
+     "::ffff:169.254.169.254", "2002:a9fe:a9fe::", "2851995648", "0xa9.0xfe.0xa9.0xfe"],
+)  # fmt: skip
+def test_where_machines_keep_their_secrets_is_never_reached_whatever_is_named(host):
+    with pytest.raises(UnreachableError, match="secrets"):
+        addresses(host, 443, (network_of("0.0.0.0/0"), network_of("::/0")), secure=True)
 
 
 def test_a_name_is_looked_up_once_and_the_connection_goes_to_what_was_found(tmp_path):

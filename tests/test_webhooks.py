@@ -27,7 +27,7 @@ from foretell.cases.people import Person
 from foretell.cases.planted import Planting
 from foretell.cases.store import Store
 from foretell.errors import AccessError, DecisionError
-from foretell.serving.outward import network_of
+from foretell.outward import network_of
 from foretell.serving.webhooks import Sender, sending, signature
 from test_desk_server import desk
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import foretell
-from foretell import cli_desk, cli_export, cli_learn
+from foretell import cli_ask, cli_desk, cli_export, cli_learn, cli_style
 from foretell.errors import DataError, ForetellError, SpecError, StoreError
 from foretell.shell import called, database, found, run_option, say, store
 
@@ -294,12 +294,15 @@ def decide(
     click.echo(f"case {case.id} is {case.status}")
 
 
+main.add_command(cli_ask.ask)
+main.add_command(cli_ask.mcp)
 main.add_command(cli_desk.desk)
 main.add_command(cli_desk.log)
 main.add_command(cli_export.replay)
 main.add_command(cli_export.export)
 main.add_command(cli_learn.learn)
 main.add_command(cli_learn.models)
+main.add_command(cli_style.style)
 main.add_command(cli_desk.plant)
 
 

@@ -60,8 +60,8 @@ def desk(
     if folder is not None and url:
         raise SpecError("--run and --store both name a store", "give one of them")
     from foretell.cases.accounts import Accounts
+    from foretell.outward import network_of
     from foretell.serving.oidc import Provider, spec_of
-    from foretell.serving.outward import network_of
     from foretell.serving.server import bound, serve
 
     try:

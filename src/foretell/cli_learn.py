@@ -60,7 +60,7 @@ def listed(folder: Path | None, url: str) -> None:
     from foretell import champions
     from foretell.cases.promotion import Promotions
 
-    with _opened(folder, url) as cases:
+    with opened(folder, url) as cases:
         used = champions.settle(found(folder), cases)
         for digest, place in champions.models(found(folder)).items():
             won = {True: "won its comparison", False: "did not win"}.get(
@@ -82,7 +82,7 @@ def propose(model: str, folder: Path | None, url: str, reason: str) -> None:
     from foretell import champions
     from foretell.cases.promotion import Promotions
 
-    with _opened(folder, url) as cases:
+    with opened(folder, url) as cases:
         used = champions.settle(found(folder), cases)
         there = champions.models(found(folder))
         fitting = [digest for digest in there if model and digest.startswith(model)]
@@ -95,7 +95,7 @@ def propose(model: str, folder: Path | None, url: str, reason: str) -> None:
         before = {digest for each in promotions.proposals() for digest in (each.model, each.champion)}
         if figures.get("champion") != champion and fitting[0] in before:
             figures = {}  # an earlier champion comes back on the strength of having been one
-        seq = promotions.propose(_who(cases), fitting[0], champion, figures, reason)
+        seq = promotions.propose(who(cases), fitting[0], champion, figures, reason)
     click.echo(f"proposal {seq}: another administrator must confirm it")
 
 
@@ -108,8 +108,8 @@ def confirm(proposal: int, folder: Path | None, url: str) -> None:
     from foretell import champions
     from foretell.cases.promotion import Promotions
 
-    with _opened(folder, url) as cases:
-        Promotions(cases).confirm(_who(cases), proposal)
+    with opened(folder, url) as cases:
+        Promotions(cases).confirm(who(cases), proposal)
         click.echo(f"{champions.settle(found(folder), cases)} is in use")
 
 
@@ -121,20 +121,20 @@ def withdraw(proposal: int, folder: Path | None, url: str) -> None:
     """Take a proposal back."""
     from foretell.cases.promotion import Promotions
 
-    with _opened(folder, url) as cases:
-        Promotions(cases).withdraw(_who(cases), proposal)
+    with opened(folder, url) as cases:
+        Promotions(cases).withdraw(who(cases), proposal)
     click.echo(f"proposal {proposal} is withdrawn")
 
 
 @contextmanager
-def _opened(folder: Path | None, url: str) -> Generator[Store, None, None]:
+def opened(folder: Path | None, url: str) -> Generator[Store, None, None]:
     from foretell.cases import Store as CaseStore
 
     with CaseStore(url or f"sqlite:///{found(folder) / 'cases.db'}", create=False) as cases:
         yield cases
 
 
-def _who(cases: Store) -> str:
+def who(cases: Store) -> str:
     """Return whose key the environment holds."""
     from foretell.cases.accounts import Accounts
 

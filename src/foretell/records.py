@@ -80,8 +80,16 @@ FACT_KINDS: Mapping[str, str] = {
     "counterfactual": "the least change that brings the score under the threshold; detail: was, probability",
     "check": "what the owner asks to check next when a factor is among the strongest",
     "glossary": "why a factor matters, in the owner's words",
+    "passage": "what a document of the owner's says, word for word; detail: document, version, start, end, rank",
     "model": "the model that scored: its name; detail: fitted_until, average_precision",
+    "wording": "a sentence of the house's own, as two people released it; detail: licences",
+    "rule": "what the owner asks of the text; name = its kind; detail: severity, when, lengths, score_from",
     "sample": "why a row that is no alert became a case: value = share drawn at random; detail: of how many",
+    "whatif": "what the model says with one input changed; detail: was, probability, low, high",
+    "mate": "another case to compare with: its id; detail: probability",
+    "apart": "an input of that case; detail: here = the value of this one, case",
+    "handling": "how many people the policy asks for; detail: ruled, approver, due_hours",
+    "drift": "share of the latest rows outside the reference's middle half; detail: n, low, high, days",
 }
 
 
@@ -121,6 +129,8 @@ class Narrative:
     writer: str
     length: str = "medium"
     seed: int = 0
+    tries: int = 1
+    """Drafts that were asked for until this one passed, whoever was to write them."""
 
     @property
     def text(self) -> str:
@@ -130,13 +140,23 @@ class Narrative:
     @property
     def author(self) -> str:
         """Who wrote it, in words for a reviewer."""
-        return "Foretell's own writer" if self.writer == OWN else self.writer
+        whose = "Foretell's own writer" if self.writer == OWN else self.writer
+        refused = self.tries - 1
+        return whose + (
+            f", after {refused} {'draft' if refused == 1 else 'drafts'} in vain" if refused else ""
+        )
 
 
 SUPPORTED = "SUPPORTED"
 CONTRADICTED = "CONTRADICTED"
 UNVERIFIED = "UNVERIFIED"
 OMITTED = "OMITTED"
+REFUSED = "REFUSED"
+"""Breaks a rule of the owner that no text may break."""
+WARNED = "WARNED"
+"""Breaks a rule of the owner that people are only told of."""
+FINE = (SUPPORTED, WARNED)
+"""What does not keep a text from passing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +167,7 @@ class Finding:
     end: int
     """Offsets in `Narrative.text`, half open; start == end for what the text omits."""
     status: str
-    """SUPPORTED, CONTRADICTED, UNVERIFIED or OMITTED."""
+    """SUPPORTED, CONTRADICTED, UNVERIFIED or OMITTED; of the owner's rules: REFUSED or WARNED."""
     facts: tuple[str, ...] = ()
     derivation: str = ""
     """How the claim follows from the facts, as in `f2.value / f7.value = 3.1`."""

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from foretell import champions, workflow
+from foretell import champions, styles, workflow
 from foretell.cases import Store
 from foretell.data.split import split
 from foretell.errors import CheckpointError, DataError
+from foretell.narration.style import SOURCE
 from foretell.prediction.alerts import alerts_of
 from foretell.prediction.fitted import Fitted
 from foretell.prediction.folder import open_fitted
@@ -79,14 +80,23 @@ def replay(folder: Path, case_id: str) -> Replay:
     )
     (prediction,) = workflow.predictions_of(fitted, dataset, scored, alone)
     (evidence,) = workflow.explain(fitted, dataset, scored, alone)
+    style = styles.told_in(folder, opened.evidence, fitted.spec.narrate.style)
+    narrate = replace(fitted.spec.narrate, style=style)
+    fitted = replace(fitted, spec=replace(fitted.spec, narrate=narrate))
     return compared(fitted, opened, prediction, evidence)
 
 
 def compared(fitted: Fitted, opened: Case, prediction: Prediction, evidence: Evidence) -> Replay:
     """Write the text again, and compare a case with what it was opened with."""
+    brought = tuple(fact for fact in opened.evidence.facts if fact.source.startswith(SOURCE))
+    evidence = replace(evidence, facts=(*evidence.facts, *brought))
+    styled = (
+        bool(fitted.spec.narrate.style) or not brought
+    )  # a bundle says which style, and has no file of it
     pairs = [("prediction", opened.prediction, prediction), ("evidence", opened.evidence, evidence)]
-    if opened.narrative.writer == OWN:
-        pairs.append(("narrative", opened.narrative, workflow.narrate(evidence, fitted.spec.narrate)[0]))
+    if opened.narrative.writer == OWN and styled:
+        again, _ = workflow.narrate(evidence, replace(fitted.spec.narrate, writer=OWN))
+        pairs.append(("narrative", opened.narrative, replace(again, tries=opened.narrative.tries)))
     parts = tuple(_part(name, canonical(was), canonical(now)) for name, was, now in pairs)
     return Replay(case=opened.id, model=fitted.digest, parts=parts)
 

@@ -160,13 +160,61 @@ class ExplainSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSpec:
+    """What the owner asks of every text, whoever writes it, and of people's edits."""
+
+    __pydantic_config__ = STRICT
+
+    kind: str = "forbidden"
+    """disclosure: a sentence that must stand in the text. forbidden: words that may not, in any case or
+    look-alike letters. pattern: a form that may not be told, such as a national number. personal: email,
+    phone, iban, card, or columns: the values of `narrate.personal`. words, sentences: how long the text may
+    be. reading: the school year for which it may be written."""
+    of: str = ""
+    """The sentence, the words, the pattern, or what is personal."""
+    most: float = 0.0
+    """The most words, sentences, or school years."""
+    severity: str = "refuse"
+    """refuse: a text that breaks the rule becomes no case, and no edit. warn: people are told."""
+    when: str = ""
+    """alert, below (the threshold) or abstained; always when empty."""
+    score_from: float = 0.0
+    """Least score for which the rule holds."""
+    score_until: float = 1.0
+    """Greatest score for which it holds."""
+    lengths: tuple[str, ...] = ()
+    """Lengths for which it holds; all when empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NarrateSpec:
     """Who writes the explanation, and what the owner wants said."""
 
     __pydantic_config__ = STRICT
 
     writer: str = "embedded"
-    """A row of `WRITERS`, or `package.module:function`."""
+    """A row of `WRITERS`, `openai:http://localhost:8000/v1#model` (a server), `hf:folder` (a checkpoint), or
+    `package.module:function`."""
+    personal: tuple[str, ...] = ()
+    """Columns whose values no server is told; ids of rows and entities never leave this machine anyway."""
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")
+    """Hosts that a writer may ask, by name or address; this machine alone by default."""
+    networks: tuple[str, ...] = ()
+    """Networks where a writer may ask although they are not public: 10.1.0.0/16."""
+    answer_tokens: int = 1_000
+    """Longest answer that a server is asked for."""
+    row_calls: int = 6
+    """Requests to a server about one row, with all its attempts."""
+    row_tokens: int = 60_000
+    """Tokens, sent and received, about one row."""
+    row_time: str = "60s"
+    """Longest time that one row waits for a server."""
+    run_calls: int = 10_000
+    """Requests to a server in one run."""
+    run_tokens: int = 10_000_000
+    """Tokens, sent and received, in one run."""
+    run_time: str = "1h"
+    """Longest time that one run waits for a server, in all."""
     attempts: int = 3
     """Drafts a writer may offer before the embedded one writes instead."""
     length: str = "medium"
@@ -177,10 +225,25 @@ class NarrateSpec:
     """en or de: the language of the sentences; the names of rows, columns and outcomes are yours, in it."""
     register: str = "expert"
     """expert names log-odds and intervals; plain names neither."""
+    style: str = ""
+    """File of a house style, as `foretell style learn` writes it. If empty: the style in use in the run's
+    folder, if there is one."""
     glossary: Mapping[str, str] = field(default_factory=dict)
     """Column or factor -> why it matters, in the owner's words; quoted, never altered."""
     checks: Mapping[str, str] = field(default_factory=dict)
     """Column or factor -> what to check next when it is among the strongest."""
+    rules: Mapping[str, RuleSpec] = field(default_factory=dict)
+    """Name -> a rule for all texts."""
+    documents: tuple[str, ...] = ()
+    """Folders, files or globs of your policies and notes (.md, .txt, .html, .pdf), from which cases quote."""
+    rights: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Folder of documents -> the roles and teams that may read what lies in it. Every folder around a
+    document counts, and so does `readers: [...]` in its own front matter; what none of them names is open."""
+    readers: tuple[str, ...] = ()
+    """Roles and teams that everybody who sees the cases has: no other documents are quoted in them, besides
+    those that are open."""
+    embedder: str = "lsa"
+    """What finds passages by meaning: lsa, or your `package.module:function` from texts to rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,18 +15,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from foretell import champions, narration, reporting, verification
+from foretell import champions, narration, reporting, styles, verification
 from foretell import evidence as collectors
 from foretell.cases import Store
-from foretell.cases.drafting import Refusal, cases_of
+from foretell.cases.drafting import Refusal
 from foretell.cases.opening import open_in, others
 from foretell.data.audit import AuditFinding, audit
 from foretell.data.dataset import Dataset
 from foretell.data.reading import read as read_rows
 from foretell.data.split import Split, split
-from foretell.errors import CheckpointError, DataError, StoreError
+from foretell.errors import CheckpointError, DataError, SpecError, StoreError
 from foretell.evidence.scene import Scene, stamps
-from foretell.lookup import load
+from foretell.lookup import unknown
 from foretell.prediction import ladder
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.fitted import Fitted, Scored
@@ -165,7 +165,7 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
         StoreError: when another run is writing to the folder.
     """
     started = time.process_time()
-    load(spec.narrate.writer, narration.WRITERS, "writer")  # one that is not there is told before the fit
+    narration.writer_of(spec.narrate)  # one that is not there is told before the fit
     folder = Path(spec.out)
     others(folder / "cases.db", "")  # a store that cannot be opened is told before the fit
     promoted = _promoted(spec, tell)
@@ -173,6 +173,9 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
     tell(f"reading {spec.data.source}")
     dataset = read(spec)
     tell(f"  {len(dataset):,} rows, {len(dataset.repairs)} kinds of repair")
+    for name in spec.narrate.personal:
+        if name not in dataset.frame.columns:  # a slip would tell a server what the owner meant to keep
+            raise SpecError(*unknown("column in narrate.personal", name, dataset.frame.columns))
     parts = split(dataset)
     findings = audit(dataset, parts)
     tell(_split_told(parts, findings))
@@ -215,7 +218,7 @@ def _walked(
     predictions = predictions_of(fitted, dataset, scored, looked_at)
     evidence = explain(fitted, dataset, scored, looked_at)
     tell("narrating, verifying, opening cases")
-    cases, refused = cases_of(predictions, evidence, spec.narrate)
+    cases, refused = styles.told(folder, predictions, evidence, spec.narrate)
     open_in(folder, cases, fitted.digest, tell, promoted=promoted is not None)
     done = Run(
         folder=folder,

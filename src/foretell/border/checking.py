@@ -7,7 +7,8 @@ from typing import Any
 
 from foretell import units
 from foretell.errors import SpecError
-from foretell.spec import KINDS, DataSpec, Spec, TaskSpec
+from foretell.patterns import compiled
+from foretell.spec import KINDS, DataSpec, RuleSpec, Spec, TaskSpec
 
 LONGEST_SECONDS = 100 * 366 * 86400.0
 LARGEST = 1_000_000_000
@@ -16,9 +17,13 @@ LARGEST_SEED = 2**31 - 1
 TASKS = ("classify",)
 FAMILIES = ("event_stream", "recurrent", "transformer")
 WRITERS = ("embedded",)
+MAKERS = ("openai", "hf", "lm")
 LENGTHS = ("short", "medium", "long")
+RULE_KINDS = ("disclosure", "forbidden", "pattern", "personal", "words", "sentences", "reading")
+PERSONAL = ("email", "phone", "iban", "card", "columns")
 LANGUAGES = ("en", "de")
 REGISTERS = ("expert", "plain")
+EMBEDDERS = ("lsa",)
 SPLITS = ("time", "group", "random")
 MISSING = ("repair", "refuse")
 
@@ -116,6 +121,20 @@ def _span(path: str) -> Rule:
     return Rule(path, lambda value: value == "" or is_duration(value, low=1e-3), must)
 
 
+def _asks(rule: RuleSpec) -> bool:
+    """Say whether a rule for texts states what its kind needs; of an unknown kind nothing is known."""
+    if rule.kind in ("words", "sentences", "reading"):
+        return 0 < rule.most <= LARGEST and not rule.of
+    if rule.kind == "personal":
+        return rule.of in PERSONAL
+    if rule.kind == "pattern":
+        try:
+            return bool(compiled(rule.of))
+        except ValueError:
+            return False
+    return bool(rule.of.strip()) or rule.kind not in RULE_KINDS
+
+
 RULES: tuple[Rule, ...] = (
     _stated("data.source", "must name a CSV or Parquet file, a glob of them, or a SQL URL"),
     _stated("data.target", "must name the column to predict"),
@@ -159,7 +178,23 @@ RULES: tuple[Rule, ...] = (
     _whole("explain.similar", 1, 1_000_000),
     _distinct("explain.history_days"),
     _whole("explain.history_days.*", 1, 36_500),
-    _row("narrate.writer", WRITERS),
+    Rule(
+        "narrate.writer",
+        lambda value: value in WRITERS or is_path(value) or value.partition(":")[0] in MAKERS,
+        f"must be one of {', '.join(WRITERS)}, a server (openai:http://localhost:8000/v1#model), a checkpoint "
+        "(hf:folder), a writer that learned (lm:folder), or package.module:Object",
+        WRITERS,
+    ),
+    _distinct("narrate.personal", low=0),
+    _distinct("narrate.hosts"),
+    _distinct("narrate.networks", low=0),
+    _whole("narrate.answer_tokens", 1, 1_000_000),
+    _whole("narrate.row_calls", 1),
+    _whole("narrate.row_tokens", 1),
+    Rule("narrate.row_time", lambda value: is_duration(value, low=1e-3), "must be a duration: 60s"),
+    _whole("narrate.run_calls", 1),
+    _whole("narrate.run_tokens", 1),
+    Rule("narrate.run_time", lambda value: is_duration(value, low=1e-3), "must be a duration: 1h"),
     _whole("narrate.attempts", 1, 100),
     _one_of("narrate.length", LENGTHS),
     _one_of("narrate.language", LANGUAGES),
@@ -167,6 +202,25 @@ RULES: tuple[Rule, ...] = (
     _whole("narrate.seed", 0, LARGEST_SEED),
     _stated("narrate.glossary.*", "must say why it matters"),
     _stated("narrate.checks.*", "must say what to check"),
+    _one_of("narrate.rules.*.kind", RULE_KINDS),
+    _one_of("narrate.rules.*.severity", ("refuse", "warn")),
+    _one_of("narrate.rules.*.when", ("alert", "below", "abstained"), inferred=True),
+    _one_of("narrate.rules.*.lengths.*", LENGTHS),
+    Rule("narrate.rules.*.score_from", lambda value: 0 <= value <= 1, "must be from 0 to 1"),
+    Rule("narrate.rules.*.score_until", lambda value: 0 <= value <= 1, "must be from 0 to 1"),
+    Rule(
+        "narrate.rules.*",
+        _asks,
+        "must state `most` above 0 for words, sentences and reading, and else `of`: "
+        f"one of {', '.join(PERSONAL)} for personal, and for pattern one as foretell.patterns reads it",
+    ),
+    _distinct("narrate.documents", low=0),
+    _stated("narrate.documents.*", "must name a folder, a file or a glob of documents"),
+    _stated("narrate.rights.*", "must name a role or team that may read the documents of this folder"),
+    _stated("narrate.rights.*.*", "must name a role or a team"),
+    _distinct("narrate.readers", low=0),
+    _stated("narrate.readers.*", "must name a role or a team"),
+    _row("narrate.embedder", EMBEDDERS),
     _whole("review.capacity", 0),
     Rule("review.retire_for", lambda value: is_duration(value, low=1e-3), "must be a duration above 0: 14d"),
     _amount("review.cost_miss"),
@@ -230,6 +284,11 @@ RELATIONS: tuple[Relation, ...] = (
             or end <= start
         ),
         "must not come before split.train_until",
+    ),
+    Relation(
+        ("narrate.rights", "narrate.documents"),
+        lambda spec: not spec.narrate.rights or bool(spec.narrate.documents),
+        "needs narrate.documents, where the documents are",
     ),
     Relation(
         ("review.retire_known", "review.entity"),

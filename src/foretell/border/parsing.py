@@ -101,20 +101,30 @@ def _spread(root: Node, faults: list[Fault]) -> None:
 
 
 def _locate(root: Node, folder: Path) -> None:
-    """Make a relative `data.source` count from `folder`."""
-    node = root.at(("data", "source"))
-    data = root.at(("data",)).value
-    if not isinstance(node.value, str) or not isinstance(data, dict) or not node.value:
+    """Make the paths of a spec count from `folder` where they are relative."""
+    data, narrate = root.at(("data",)).value, root.at(("narrate",)).value
+    if isinstance(data, dict) and "source" in data:
+        data["source"] = _located(data["source"], folder)
+    if not isinstance(narrate, dict):
         return
+    listed, rights = narrate.get("documents"), narrate.get("rights")
+    if listed is not None and isinstance(listed.value, list):
+        narrate["documents"] = Node([_located(node, folder) for node in listed.value], listed.place)
+    if rights is not None and isinstance(rights.value, dict):
+        moved = {str(_located(Node(k, rights.place), folder).value): v for k, v in rights.value.items()}
+        narrate["rights"] = Node(moved, rights.place)
+
+
+def _located(node: Node, folder: Path) -> Node:
     text = node.value
-    if re.match(r"[A-Za-z][A-Za-z0-9+.\-]*://", text):
-        return
+    if not isinstance(text, str) or not text or re.match(r"[A-Za-z][A-Za-z0-9+.\-]*://", text):
+        return node
     with contextlib.suppress(RuntimeError):  # no such user: the path stays, and is not found later
         text = str(Path(text).expanduser())
     if not Path(text).is_absolute():
         start = glob.escape(str(folder)) if glob.has_magic(text) else str(folder)
         text = str(Path(start) / text)
-    data["source"] = Node(text, node.place)
+    return Node(text, node.place)
 
 
 @cache
@@ -174,7 +184,7 @@ def _prune(plain: Any, loc: Loc) -> Loc:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) or is_dataclass(value):
         return "names with values"
     text = str(list(value)) if isinstance(value, tuple | list) else str(value)
     return f"'{text if len(text) <= 60 else text[:57] + '...'}'"

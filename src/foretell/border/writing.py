@@ -94,14 +94,9 @@ def dump_spec(spec: Spec) -> str:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a spec file, with the fields' descriptions and choices."""
     schema = adapter().json_schema()
-    kinds = get_type_hints(Spec)
     for rule in RULES:
-        section, _, rest = rule.path.partition(".")
-        if rule.choices and rest:
-            owner = kinds[section] if is_dataclass(kinds[section]) else get_args(kinds[section])[1]
-            name, _, each = rest.removeprefix("*.").partition(".")
-            entry = schema["$defs"][owner.__name__]["properties"][name]
-            entry = entry["items"] if each else entry
+        if rule.choices:
+            entry = _entry(schema, rule.path)
             entry["anyOf"] = [{"enum": ["", *rule.choices]}]
             if not rule.holds(""):
                 entry["anyOf"] = [{"enum": list(rule.choices)}]
@@ -112,6 +107,21 @@ def json_schema() -> dict[str, Any]:
     schema["anyOf"] = [{"required": ["data"]}, {"required": list(SHORTHAND)}]
     del schema["required"]
     return schema
+
+
+def _entry(schema: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Return where the schema describes the values that a rule's path stands for."""
+    kind: Any = Spec
+    entry: dict[str, Any] = {}
+    for part in path.split("."):
+        if part != "*":
+            described = schema if kind is Spec else schema["$defs"][kind.__name__]
+            entry, kind = described["properties"][part], get_type_hints(kind)[part]
+        elif is_dataclass(get_args(kind)[1]):
+            kind = get_args(kind)[1]
+        else:
+            entry = entry["items"]
+    return entry
 
 
 def document() -> str:
@@ -131,6 +141,11 @@ def document() -> str:
         parts.append(
             f"## {title}\n\n{defs[owner.__name__]['description']}\n\n{_table(item.name, owner, defs)}"
         )
+        for name, hint in get_type_hints(owner).items():
+            held = next((part for part in get_args(hint) if is_dataclass(part)), None)
+            if held is not None:
+                path, text = f"{item.name}.{name}", defs[held.__name__]["description"]
+                parts.append(f"## {path}.NAME\n\n{text}\n\n{_table(path, held, defs)}")
     return "\n".join(parts)
 
 
@@ -155,10 +170,17 @@ def _table(section: str, owner: Any, defs: dict[str, Any]) -> str:
 
 
 def _word(kind: Any) -> str:
+    if is_dataclass(kind):
+        return kind.__name__.removesuffix("Spec").lower()
     if kind in WORDS:
         return WORDS[kind]
     inner = get_args(kind)
-    return f"list of {WORDS[inner[0]]}s" if inner[-1] is Ellipsis else f"names with {WORDS[inner[1]]}s"
+    return f"list of {_words(inner[0])}" if inner[-1] is Ellipsis else f"names with {_words(inner[1])}"
+
+
+def _words(kind: Any) -> str:
+    word = _word(kind)
+    return word.replace("list of", "lists of", 1) if word.startswith("list of") else f"{word}s"
 
 
 def _scalar(value: Any) -> str:

@@ -25,7 +25,7 @@ from sqlalchemy.engine import Connection
 from foretell.cases.case import fold
 from foretell.cases.ledger import parts
 from foretell.cases.log import STATUS_AFTER, ContentRow, EventRow, named
-from foretell.cases.names import MODEL, PEOPLE, PLANTED, POLICY
+from foretell.cases.names import MODEL, PEOPLE, PLANTED, POLICY, WORDING
 from foretell.cases.signing import sign, unsigned
 from foretell.cases.store import PAGE, Store, no_case
 from foretell.cases.tables import cases, contents, events
@@ -240,7 +240,7 @@ def _add_case(
 
 def _add_desk(connection: Connection, writer: _Writer, last: int) -> None:
     """Add what the log tells of the desk itself. The one place that says what is kept of planted cases."""
-    for subject, told, pieces in _histories(connection, (PEOPLE, POLICY, MODEL, PLANTED), last):
+    for subject, told, pieces in _histories(connection, (PEOPLE, POLICY, MODEL, WORDING, PLANTED), last):
         kept = {name: piece for name, piece in pieces.items() if piece.kind not in SECRETS}
         withheld = pieces.keys() - kept.keys()
         writer.add(f"desk/{subject.rpartition(':')[2]}.json", _history(writer, subject, told, kept, withheld))

@@ -23,6 +23,8 @@ from foretell.records import Case, Decision, Narrative, restore
 
 MOST_VIEWS = 50
 """Views that one person may save."""
+BLIND_KINDS = frozenset({"term", "entity", "instant", "input", "history"})
+"""Facts that are shown to whom is to judge first: what happened, not what the model made of it."""
 _SAID = ("reason", "detail", "narrative")
 
 

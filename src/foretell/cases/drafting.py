@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from foretell import narration
 from foretell.cases.case import draft
-from foretell.records import Case, Evidence, Prediction
+from foretell.records import OWN, Case, Evidence, Prediction
 from foretell.spec import NarrateSpec
 
 
@@ -32,13 +32,14 @@ def cases_of(
         SpecError: when the writer cannot be found.
     """
     cases, refused = [], []
+    write = narration.writer_of(spec)
     for prediction, facts in zip(predictions, evidence, strict=True):
-        drafts = [*narration.drafts(facts, spec)]
+        drafts = [*narration.drafts(facts, spec, write)]
         narrative, verdict = drafts[-1]
         told = narration.passes(narrative, verdict, spec)
         if told:
             cases.append(draft(prediction, facts, narrative, verdict))
-        replaced = told and len(drafts) > max(spec.attempts, 1)
+        replaced = told and narrative.writer == OWN and drafts[0][0].writer != OWN
         if replaced or not told:
             last, denied = drafts[-2] if replaced else drafts[-1]
             fault = narration.fault(last, denied, spec)

@@ -8,8 +8,6 @@ import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -21,6 +19,7 @@ from foretell.cases.store import Store
 from foretell.cases.tables import contents, events, heads, webhooks
 from foretell.errors import DecisionError, ForetellError
 from foretell.lookup import unknown
+from foretell.outward import unfit
 from foretell.records import canonical
 
 KINDS = tuple(sorted({kind for status in STATUS_AFTER if status != "desk" for kind in STATUS_AFTER[status]}
@@ -28,7 +27,6 @@ KINDS = tuple(sorted({kind for status in STATUS_AFTER if status != "desk" for ki
 """What can happen to a case."""
 MOST_ENDPOINTS = 20
 """Endpoints that are proposed or in force at once."""
-LONGEST_URL = 2000
 SECRET_PREFIX = "whsec_"
 """How the Standard Webhooks specification marks a secret."""
 _OPEN = ("proposed", "confirmed")
@@ -245,23 +243,6 @@ def checked_url(url: str) -> str:
     >>> checked_url("https://example.org/hook")
     'https://example.org/hook'
     """
-    hint = "write it as in https://example.org/hook"
-    odd = len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url or "\\" in url
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname or "", parts.port
-    except ValueError as error:
-        raise DecisionError(f"'{url[:200]}' is no address of a webhook: {error}", hint) from error
-    if odd or not host or parts.username is not None or parts.password is not None or "#" in url:
-        raise DecisionError(f"'{url[:200]}' is no address of a webhook", hint)
-    if parts.scheme != "https" and not (parts.scheme == "http" and loopback(host)):
-        raise DecisionError(f"'{url[:200]}' would be told without encryption", hint)
+    if fault := unfit(url):
+        raise DecisionError(f"'{url[:200]}' {fault}", "write it as in https://example.org/hook")
     return url
-
-
-def loopback(host: str) -> bool:
-    """Tell whether a host is this machine by its very name."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -12,7 +12,7 @@ from foretell.cases.names import DESK_PREFIX, is_name
 from foretell.cases.policy import Handling
 from foretell.cases.rules import Standing, approvers, kind_of
 from foretell.errors import StoreError, VerdictError
-from foretell.records import Case, Decision, Evidence, Narrative, Verdict, canonical
+from foretell.records import FINE, REFUSED, Case, Decision, Evidence, Narrative, Verdict, canonical
 from foretell.verification.verdict import lines, verify
 
 SOFTWARE = "foretell"
@@ -93,6 +93,8 @@ def decided(case: Case, decision: Decision, around: Standing, salt: Callable[[],
         narrative = narrative_from(decision.text, writer=decision.actor, length=case.narrative.length)
         keep = decision.detail.get("unsupported") == "keep"
         verdict = (_judged if keep else _passing)(case.id, narrative, case.evidence)
+        if any(finding.status == REFUSED for finding in verdict.findings):
+            raise failed(case.id, narrative, verdict)  # nobody may accept what breaks a rule of the owner
         texts["narrative"] = _text(case.id, narrative)
         texts["verdict"] = _text(case.id, verdict)
         first, passed = headline(narrative), verdict.passed
@@ -158,7 +160,7 @@ def failed(case_id: str, narrative: Narrative, verdict: Verdict) -> VerdictError
     faults = (
         line
         for line, finding in zip(lines(narrative, verdict), verdict.findings, strict=True)
-        if finding.fault
+        if finding.status not in FINE
     )
     return VerdictError(
         "\n".join([f"the narrative of case '{case_id}' does not pass:", *faults]),

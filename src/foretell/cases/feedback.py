@@ -124,18 +124,23 @@ def approved_texts(store: Store) -> Iterator[dict[str, Any]]:
     """Yield one pair of evidence and text per case that stands approved.
 
     Yields:
-        {"id": row, "evidence": the evidence as plain data, "text": the approved text, "edited": whether a
-        person wrote it, "writer": who wrote it, "approved_at": instant, "actor": who approved,
+        {"id": row, "evidence": the evidence as plain data, "text": the approved text, "length": of the text,
+        "drafted": the text it was opened with, "edited": whether a person wrote it,
+        "writer": who wrote it, "approved_at": instant, "actor": who approved,
         "content": digest of the case as it was approved}.
     """
     for case in teaching_cases(store):
         if case.status == "approved":
             approval = _last(case, "approved")
+            edited = any(event.kind == "edited" for event in case.events)
+            opened = store.case(case.id, as_opened=True) if edited else case
             yield {
                 "id": case.id,
                 "evidence": plain(case.evidence),
                 "text": case.narrative.text,
-                "edited": any(event.kind == "edited" for event in case.events),
+                "length": case.narrative.length,
+                "drafted": opened.narrative.text,
+                "edited": edited,
                 "writer": case.narrative.writer,
                 "approved_at": approval.at,
                 "actor": approval.actor,

@@ -11,6 +11,7 @@ DESK_PREFIX = "foretell:"
 """What the log's own subjects are called, as in foretell:people. No case is named so."""
 PEOPLE, POLICY, PLANTED = DESK_PREFIX + "people", DESK_PREFIX + "policy", DESK_PREFIX + "planted"
 WEBHOOKS, MODEL = DESK_PREFIX + "webhooks", DESK_PREFIX + "model"
+WORDING = DESK_PREFIX + "wording"
 
 
 def nobody(actor: str) -> DecisionError | None:

@@ -23,6 +23,10 @@ class Model(nn.Module):
         """Return the parameters that this turn moves, by name; all of them unless a model says otherwise."""
         return dict(self.named_parameters())
 
+    def matrices_of(self, turn: str) -> frozenset[str]:
+        """Return the names of the weight matrices that Muon moves; AdamW moves all the others."""
+        return frozenset()
+
 
 def placed(batch: Batch, model: Model) -> Batch:
     """Return the batch on the device of the model's parameters."""

@@ -2,19 +2,23 @@
 
 It enters a number or a name into the text only by writing a fact's value, so it cannot invent one. Which
 claims are made follows the plan of the length; which of several true wordings is used follows the weights.
+A house style puts its own weights, order and shares in their place; what may be told, it cannot change.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from math import log
 from random import Random
 from typing import Any
 
 from foretell import units, wording
 from foretell.errors import SpecError
 from foretell.lookup import unknown
+from foretell.narration.style import PLAIN, Shares, Style, opened
 from foretell.records import OWN, Claim, Evidence, Narrative
 from foretell.spec import NarrateSpec
 from foretell.verification.conditions import Bound, Fields, World, world
-from foretell.verification.grammar import GRAMMARS, grammar, language_of
+from foretell.verification.grammar import GRAMMARS, language_of
 from foretell.verification.productions import (
     Agreement,
     Alternative,
@@ -26,11 +30,21 @@ from foretell.verification.productions import (
     Nodes,
     Production,
     Slot,
-    Step,
 )
+from foretell.verification.rules import refuses, tellable
+from foretell.verification.verdict import demanded
+from foretell.verification.wordings import grammar_of
 
+LEAST = 1e-300
+"""In place of a draw of 0, which has no logarithm."""
 Draft = tuple[str, Bound, tuple[Alternative, ...]]
 """Text so far, the facts that the variables stand for, and the alternatives that were used."""
+Refused = Callable[[str], bool]
+"""Whether a sentence breaks a rule of the owner, so that another one is written."""
+
+
+def never(sentence: str) -> bool:
+    return False
 
 
 def write(evidence: Evidence, spec: NarrateSpec, attempt: int) -> Narrative:
@@ -42,49 +56,97 @@ def write(evidence: Evidence, spec: NarrateSpec, attempt: int) -> Narrative:
     language = language_of(evidence)
     if language not in GRAMMARS:
         raise SpecError(*unknown("narrate.language", language, GRAMMARS))
-    rules = grammar(language)
+    rules = grammar_of(evidence)
     if spec.length not in rules.plans:
         raise SpecError(*unknown("narrate.length", spec.length, rules.plans))
-    facts = world(rules.variables, evidence)
-    writer = _Writer(rules, facts, f"{spec.seed}/{attempt}/{evidence.id}", spec.register)
-    claims = tuple(writer.tell(rules.plans[spec.length]))
+    facts = world(rules.variables, tellable(evidence, spec.length))
+    refused = partial(refuses, evidence=evidence, length=spec.length) if evidence.of("rule") else never
+    style = opened(spec.style) if spec.style else PLAIN
+    style = style if style.language == language else PLAIN
+    plain = [step.shares for step in rules.plans[spec.length]]
+    steps = style.plans.get(spec.length, plain)
+    while True:
+        telling = Telling(rules, facts, f"{spec.seed}/{attempt}/{evidence.id}", spec.register, style, refused)
+        claims = tuple(telling.tell(steps))
+        missing = due(rules, facts, spec.length) - telling.told if steps is not plain else set()
+        if not missing:
+            break
+        more = restored(rules, steps, plain, missing)
+        steps = plain if more == [*steps] else more
     return Narrative(claims=claims, writer=OWN, length=spec.length, seed=spec.seed)
 
 
-class _Writer:
+def due(rules: Grammar, facts: World, length: str) -> set[tuple[str, str]]:
+    """Return (point, fact id or "") for all that a narrative of this length must tell."""
+    demands = [demand for demand in rules.demands if length in demand.lengths]
+    return {(demand.point, name) for demand in demands for name in demanded(demand, facts)}
+
+
+def restored(
+    rules: Grammar, steps: Iterable[Shares], plain: Iterable[Shares], missing: set[tuple[str, str]]
+) -> list[Shares]:
+    """Return the steps, with those told in full that can tell what is missing."""
+    names = {name for name, _ in missing}
+    able = {
+        production.group
+        for production in rules.claims
+        for option in production.alternatives
+        if names & {name for name, _ in option.tells}
+    }
+    usual = {group: (1.0,) * len(shares) for group, shares in plain if group in able}
+    return [(group, usual.get(group, shares)) for group, shares in steps]
+
+
+class Telling:
     """One narrative in the making: the facts, the dice, and what has been told."""
 
-    def __init__(self, rules: Grammar, facts: World, seed: str, register: str) -> None:
+    def __init__(
+        self,
+        rules: Grammar,
+        facts: World,
+        seed: str,
+        register: str,
+        style: Style = PLAIN,
+        refused: Refused = never,
+    ) -> None:
         self.rules, self.facts, self.random = rules, facts, Random(seed)
-        self.language, self.register = rules.language, register
+        self.language, self.register, self.style = rules.language, register, style
         for found in facts.many.values():
             found.sort(key=lambda fact: fact.get("rank") or 0)
         self.told: set[tuple[str, str]] = set()
         self.group = ""
+        self.refused = refused
 
-    def tell(self, plan: list[Step]) -> Iterator[Claim]:
-        for step in plan:
-            if step.optional and self.random.random() < 0.5:
-                continue
-            for _ in range(step.most):
-                claim = self.claim(step.group)
+    def tell(self, steps: Iterable[Shares]) -> Iterator[Claim]:
+        for group, shares in steps:
+            for share in shares:
+                if share < 1 and self.random.random() < 1 - share:
+                    break
+                claim = self.claim(group)
                 if claim is None:
                     break
-                self.group = step.group
+                self.group = group
                 yield claim
 
     def claim(self, group: str) -> Claim | None:
         """Return one sentence of a group that tells only what has not been told, or None."""
-        for production, option in self.shuffled(self.rules.groups[group]):
-            if production.after and self.group not in production.after:
-                continue
-            for facts in option.bindings(self.facts.one, self.facts):
-                if self.points((option,), facts) & self.told:
-                    continue
-                for text, bound, used in self.render(option.nodes, 0, ("", facts, (option,))):
-                    self.told |= self.points(used, bound)
-                    cites = self.cited(used, bound)
-                    return Claim(text=text, cites=cites, production=production.name)
+        for production, option in self.shuffled(self.rules.groups.get(group, [])):
+            draft = self.draft(production, option)
+            if draft is not None:
+                text, bound, used = draft
+                self.told |= self.points(used, bound)
+                return Claim(text=text, cites=self.cited(used, bound), production=production.name)
+        return None
+
+    def draft(self, production: Production, option: Alternative) -> Draft | None:
+        """Return how one alternative would tell what has not been told, or None."""
+        if production.after and self.group not in production.after:
+            return None
+        for facts in option.bindings(self.facts.one, self.facts):
+            if not self.points((option,), facts) & self.told:
+                for draft in self.render(option.nodes, 0, ("", facts, (option,))):
+                    if not self.refused(draft[0]):
+                        return draft
         return None
 
     def cited(self, used: tuple[Alternative, ...], bound: Bound) -> tuple[str, ...]:
@@ -103,9 +165,20 @@ class _Writer:
 
     def shuffled(self, choices: list[tuple[Production, Alternative]]) -> list[tuple[Production, Alternative]]:
         """Order those of the register: the heavier, the likelier it comes first (Efraimidis, 2006)."""
-        draw = self.random.random
+        draw, learned = self.random.random, self.style.weights
         choices = [choice for choice in choices if choice[1].register in ("", self.register)]
-        return sorted(choices, key=lambda choice: -(draw() ** (1 / choice[1].weight)))
+        if not learned:
+            return sorted(choices, key=lambda choice: -(draw() ** (1 / choice[1].weight)))
+        weights = [learned.get(option.key, option.weight) for _, option in choices]
+        order = [log(draw() or LEAST) / weight for weight in weights]
+        return [choices[at] for at in sorted(range(len(choices)), key=lambda at: -order[at])]
+
+    def wordings(self, choice: Choice) -> Iterable[Nodes]:
+        """Return the wordings to write, here a single one, by the dice."""
+        weights = self.style.choices.get(choice.text)
+        if weights is None:
+            return (self.random.choice(choice.options),)
+        return self.random.choices(choice.options, weights)
 
     def render(self, nodes: Nodes, index: int, draft: Draft) -> Iterator[Draft]:
         """Write the nodes from `index` on; nothing is yielded when a value is missing."""
@@ -120,9 +193,9 @@ class _Writer:
                             yield from self.render(nodes, here + 1, (text + more, last, used + parts))
                 return
             if isinstance(node, Choice):
-                node = self.random.choice(node.options)
-                for more, facts, parts in self.render(node, 0, ("", bound, ())):
-                    yield from self.render(nodes, here + 1, (text + more, facts, used + parts))
+                for option in self.wordings(node):
+                    for more, facts, parts in self.render(option, 0, ("", bound, ())):
+                        yield from self.render(nodes, here + 1, (text + more, facts, used + parts))
                 return
             written = self.written(node, bound)
             if not written:

@@ -31,6 +31,12 @@ class Factor:
     text: str
     """A noun phrase: "the amount against this customer's past"."""
     columns: NDArray[np.int64]
+    slope: float = 1.0
+    """Of its shares on held-out rows: 1 where they tell the truth, 0 where they tell nothing."""
+    error: float = 0.0
+    """The slope's standard error; 0 where it was not measured."""
+    size: float = 0.0
+    """Root of the mean square of its shares on those rows, in log-odds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

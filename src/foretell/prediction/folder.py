@@ -30,6 +30,7 @@ ENTITIES = "entities.parquet"
 """The file that names every entity that the model has seen."""
 SUSPICION = ("columns", "knots", "values", "bias")
 REFERENCE = ("logits", "labels", "background", "similar", "similar_columns", "similar_labels", "weights")
+FACTOR = ("name", "text", "slope", "error", "size")
 ABOUT = ("base_rate", "choose_from", "choose_until", "num_rows", "quartiles")
 
 
@@ -93,8 +94,7 @@ def open_fitted(folder: Path, *, nameless: bool = False) -> Fitted:
         calibration=restore(Calibration, held["calibration"]),
         threshold=held["threshold"],
         factors=tuple(
-            Factor(name=f["name"], text=f["text"], columns=np.array(f["columns"], dtype=np.int64))
-            for f in held["factors"]
+            Factor(**{**f, "columns": np.array(f["columns"], dtype=np.int64)}) for f in held["factors"]
         ),
         reference=_reference(checkpoint, held["reference"]),
         snapshot=Snapshot(
@@ -121,7 +121,10 @@ def _settings(fitted: Fitted) -> dict[str, Any]:
         "weights": fitted.weights,
         "offsets": fitted.offsets,
         "plan": features.plan,
-        "factors": [{"name": f.name, "text": f.text, "columns": f.columns.tolist()} for f in fitted.factors],
+        "factors": [
+            {name: getattr(f, name) for name in FACTOR} | {"columns": f.columns.tolist()}
+            for f in fitted.factors
+        ],
         "own": {
             "names": features.own_names,
             "columns": features.own_columns,

@@ -24,6 +24,7 @@ from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
 from foretell.prediction.reference import reference_of
+from foretell.prediction.support import supported
 from foretell.spec import Spec
 from foretell.tasks.classify import calibrate, metrics, sigmoid
 from foretell.training import loop
@@ -138,6 +139,13 @@ def _fit(
         snapshot=replayed.after,
         standings=(),
     )
+    fitted = replace(
+        fitted,
+        factors=supported(
+            fitted.factors, fitted.logits_of, replayed.features[parts.valid], dataset.target[parts.valid],
+            fitted.reference.background, seed=spec.train.seed,
+        ),
+    )  # fmt: skip
     scored = scored_rows(fitted, events.slots, replayed, parts.test)
     return replace(fitted, standings=_standings(rungs, shares, material, fitted, scored)), scored
 

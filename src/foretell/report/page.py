@@ -26,6 +26,7 @@ from foretell.report.views import (
     interval,
     last_day,
     more,
+    remarks,
     sentences,
     who,
 )
@@ -53,6 +54,7 @@ def environment() -> Environment:
         "charts": charts,
         "pictures": case_pictures,
         "sentences": sentences,
+        "remarks": remarks,
         "grouped": grouped,
         "capacities": capacities,
         "board": board,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from foretell.records import CONTRADICTED, SUPPORTED, UNVERIFIED, Case, Fact
+from foretell.records import CONTRADICTED, REFUSED, SUPPORTED, UNVERIFIED, WARNED, Case, Fact, Finding
 from foretell.report.contents import LeaderboardRow, Workload
 from foretell.units import write
 
@@ -26,6 +26,7 @@ KIND_TITLES = {
     "glossary": "Why it matters, in the owner's words",
     "model": "Model",
     "sample": "Why it is reviewed",
+    "rule": "What the owner asks of the text",
 }
 SHARE_KINDS = frozenset({"score", "reliability", "threshold"})
 ENOUGH = 20
@@ -49,7 +50,7 @@ def sentences(case: Case) -> list[Sentence]:
     A claim that no span covers was not read, and counts as unverified.
     """
     told, start = [], 0
-    worst_first = (CONTRADICTED, UNVERIFIED, SUPPORTED)
+    worst_first = (CONTRADICTED, REFUSED, UNVERIFIED, WARNED, SUPPORTED)
     for claim in case.narrative.claims:
         end = start + len(claim.text)
         spans = [item for item in case.verdict.findings if item.start < end and item.end > start]
@@ -67,6 +68,12 @@ def sentences(case: Case) -> list[Sentence]:
         )
         start = end + 1
     return told
+
+
+def remarks(case: Case) -> list[Finding]:
+    """Return what the owner's rules find wrong with the text as a whole."""
+    found = case.verdict.findings
+    return [item for item in found if item.status in (REFUSED, WARNED) and item.start == item.end]
 
 
 def grouped(facts: Sequence[Fact]) -> list[tuple[str, list[Fact]]]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from foretell.cases.accounts import Key
 from foretell.cases.case import narrative_from
-from foretell.cases.desk import Shown
+from foretell.cases.desk import BLIND_KINDS, Shown
 from foretell.cases.governance import Proposal
 from foretell.cases.inspection import LogReport
 from foretell.cases.people import Person
@@ -23,9 +23,6 @@ from foretell.errors import DecisionError
 from foretell.records import Case, Decision, canonical, plain
 from foretell.serving.security import COOKIE, TheHouse, Who, same_site
 from foretell.verification.verdict import verify
-
-BLIND_KINDS = frozenset({"term", "entity", "instant", "input", "history"})
-"""Facts that are shown to whom is to judge first: what happened, not what the model made of it."""
 
 CaseId = Annotated[str, Parameter(alias="id", max_length=200, description="The case's id.")]
 Text = Annotated[str, Field(max_length=20_000)]

@@ -8,15 +8,15 @@ from typing import Any
 from fastapi import Request, Response
 
 from foretell.cases.case import narrative_from
-from foretell.cases.desk import Shown
+from foretell.cases.desk import BLIND_KINDS, Shown
 from foretell.cases.people import Person
 from foretell.cases.rules import Standing, refusal
 from foretell.errors import AccessError, DecisionError, ForetellError, VerdictError
-from foretell.records import OMITTED, Case, Decision
+from foretell.records import OMITTED, REFUSED, Case, Decision
 from foretell.report import timelines_of
 from foretell.report.contents import Example
 from foretell.report.views import Sentence, sentences
-from foretell.serving.api import BLIND_KINDS, CaseId
+from foretell.serving.api import CaseId
 from foretell.serving.faults import status_of
 from foretell.serving.house import House
 from foretell.serving.pages import Typed, go, render
@@ -114,12 +114,14 @@ def _refused(case: Case, who: Person, form: Mapping[str, str], error: ForetellEr
     draft = narrative_from(form.get("text", ""), writer=who.name, length=case.narrative.length)
     verdict = verify(draft, case.evidence)
     omitted = [found.fault for found in verdict.findings if found.status == OMITTED and found.fault]
+    ruled = any(found.status == REFUSED for found in verdict.findings)
+    broken = VerdictError("the text breaks a rule of the owner", "change what the form marks")
     plain = VerdictError(
         "the evidence does not support every sentence",
         "change what the form marks, or keep it for a second person to accept",
     )
     return Refused(
-        plain,
+        broken if ruled else plain,
         form,
         stale=stale,
         findings=sentences(replace(case, narrative=draft, verdict=verdict)),

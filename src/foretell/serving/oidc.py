@@ -22,7 +22,7 @@ from urllib.parse import quote, urlencode
 from foretell.cases.endpoints import checked_url
 from foretell.errors import AccessError, ForetellError, SpecError
 from foretell.lookup import unknown
-from foretell.serving.outward import UnreachableError, request
+from foretell.outward import UnreachableError, request
 
 SECRET_VARIABLE = "FORETELL_OIDC_SECRET"
 ALGORITHMS = (

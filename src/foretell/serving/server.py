@@ -12,8 +12,8 @@ from ssl import SSLError
 
 from foretell.cases.store import Store
 from foretell.errors import ForetellError
+from foretell.outward import Network
 from foretell.serving.oidc import Provider
-from foretell.serving.outward import Network
 
 PATIENCE_SECONDS = 5
 """How long requests that are being answered may take once the desk is closing."""

@@ -18,7 +18,7 @@ from foretell.cases.endpoints import SECRET_PREFIX
 from foretell.cases.outbox import Fault, Message, Outbox, Parcel
 from foretell.cases.store import Store
 from foretell.errors import ForetellError
-from foretell.serving.outward import Answer, Network, UnreachableError, request
+from foretell.outward import Answer, Network, UnreachableError, request
 
 POLL_SECONDS = 1.0
 """How often the log is looked at for what is to be sent."""

@@ -7,9 +7,10 @@ from fastapi import Query as Parameter
 from fastapi import Request, Response
 from pydantic import Field
 
-from foretell.cases.endpoints import KINDS, LONGEST_URL, Endpoints
+from foretell.cases.endpoints import KINDS, Endpoints
 from foretell.cases.outbox import GIVE_UP
 from foretell.errors import ForetellError
+from foretell.outward import LONGEST_URL
 from foretell.serving.admin_pages import status_for
 from foretell.serving.api import Body, Short, answer
 from foretell.serving.house import House

@@ -17,6 +17,7 @@ from foretell.models.base import Batch, Model, placed
 from foretell.records import canonical, plain
 from foretell.spec import TrainSpec
 from foretell.training.checkpoint import open_checkpoint, pack_tensors, save
+from foretell.training.muon import Muon
 
 EXPLODED = 1e4
 """A loss this many times larger than the first one is a divergence, though still a number."""
@@ -46,7 +47,9 @@ class Run:
     def __init__(self, model: Model, spec: TrainSpec, steps: int) -> None:
         self.model, self.spec, self.counts = model, spec, Counts(steps=steps)
         self.parameters = {turn: dict(model.parameters_of(turn)) for turn in model.turns}
-        self.optimizers = {turn: _optimizer(self.parameters[turn], spec) for turn in model.turns}
+        self.optimizers = {
+            turn: _optimizers(self.parameters[turn], model.matrices_of(turn), spec) for turn in model.turns
+        }
         self.average = _copy(model.state_dict()) if spec.ema else {}
         self.best: dict[str, Tensor] = {}
 
@@ -68,8 +71,9 @@ class Run:
         return total
 
     def _take_turn(self, turn: str, batch: Batch, learning_rate: float) -> float:
-        optimizer, parameters = self.optimizers[turn], self.parameters[turn]
-        optimizer.zero_grad(set_to_none=True)
+        parameters = self.parameters[turn]
+        for parameter in parameters.values():
+            parameter.grad = None
         loss = self.model.loss(batch, turn)
         value = loss.item()
         if self.counts.first_loss is None:
@@ -82,9 +86,10 @@ class Run:
             name = next((name for name, each in parameters.items() if not _finite(each.grad)), "all together")
             raise self.divergence(f"The gradient of '{turn}' ({name})", value)
         clip_grads_with_norm_(parameters.values(), self.spec.clip, norm)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate
-        optimizer.step()
+        for optimizer in self.optimizers[turn].values():
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+            optimizer.step()
         return value
 
     def divergence(self, what: str, loss: float) -> TrainingError:
@@ -118,9 +123,9 @@ class Run:
         """Write all that `resume` needs."""
         moments = {
             f"{turn}/{name}/{key}": value
-            for turn, optimizer in self.optimizers.items()
+            for turn, optimizers in self.optimizers.items()
             for name, parameter in self.parameters[turn].items()
-            for key, value in optimizer.state[parameter].items()
+            for key, value in optimizers[_kind(name, self.model, turn)].state[parameter].items()
         }
         files = {
             "weights.safetensors": pack_tensors(self.model.state_dict()),
@@ -146,7 +151,8 @@ class Run:
         for key, value in checkpoint.tensors("optimizer.safetensors").items():
             turn, name, moment = key.split("/")
             parameter = self.parameters[turn][name]
-            self.optimizers[turn].state[parameter][moment] = value.to(parameter.device)
+            optimizer = self.optimizers[turn][_kind(name, self.model, turn)]
+            optimizer.state[parameter][moment] = value.to(parameter.device)
         stored = checkpoint.json("counts.json")
         lists = {key: tuple(stored[key]) for key in ("losses", "validations")}
         self.counts = replaced(self.counts, **{**stored, **lists})
@@ -193,16 +199,27 @@ def move_average(average: dict[str, Tensor], weights: Mapping[str, Tensor], deca
             average[name].copy_(value)
 
 
-def _optimizer(parameters: Mapping[str, torch.nn.Parameter], spec: TrainSpec) -> torch.optim.AdamW:
+def _kind(name: str, model: Model, turn: str) -> str:
+    """Return the optimizer that moves a parameter."""
+    return "muon" if name in model.matrices_of(turn) else "adamw"
+
+
+def _optimizers(
+    parameters: Mapping[str, torch.nn.Parameter], matrices: frozenset[str], spec: TrainSpec
+) -> dict[str, torch.optim.Optimizer]:
+    others = [each for name, each in parameters.items() if name not in matrices]
     # Decay is for matrices: a bias or a norm's scale has no direction to forget.
     groups = [
-        {
-            "params": [each for each in parameters.values() if each.ndim >= 2],
-            "weight_decay": spec.weight_decay,
-        },
-        {"params": [each for each in parameters.values() if each.ndim < 2], "weight_decay": 0.0},
+        {"params": [each for each in others if each.ndim >= 2], "weight_decay": spec.weight_decay},
+        {"params": [each for each in others if each.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=spec.learning_rate, fused=True)
+    found: dict[str, torch.optim.Optimizer] = {
+        "adamw": torch.optim.AdamW(groups, lr=spec.learning_rate, fused=True)
+    }
+    if matrices:
+        moved = [each for name, each in parameters.items() if name in matrices]
+        found["muon"] = Muon(moved, lr=spec.learning_rate, weight_decay=spec.weight_decay)
+    return found
 
 
 def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -88,7 +88,7 @@ def load(text: str, language: str = "en") -> Grammar:
     Raises:
         ValueError: on the first line that cannot be understood, with its number.
     """
-    reader = _Lines(language)
+    reader = Lines(language)
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if stripped and not stripped.startswith("#"):
@@ -99,7 +99,7 @@ def load(text: str, language: str = "en") -> Grammar:
     return reader.finish()
 
 
-class _Lines:
+class Lines:
     """The state between the lines of a grammar text: which production, licence and points hold."""
 
     def __init__(self, language: str) -> None:
@@ -183,8 +183,16 @@ class _Lines:
         weight, _, register = weight.partition(" ")
         if register not in ("", *REGISTERS):
             raise ValueError(f"'{register}' is not a register: {', '.join(REGISTERS)}")
+        self.production.alternatives.append(
+            self.worded(float(weight), register, text, self.licensed(), self.when)
+        )
+
+    def worded(
+        self, weight: float, register: str, text: str, licence: Licence, when: str = ""
+    ) -> Alternative:
+        """Return an alternative of the production at hand, under a licence."""
         nodes = self.nodes(text)
-        conditions, tells = self.licensed()
+        conditions, tells = licence
         variables = dict.fromkeys(name for part in conditions for name in part.variables)
         variables |= dict.fromkeys(_variables(nodes))
         counted = tuple(dict.fromkeys(name for part in conditions for name in part.counted))
@@ -194,19 +202,18 @@ class _Lines:
             for _, parts in stages[1:]
             for part in parts
         )
-        self.production.alternatives.append(
-            Alternative(
-                weight=float(weight),
-                nodes=nodes,
-                conditions=conditions,
-                tells=tells,
-                register=register,
-                variables=tuple(variables),
-                counted=counted,
-                stages=stages,
-                waiting=waiting,
-                when=self.when,
-            )
+        return Alternative(
+            weight=weight,
+            nodes=nodes,
+            conditions=conditions,
+            tells=tells,
+            register=register,
+            variables=tuple(variables),
+            counted=counted,
+            stages=stages,
+            waiting=waiting,
+            when=when,
+            key=f"{self.production.name} | {text}",
         )
 
     def stages(
@@ -231,7 +238,8 @@ class _Lines:
                 if part[1] == "^":
                     self.capitals.add(part[2:-1])
             elif part[0] == "[":
-                found.append(Choice(tuple(self.nodes(option) for option in part[1:-1].split("|"))))
+                options = tuple(self.nodes(option) for option in part[1:-1].split("|"))
+                found.append(Choice(options, part[1:-1]))
             else:
                 found.append(Literal(part))
         return tuple(found)
@@ -268,10 +276,14 @@ class _Lines:
                 unknown += [name for name in called if name not in grammar.phrases]
                 if unknown:
                     raise ValueError(f"'{production.name}' uses '{unknown[0]}', which the grammar lacks")
-        sentences = [(claim, option) for claim in grammar.claims for option in claim.alternatives]
-        for production, option in sentences:
-            grammar.groups.setdefault(production.group, []).append((production, option))
+        indexed(grammar)
         return grammar
+
+
+def indexed(grammar: Grammar) -> None:
+    """Write down by group which sentences there are."""
+    for claim in grammar.claims:
+        grammar.groups.setdefault(claim.group, []).extend((claim, option) for option in claim.alternatives)
 
 
 def _point(text: str) -> tuple[str, str]:

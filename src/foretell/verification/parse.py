@@ -8,10 +8,11 @@ a small bound tells what is wrong; without one the sentence does not belong to t
 from dataclasses import dataclass
 
 from foretell.verification.conditions import Bound, Expression, Fields, World
-from foretell.verification.productions import Production
+from foretell.verification.productions import Alternative, Choice, Grammar, Production
 from foretell.verification.reading import Found, Opening, Reading, Trail, Whole, openings
 
 MOST_FAULTS = 3
+_PICKS = ("licence", "choice")
 
 
 @dataclass(slots=True)
@@ -26,14 +27,18 @@ class Sentence:
     fault: str
     tells: set[tuple[str, str]]
     """(point, fact id or "")."""
+    picks: tuple[Alternative | tuple[Choice, int], ...]
+    """The alternatives it was read by, and which option of each choice, in the order of reading."""
+    bound: Bound
 
 
 class Parser:
     """Cuts one text into sentences."""
 
-    def __init__(self, language: str, world: World, text: str) -> None:
-        self.reading = Reading(language, world, text)
-        self.openings = openings(language)
+    def __init__(self, rules: Grammar, world: World, text: str) -> None:
+        self.language = rules.language
+        self.reading = Reading(rules.language, world, text)
+        self.openings = openings(rules)
 
     def sentence(self, start: int, group: str) -> Sentence | None:
         """Return the best reading of the sentence at `start` that follows one of `group`, or None."""
@@ -120,7 +125,9 @@ class Parser:
                 f"not licensed: expected {_located(condition.text, condition.variables, bound)}, "
                 f"found {_found(condition.variables, condition.text, bound)}"
             )
-        return Sentence(start, end, production, tuple(ids), "; ".join(steps), "; ".join(faults), tells)
+        picks = tuple(item[2] if item[1] == "licence" else item[2:] for item in items if item[1] in _PICKS)
+        derivation, fault = "; ".join(steps), "; ".join(faults)
+        return Sentence(start, end, production, tuple(ids), derivation, fault, tells, picks, bound)
 
     def unheld(self, items: list, bound: Bound) -> list[Expression]:
         """Return the conditions that a reading found broken."""

@@ -45,6 +45,8 @@ class Choice:
     """Wordings among which nothing but taste decides."""
 
     options: tuple["Nodes", ...]
+    text: str = ""
+    """The options as the grammar has them: a|b."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Alternative:
     """Conditions that wait until variables are bound, with those variables."""
     when: str = ""
     """The `when` line above it, by which a translation finds the same licence."""
+    key: str = ""
+    """Production and text, by which a house style names it; the same with and without a capital letter."""
 
     def bindings(self, bound: Bound, facts: World, stage: int = 0) -> Iterator[Bound]:
         """Yield `bound` extended by facts for the free variables, as the licence admits."""
@@ -130,8 +134,13 @@ class Step:
     most: int
     optional: bool
 
+    @property
+    def shares(self) -> tuple[str, tuple[float, ...]]:
+        """The group, and how probably its first, second, ... sentence is told."""
+        return self.group, (0.5 if self.optional else 1.0, *(1.0,) * (self.most - 1))
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Grammar:
     variables: dict[str, tuple[bool, str, str]] = field(default_factory=dict)
     phrases: dict[str, Production] = field(default_factory=dict)

@@ -6,12 +6,11 @@ tries its next choice. It goes on with one fault more only where the reading may
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from foretell.verification import readers
 from foretell.verification.conditions import Bound, Expression, Fields, World, solutions
-from foretell.verification.grammar import grammar
 from foretell.verification.productions import (
     Agreement,
     Alternative,
@@ -125,10 +124,9 @@ class Opening:
         return True
 
 
-@cache
-def openings(language: str) -> Mapping[str, list[Opening]]:
+@lru_cache(64)
+def openings(rules: Grammar) -> Mapping[str, list[Opening]]:
     """Return first words -> the sentences that may begin with them, those that begin with a value last."""
-    rules = grammar(language)
     begun = [_opening(claim, option, rules) for claim in rules.claims for option in claim.alternatives]
     begun.sort(key=lambda opening: not opening.words)
     firsts = {one: one.words[: one.words.rfind(" ") + 1] for one in begun}
@@ -163,11 +161,21 @@ def _node(node: Node, then: Reader, rules: Grammar) -> Reader:
             phrase = rules.phrases[node.phrase]
             return _any([_alternative(option, then, rules) for option in phrase.alternatives])
         case Choice():
-            return _any([_nodes(option, then, rules) for option in node.options])
+            return _any([_picked(node, number, then, rules) for number in range(len(node.options))])
         case Listing():
             return _listing(node, then)
         case Agreement():
             return _agreement(node, then)
+
+
+def _picked(node: Choice, number: int, then: Reader, rules: Grammar) -> Reader:
+    """Return the reader of one option of a choice, which tells that it was taken."""
+    body = _nodes(node.options[number], then, rules)
+
+    def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
+        return body(reading, pos, bound, (trail, "choice", node, number), cost, waiting)
+
+    return read
 
 
 def _any(ways: list[Reader]) -> Reader:
@@ -202,8 +210,6 @@ def _alternative(option: Alternative, then: Reader, rules: Grammar) -> Reader:
 def _licensed(option: Alternative, body: Reader) -> Reader:
     """Judge a licence before `body`, each of its conditions as soon as all that it names is bound."""
     settled, waits = option.stages[0][1], option.waiting
-    if not (settled or waits or option.tells or option.counted):
-        return body
 
     def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
         if settled:
@@ -230,7 +236,7 @@ def _literal(words: str, then: Reader) -> Reader:
 def _slot(node: Slot, then: Reader) -> Reader:
     """Return the reader of a field of a fact, whose variable may still stand for any fact of its kind."""
     variable, field = node.expression.reference
-    compare = _comparison(node)
+    compare = comparison(node)
 
     def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
         if variable in bound:
@@ -268,7 +274,7 @@ def _slot(node: Slot, then: Reader) -> Reader:
 
 def _derived(node: Slot, then: Reader) -> Reader:
     """Return the reader of a number computed from facts, some of which may not be bound yet."""
-    expression, compare = node.expression, _comparison(node)
+    expression, compare = node.expression, comparison(node)
 
     def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
         if reading.spent():
@@ -315,7 +321,7 @@ def _named(reading: Reading, node: Slot, variable: str, field: str, pos: int) ->
     ]
 
 
-def _comparison(node: Slot) -> Comparison:
+def comparison(node: Slot) -> Comparison:
     """Return what compares the text at a place with the truth, as the slot's form has it written."""
     form, capital, argument = node.form, node.capital, node.argument
     variable = node.expression.reference[0]

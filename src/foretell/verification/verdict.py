@@ -1,7 +1,8 @@
 """The verdict on a narrative: every character of it belongs to a claim that the evidence supports.
 
 Parse or deny: what no production of the grammar reads is UNVERIFIED, what one reads but a fact denies is
-CONTRADICTED, and what the narrative's length demands but no sentence tells is OMITTED.
+CONTRADICTED, and what the narrative's length demands but no sentence tells is OMITTED. What breaks a rule of
+the owner's is REFUSED, or WARNED of.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from foretell.records import (
     CONTRADICTED,
+    FINE,
     OMITTED,
     SUPPORTED,
     UNVERIFIED,
@@ -19,10 +21,12 @@ from foretell.records import (
     digest,
 )
 from foretell.verification.conditions import World, solutions, world
-from foretell.verification.grammar import GRAMMARS, grammar, language_of
+from foretell.verification.grammar import GRAMMARS, language_of
 from foretell.verification.languages import LANGUAGES
 from foretell.verification.parse import Parser, Sentence
 from foretell.verification.productions import Demand, Grammar
+from foretell.verification.rules import broken, tellable
+from foretell.verification.wordings import grammar_of
 
 POINTS: Mapping[str, str] = {
     "score": "how probable the model finds the outcome",
@@ -44,11 +48,14 @@ _QUOTED = {code: "{0}[^{0}{1}]*{1}".format(*LANGUAGES[code].quotes) for code in 
 _ENDS = {code: re.compile(rf"{quoted}(?= )|[.!?\n](?= |$)|{quoted}") for code, quoted in _QUOTED.items()}
 
 
-def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
+def verify(narrative: Narrative, evidence: Evidence, rules: Grammar | None = None) -> Verdict:
     """Return the verdict on `narrative`: a pure function of its text and length, and of the facts.
 
     The writer's `cites` and `production` are not read. A length the grammar has no plan for is held to the
     demands of the longest.
+
+    Args:
+        rules: the grammar to read by, where it is not that of narratives.
 
     Raises:
         ValueError: when the evidence holds a number that is not finite.
@@ -56,12 +63,12 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
     language = language_of(evidence)
     if language not in GRAMMARS:
         return _unread(narrative, evidence, language)
-    rules = grammar(language)
-    facts = world(rules.variables, evidence)
+    rules = grammar_of(evidence) if rules is None else rules
+    facts = world(rules.variables, tellable(evidence, narrative.length))
     text = narrative.text
     findings: list[Finding] = []
-    told: set[tuple[str, str]] = set()
-    for found in _spans(Parser(language, facts, text), text, language):
+    points: set[tuple[str, str]] = set()
+    for found in spans(Parser(rules, facts, text), text):
         if isinstance(found, Finding):
             findings.append(found)
             continue
@@ -77,7 +84,8 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
             )
         )
         if not found.fault:
-            told |= found.tells
+            points |= found.tells
+    sentences = [(found.start, found.end) for found in findings]
     length = narrative.length if narrative.length in rules.plans else "long"
     findings.extend(
         Finding(
@@ -89,18 +97,19 @@ def verify(narrative: Narrative, evidence: Evidence) -> Verdict:
         )
         for demand in rules.demands
         if length in demand.lengths
-        for name in _demanded(demand, facts)
-        if (demand.point, name) not in told
+        for name in demanded(demand, facts)
+        if (demand.point, name) not in points
     )
+    findings += broken(text, narrative.length, evidence, sentences, language)
     return Verdict(
-        passed=all(finding.status == SUPPORTED for finding in findings),
+        passed=all(finding.status in FINE for finding in findings),
         findings=tuple(findings),
         evidence=digest(evidence),
         text=digest(text),
     )
 
 
-def _spans(parser: Parser, text: str, language: str) -> Iterator[Sentence | Finding]:
+def spans(parser: Parser, text: str) -> Iterator[Sentence | Finding]:
     """Cut the text into sentences that parse and stretches that do not; together they cover it."""
     pos, group = 0, ""
     while pos < len(text):
@@ -112,7 +121,7 @@ def _spans(parser: Parser, text: str, language: str) -> Iterator[Sentence | Find
                 fault = "a space follows the last claim"
                 yield Finding(start=pos - 1, end=pos, status=UNVERIFIED, fault=fault)
             continue
-        end = _end(text, pos, language)
+        end = _end(text, pos, parser.language)
         yield Finding(
             start=pos,
             end=end,
@@ -155,7 +164,7 @@ def _left_out(demand: Demand, name: str, rules: Grammar, length: str, evidence: 
     return f"no sentence that the evidence supports says {POINTS[demand.point]}{about}; {whose} text must"
 
 
-def _demanded(demand: Demand, facts: World) -> list[str]:
+def demanded(demand: Demand, facts: World) -> list[str]:
     """Return the ids of the facts that must be told; [""] for a demand that names no fact."""
     variable, condition = demand.variable, demand.condition
     if variable in facts.one:

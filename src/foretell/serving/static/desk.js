@@ -76,7 +76,7 @@
 
   // Findings while one edits
 
-  const words = { SUPPORTED: "supported", CONTRADICTED: "contradicted", UNVERIFIED: "not verified", OMITTED: "left out" };
+  const words = { SUPPORTED: "supported", CONTRADICTED: "contradicted", UNVERIFIED: "not verified", OMITTED: "left out", REFUSED: "breaks a rule", WARNED: "warning" };
   const paragraph = (kind, text) => {
     const made = document.createElement("p");
     const mark = document.createElement("span");
@@ -90,7 +90,7 @@
   const tell = (place, answer) => {
     const bad = answer.verdict.findings.filter((found) => found.status !== "SUPPORTED");
     const lines = bad.map((found) => {
-      const kind = found.status === "OMITTED" ? "contradicted" : found.status.toLowerCase();
+      const kind = { OMITTED: "contradicted", REFUSED: "contradicted", WARNED: "unverified" }[found.status] || found.status.toLowerCase();
       // Offsets count characters, of which JavaScript counts some twice.
       const span = [...answer.text].slice(found.start, found.end).join("");
       const line = paragraph(kind, `${span ? `“${span}” ` : ""}${found.fault}`);

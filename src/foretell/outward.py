@@ -23,8 +23,10 @@ LARGEST_ANSWER = 1024 * 1024
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 NAT64 = IPv6Network("64:ff9b::/96")
-METADATA = (IPv4Address("168.63.129.16"),)
-"""Public addresses that clouds answer inside their own networks alone."""
+METADATA = tuple(map(ip_network, ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::/32")))
+"""Where clouds tell a machine its own secrets, besides the link-local networks: never reached."""
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))
+LONGEST_URL = 2000
 
 
 class UnreachableError(ForetellError):
@@ -116,9 +118,13 @@ def addresses(host: str, port: int, private: Sequence[Network], *, secure: bool)
     found = tuple(dict.fromkeys(str(row[4][0]) for row in rows))
     for text in found:
         address = ip_address(text)
+        if forbidden(address):
+            raise UnreachableError(
+                f"{host} is at {text}, where machines keep their secrets", "check the name"
+            )
         if not (public(address) or any(address in network for network in private)):
             raise UnreachableError(
-                f"{host} is at {text}, which is not public", "name its network when the desk is opened"
+                f"{host} is at {text}, which is not public", "name its network where you allow the host"
             )
         if not secure and not address.is_loopback:
             raise UnreachableError(f"{host} would be told without encryption", "use https")
@@ -127,16 +133,51 @@ def addresses(host: str, port: int, private: Sequence[Network], *, secure: bool)
 
 def public(address: Address) -> bool:
     """Tell whether an address, or one that it stands for, is everybody's to reach."""
+    return all(each.is_global and not each.is_multicast for each in _meant(address)) and not forbidden(
+        address
+    )
+
+
+def forbidden(address: Address) -> bool:
+    """Tell whether an address, or one that it stands for, is never reached, whatever networks are named."""
+    return any(each.is_link_local or any(each in network for network in METADATA) for each in _meant(address))
+
+
+def _meant(address: Address) -> list[Address]:
+    """Return an address and the ones that it stands for."""
     inner: list[Address | None] = []
     if isinstance(address, IPv6Address):
         inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
         if address in NAT64:
             inner.append(IPv4Address(int(address) & 0xFFFFFFFF))
-    return all(
-        each.is_global and not each.is_multicast and each not in METADATA
-        for each in (address, *inner)
-        if each is not None
-    )
+    return [address, *(each for each in inner if each is not None)]
+
+
+def unfit(url: str) -> str:
+    """Say what is wrong with an address that requests are to go to; empty when nothing is.
+
+    >>> unfit("https://example.org/hook"), unfit("http://localhost:8000/v1"), unfit("http://example.org")
+    ('', '', 'would be told without encryption')
+    """
+    odd = len(url) > LONGEST_URL or not url.isascii() or not url.isprintable() or " " in url or "\\" in url
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError as error:
+        return f"is no address: {error}"
+    if odd or not host or parts.username is not None or parts.password is not None or "#" in url:
+        return "is no address"
+    if parts.scheme != "https" and not (parts.scheme == "http" and loopback(host)):
+        return "would be told without encryption"
+    return ""
+
+
+def loopback(host: str) -> bool:
+    """Tell whether a host is this machine by its very name."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _connected(found: Sequence[str], host: str, port: int, secure: bool, seconds: float) -> socket.socket:

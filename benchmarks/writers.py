@@ -1,0 +1,229 @@
+"""Writers that learn from approved texts: our own language model against the weighted grammar.
+
+python benchmarks/writers.py --seeds 0 1 2
+
+Simulated editors approve texts; both learn from the same ones and are judged on later ones. The house editor
+always has the same taste; the attentive one's depends on what the case is about. One choice in ten is not by
+taste. Bits per choice: a choice is which sentence follows, or that the text ends, among all that are true.
+Told as the editor did: share of sentences for which the likeliest one is the editor's, word for word.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+
+import torch  # noqa: E402
+
+from evidences import evidence  # noqa: E402
+from foretell import authoring  # noqa: E402
+from foretell.narration.embedded import write  # noqa: E402
+from foretell.narration.habits import Approved, learn  # noqa: E402
+from foretell.narration.masking import Acceptor, Sentence, State  # noqa: E402
+from foretell.narration.prior import WHOLE, Prior, first  # noqa: E402
+from foretell.narration.style import Style  # noqa: E402
+from foretell.records import Evidence  # noqa: E402
+from foretell.spec import NarrateSpec, TrainSpec  # noqa: E402
+from foretell.verification import verify  # noqa: E402
+from foretell.verification.grammar import grammar  # noqa: E402
+from foretell.vocabulary import END  # noqa: E402
+
+SPEC = NarrateSpec(length="medium", register="plain")
+STRAY = 0.1
+"""Share of an editor's choices that are not by taste."""
+
+
+def traits(facts: Evidence) -> dict[str, str]:
+    """Return what an attentive editor looks at."""
+    score, row = facts.of("score")[0], facts.of("term")[0]
+    record = next((fact.detail.get("n") for fact in facts.of("reliability")), 0)
+    return {
+        "score": str(float(score.value or 0) >= 0.5),
+        "row": str(row.value),
+        "entities": str(bool(facts.of("entity"))),
+        "record": str(float(record or 0) >= 40),
+        "factors": str(len(facts.of("attribution")) >= 4),
+    }
+
+
+def taste(seed: int, attentive: bool, group: str, sentence: Sentence, shown: dict[str, str]) -> float:
+    trait = Random(f"{seed}/{group}").choice(sorted(shown)) if attentive else ""
+    keys = "/".join(option.key for option in sentence.used)
+    return Random(f"{seed}/{keys}/{shown.get(trait, '')}").random()
+
+
+def edited(facts: Evidence, seed: int, attentive: bool) -> str:
+    """Return the text that an editor approves."""
+    acceptor, shown = Acceptor(facts, SPEC), traits(facts)
+    dice, state = Random(f"{seed}/{facts.id}/{len(facts.facts)}"), acceptor.start
+    for step in grammar().plans[SPEC.length]:
+        if step.optional and dice.random() < 0.5:
+            continue
+        for _ in range(step.most):
+            rows = acceptor.rows(state.place)
+            told = first(acceptor.sentences[step.group], {row.sentence.claim.text for row in rows})
+            if not told:
+                break
+            if dice.random() < STRAY:
+                chosen = dice.choices(told, [each.used[0].weight for each in told])[0]
+            else:
+                chosen = max(told, key=lambda each: taste(seed, attentive, step.group, each, shown))
+            state = after(acceptor, state, chosen)
+    assert acceptor.may_end(state)
+    return acceptor.narrative(state, "editor").text
+
+
+def after(acceptor: Acceptor, state: State, sentence: Sentence) -> State:
+    row = next(row for row in acceptor.rows(state.place) if row.sentence is sentence)
+    found = acceptor.advance(state, row.text)
+    assert found is not None
+    return found
+
+
+def judge_grammar(style: Style, later: list[tuple[Evidence, str]]) -> Counter:
+    """Return choices, bits, sentences and those told as the editor did."""
+    found: Counter[str] = Counter()
+    for facts, text in later:
+        acceptor = Acceptor(facts, SPEC)
+        whole = acceptor.advance(acceptor.start, text.encode())
+        assert whole is not None
+        state, prior = acceptor.start, Prior(acceptor, style)
+        for sentence in [claim.text for claim in whole.claims] + [WHOLE]:
+            chance = prior.chances(state.place)
+            found["choices"] += 1
+            found["bits"] -= math.log2(chance[sentence])
+            if sentence:
+                found["sentences"] += 1
+                likeliest = max((each for each in chance if each), key=lambda each: chance[each])
+                found["alike"] += likeliest == sentence
+                row = next(row for row in acceptor.rows(state.place) if row.sentence.claim.text == sentence)
+                state = after(acceptor, state, row.sentence)
+    return found
+
+
+def judge_model(folder: Path, later: list[tuple[Evidence, str]]) -> Counter:
+    """Return the same of the language model."""
+    model, vocabulary, style = authoring.opened(folder)
+    found: Counter[str] = Counter()
+    for facts, text in later:
+        lesson = authoring.lesson(facts, text, SPEC, vocabulary, style)
+        assert lesson is not None
+        acceptor = Acceptor(facts, SPEC)
+        whole = acceptor.advance(acceptor.start, text.encode())
+        assert whole is not None
+        with torch.inference_mode():
+            logits, wanted = model.counted(authoring.batch([lesson], len(vocabulary)))
+            nats = -logits.log_softmax(-1).gather(1, wanted[:, None]).sum().item()
+        found["bits"] += nats / math.log(2)
+        found["choices"] += len(whole.claims) + 1
+        found["sentences"] += len(whole.claims)
+        told = [claim.text for claim in whole.claims]
+        begun: dict[int, authoring.Fork] = {}
+        for fork in lesson.forks:
+            begun.setdefault(len(fork.state.claims), fork)
+        for number, sentence in enumerate(told):
+            fork = begun.get(number)
+            if fork is None:
+                found["alike"] += 1
+                continue
+            mask = authoring.TokenMask(acceptor, vocabulary, style)
+            mask.state = fork.state
+
+            def until(drawn, mask=mask, number=number):
+                allowed = mask(drawn)
+                allowed.pop(END, None)
+                return allowed if len(mask.state.claims) == number else {}
+
+            model.sample(
+                lesson.tokens[: fork.at],
+                most=authoring.MOST,
+                temperature=0,
+                mask=until,
+                recall=authoring.RECALL,
+            )
+            found["alike"] += mask.state.claims[number].text == sentence
+    return found
+
+
+def pace(writer, later: list[tuple[Evidence, str]]) -> tuple[float, int]:
+    """Return CPU-seconds per narrative, and how many do not pass."""
+    start, drafts = time.process_time(), [(facts, writer(facts, SPEC, 0)) for facts, _ in later]
+    spent = time.process_time() - start
+    return spent / len(later), sum(not verify(draft, facts).passed for facts, draft in drafts)
+
+
+def compared(seed: int, editor: str, options: argparse.Namespace, folder: Path) -> dict:
+    attentive = editor == "attentive"
+    cases = [evidence(seed * 10**6 + number) for number in range(options.texts + options.later)]
+    pairs = [(facts, edited(facts, seed, attentive)) for facts in cases]
+    earlier, later = pairs[: options.texts], pairs[options.texts :]
+    clock = time.process_time()
+    style = learn([Approved(evidence=facts, text=text, length=SPEC.length) for facts, text in earlier])
+    grammar_seconds = time.process_time() - clock
+    clock = time.process_time()
+    spec = TrainSpec(epochs=options.epochs, batch_size=16, learning_rate=0.005, threads=1, seed=seed)
+    _, num_read = authoring.learn([(facts, text, SPEC) for facts, text in earlier], folder, spec)
+    model_seconds = time.process_time() - clock
+    cell = {
+        "seed": seed,
+        "editor": editor,
+        "texts": options.texts,
+        "texts_read": num_read,
+        "later": len(later),
+    }
+    for name, counts in (("grammar", judge_grammar(style, later)), ("lm", judge_model(folder, later))):
+        cell[f"{name}_bits_per_choice"] = round(counts["bits"] / counts["choices"], 4)
+        cell[f"{name}_told_as_editor"] = round(counts["alike"] / counts["sentences"], 4)
+    cell["grammar_training_cpu_seconds"] = round(grammar_seconds, 2)
+    cell["lm_training_cpu_seconds"] = round(model_seconds, 2)
+    for name, writer in (("grammar", write), ("lm", authoring.writer(str(folder), SPEC))):
+        seconds, denied = pace(writer, later)
+        cell[f"{name}_cpu_seconds_per_narrative"] = round(seconds, 5)
+        cell[f"{name}_denied"] = denied
+    return cell
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--texts", type=int, default=300, help="approved texts to learn from")
+    parser.add_argument("--later", type=int, default=60, help="approved texts to be judged on")
+    parser.add_argument("--epochs", type=float, default=10.0)
+    parser.add_argument("--editors", nargs="+", default=["house", "attentive"])
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "writers.json")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    shown = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    result = {
+        "command": shlex.join(["python", *sys.argv]),
+        "commit": shown.stdout.strip(),
+        "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
+        "cells": [],
+    }
+    for seed in options.seeds:
+        for editor in options.editors:
+            with tempfile.TemporaryDirectory() as folder:
+                cell = compared(seed, editor, options, Path(folder) / "lm")
+            result["cells"].append(cell)
+            print(json.dumps(cell), flush=True)
+            options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""`ask` and `mcp`: questions about cases, from people and from agents, answered in verified sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from foretell.errors import SpecError
+from foretell.shell import found, run_option, say, store
+
+KEY_VARIABLE = "FORETELL_KEY"
+
+
+@click.command()
+@click.argument("case_id", metavar="CASE")
+@click.argument("question")
+@run_option
+@click.option("--facts", is_flag=True, help="Show the facts that each sentence rests on.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+@click.option("--planner", default="", metavar="openai:URL#MODEL", help="A model that may choose the tools.")
+def ask(case_id: str, question: str, folder: Path | None, facts: bool, as_json: bool, planner: str) -> None:
+    """Ask a question about a case: "why not lower?", "what if amount = 20?", "compare with 4711".
+
+    Every sentence of the answer follows from facts; what cannot be answered so is said to be. A planner only
+    chooses among read-only tools, and no word of the answer is its own.
+    """
+    import json
+
+    from foretell.investigation import Investigator, answer_data
+
+    run = found(folder)
+    plan = None
+    if planner:
+        from foretell.border import load_spec
+        from foretell.champions import settled
+        from foretell.narration.answers import PLAN_SCHEMA
+        from foretell.narration.remote import server_of
+
+        scheme, _, where = planner.partition(":")
+        if scheme != "openai":
+            raise SpecError(f"'{planner}' names no planner", "write openai:URL#MODEL")
+        plan = server_of(where, load_spec(settled(run) / "spec.yaml").narrate, PLAN_SCHEMA)
+    with store(folder) as cases:
+        answer, episode = Investigator(cases, folder=run, blind=False).ask(case_id, question, plan)
+    if as_json:
+        click.echo(json.dumps(answer_data(answer, episode), indent=2, ensure_ascii=False))
+        return
+    for finding in answer.verdict.findings:
+        click.echo(answer.narrative.text[finding.start : finding.end])
+        for name in finding.facts if facts else ():
+            fact = answer.evidence.fact(name)
+            click.echo(f"    [{name}] {fact.kind}: {fact.text} = {fact.value} {fact.unit}" if fact else "")
+    for note in answer.notes:
+        click.echo(note, err=bool(answer.narrative.claims))
+
+
+@click.command()
+@run_option
+@click.option("--http", is_flag=True, help="Serve over streamable HTTP, to whoever brings a key of the desk.")
+@click.option("--port", default=8766, show_default=True, type=click.IntRange(1, 65535), help="With --http.")
+def mcp(folder: Path | None, http: bool, port: int) -> None:
+    """Serve the questions to agents by the Model Context Protocol, read-only.
+
+    Over stdin and stdout, with the rights of the key in $FORETELL_KEY; without one, no score is told of
+    a case that people are to judge first. Needs: pip install 'foretell[mcp]'.
+    """
+    import os
+
+    try:
+        from foretell.mcp_server import server
+    except ModuleNotFoundError as error:
+        raise SpecError(f"the module '{error.name}' is missing", "pip install 'foretell[mcp]'") from error
+    with store(folder) as cases:
+        url = f"http://127.0.0.1:{port}" if http else ""
+        made = server(cases, found(folder), key="" if http else os.environ.get(KEY_VARIABLE, ""), url=url)
+        if http:
+            say(f"answering at {url}/mcp; Ctrl-C closes it")
+            made.run("streamable-http", host="127.0.0.1", port=port)
+        else:
+            made.run("stdio")

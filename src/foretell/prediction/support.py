@@ -1,0 +1,105 @@
+"""Support: what a factor's shares are worth on rows that did not teach the model.
+
+R: rows explained, V: held-out rows, G: factors, D: draws.
+
+Held-out outcomes are regressed on the factors' shares: a share that tells the truth has slope 1, one that is
+too timid more, and a factor that the model learned from chance, or as the shadow of another, has none.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.prediction.fitted import Factor, Floats
+from foretell.prediction.shares import shapley
+
+EACH = 400
+"""Most held-out rows of each outcome."""
+ORDERS = 16
+"""Sampled orders of the factors."""
+RIDGE = 1e-3
+"""Holds the slope of a factor that never moves the score."""
+DRAWS = 400
+BEYOND = 2.5
+"""Times the size of idle factors' shares by which those of others may be wrong: models look there more."""
+HEEDED = 2.0
+"""Standard errors by which the slope of a factor lies above 0 that the model has reason to heed."""
+DOUBT = 1.6
+"""Times the standard error with which slopes are drawn: the rows also chose and calibrated the model."""
+
+
+def supported(
+    factors: Sequence[Factor],
+    score: Callable[[NDArray[np.float32]], Floats],
+    x_VF: NDArray[np.float32],
+    labels: NDArray[np.int8],
+    background_MF: NDArray[np.float32],
+    *,
+    seed: int = 0,
+) -> tuple[Factor, ...]:
+    """Return the factors with the slopes and the sizes of their shares.
+
+    Args:
+        score: raw log-odds [B] of feature rows [B, F].
+        x_VF: held-out rows.
+        labels: their outcomes; -1 where unknown.
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate([rng.permutation(np.flatnonzero(labels == label))[:EACH] for label in (0, 1)])
+    shares_VG = shapley(
+        score,
+        x_VF[rows],
+        background_MF,
+        [factor.columns for factor in factors],
+        num_permutations=ORDERS,
+        seed=seed,
+    ).values
+    slopes, errors = slopes_of(shares_VG, labels[rows].astype(np.float64))
+    sizes = np.sqrt((shares_VG**2).mean(0)) if len(rows) else np.zeros(len(factors))
+    found = zip(factors, slopes.tolist(), errors.tolist(), sizes.tolist(), strict=True)
+    return tuple(replace(factor, slope=b, error=error, size=size) for factor, b, error, size in found)
+
+
+def slopes_of(shares_VG: Floats, labels: Floats) -> tuple[Floats, Floats]:
+    """Return the coefficients of a logistic regression on the shares, and their standard errors.
+
+    The intercept takes up how many rows of each outcome were drawn (Prentice and Pyke, Biometrika 66, 1979).
+    """
+    x = np.column_stack([np.ones(len(labels)), shares_VG])
+    pull = np.append(1e-6, np.full(shares_VG.shape[1], RIDGE))
+    slopes = np.zeros(x.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(x @ slopes, -30, 30)))
+        curvature = (x * (p * (1 - p))[:, None]).T @ x + np.diag(pull)
+        step = np.linalg.solve(curvature, x.T @ (labels - p) - pull * slopes)
+        slopes += np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-6:
+            break
+    errors = np.sqrt(np.diag(np.linalg.inv(curvature)))
+    return slopes[1:], errors[1:]
+
+
+def believed(factors: Sequence[Factor], values_RG: Floats, *, seed: int = 0) -> tuple[Floats, Floats]:
+    """Return in which share of draws each factor keeps its sign [R, G], and its rank [R, G].
+
+    A draw takes slopes as uncertain as they are, and adds to each share what the model moves scores by for
+    factors that it should not heed.
+    """
+    rng = np.random.default_rng(seed)
+    slopes, errors, sizes = np.array([(f.slope, f.error, f.size) for f in factors]).reshape(-1, 3).T
+    idle = slopes < HEEDED * errors
+    noise = BEYOND * np.sqrt((sizes[idle] ** 2).mean()) if idle.any() else 0.0
+    rank_RG = _ranks(values_RG)
+    signs_RG, ranks_RG = np.zeros(values_RG.shape), np.zeros(values_RG.shape)
+    for _ in range(DRAWS):
+        drawn_G = slopes + DOUBT * errors * rng.standard_normal(len(factors))
+        drawn_RG = values_RG * drawn_G + noise * rng.standard_normal(values_RG.shape)
+        signs_RG += np.sign(drawn_RG) == np.sign(values_RG)
+        ranks_RG += _ranks(drawn_RG) == rank_RG
+    return signs_RG / DRAWS, ranks_RG / DRAWS
+
+
+def _ranks(values_RG: Floats) -> NDArray[np.int64]:
+    return np.argsort(np.argsort(-np.abs(values_RG), axis=1), axis=1)
