@@ -278,6 +278,40 @@ def live(results: Mapping[str, Any]) -> str:
     return f"{table(('One event at a time', ''), rows)}\n\n{source(results)}"
 
 
+def retrieval(results: Mapping[str, Any]) -> str:
+    """Return how often the right passage is found, and what a query costs."""
+    rows = []
+    for name, cells in results["cells"].items():
+        figures = [
+            f"{sum(held) / len(held):.3f} ({min(held):.3f}–{max(held):.3f})"
+            for kind in ("sentence", "heading")
+            for held in (
+                [cell[kind][metric] for cell in cells] for metric in ("recall_1", "recall_10", "mrr")
+            )
+        ]
+        times = [f"{max(cell[name] for cell in cells):.1f}" for name in ("p50_cpu_ms", "p99_cpu_ms")]
+        rows.append([name, *figures, *times])
+    head = (
+        "",
+        *(f"{kind}: {what}" for kind in ("sentence", "heading") for what in ("R@1", "R@10", "MRR@10")),
+    )
+    cost, passages = results["costs"], next(iter(results["cells"].values()))[0]["passages"]
+    intro = (
+        f"Finding passages: the documentation strings of Python and nine libraries, {passages:,} passages, "
+        f"{results['queries']:,} queries of each kind and seed; in brackets the least and the most of the seeds. "
+        "*Sentence*: half of the words of a sentence that was taken out of the passage. *Heading*: the heading "
+        "that a passage stands under, which is not indexed. Peers run with the settings they come with. CPU-ms "
+        "are those of one query, of the worst seed."
+    )
+    costs = (
+        f"An index of {cost['passages']:,} passages of {cost['documents']:,} documents: {cost['file_mb']:.0f} MB, "
+        f"built in {cost['build_cpu_seconds']:.0f} CPU-s, opened in {cost['open_cpu_seconds']:.1f}, brought up to "
+        f"date after one document changed in {cost['update_cpu_seconds']:.1f}."
+    )
+    columns = (*head, "median, CPU-ms", "99th percentile, CPU-ms")
+    return "\n\n".join([intro, table(columns, rows), costs, source(results)])
+
+
 def source(results: Mapping[str, Any]) -> str:
     """Return where the figures come from."""
     machine = results["machine"]
@@ -297,6 +331,7 @@ TABLES: Mapping[str, Callable[..., str]] = {
     "cases": cases,
     "desk": desk,
     "proofs": proofs,
+    "retrieval": retrieval,
 }
 """Marker -> what is written there, given the results of `<marker>.json` and `<marker>_*.json`."""
 

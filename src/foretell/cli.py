@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import foretell
-from foretell import cli_ask, cli_desk, cli_export, cli_learn, cli_style
+from foretell import cli_ask, cli_desk, cli_export, cli_learn, cli_search, cli_style
 from foretell.errors import DataError, ForetellError, SpecError, StoreError
 from foretell.shell import called, database, found, run_option, say, store
 
@@ -259,13 +259,19 @@ def show(case_id: str, folder: Path | None, html: Path | None) -> None:
 @click.argument("case_id")
 @run_option
 def verify(case_id: str, folder: Path | None) -> None:
-    """Check one case's text against its evidence again; needs the standard library only."""
+    """Check one case's text against its evidence again; needs the standard library only.
+
+    Says as well which of the documents that it quotes have changed since: what was quoted stays what it was.
+    """
     from foretell.cases.reader import read_case
+    from foretell.retrieval.citing import changes
     from foretell.verification import verdict as judge
 
     case = read_case(str(database(folder)), case_id)
     verdict = judge.verify(case.narrative, case.evidence)
     click.echo("\n".join(judge.lines(case.narrative, verdict)))
+    for change in changes(case.evidence):
+        click.echo(f"{'CHANGED':12} {change}")
     if not verdict.passed:
         sys.exit(6)
 
@@ -304,6 +310,7 @@ main.add_command(cli_learn.learn)
 main.add_command(cli_learn.models)
 main.add_command(cli_style.style)
 main.add_command(cli_desk.plant)
+main.add_command(cli_search.search)
 
 
 @main.command()

@@ -80,7 +80,7 @@ FACT_KINDS: Mapping[str, str] = {
     "counterfactual": "the least change that brings the score under the threshold; detail: was, probability",
     "check": "what the owner asks to check next when a factor is among the strongest",
     "glossary": "why a factor matters, in the owner's words",
-    "passage": "what a document of the owner's says, word for word; detail: document, version, start, end, rank",
+    "passage": "what a document says, word for word; detail: document, version, start, end, rank",
     "model": "the model that scored: its name; detail: fitted_until, average_precision",
     "wording": "a sentence of the house's own, as two people released it; detail: licences",
     "rule": "what the owner asks of the text; name = its kind; detail: severity, when, lengths, score_from",

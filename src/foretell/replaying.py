@@ -15,6 +15,7 @@ from foretell.prediction.fitted import Fitted
 from foretell.prediction.folder import open_fitted
 from foretell.prediction.sample import with_sample
 from foretell.records import OWN, Case, Evidence, Prediction, canonical
+from foretell.retrieval.citing import with_passages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +88,16 @@ def replay(folder: Path, case_id: str) -> Replay:
 
 
 def compared(fitted: Fitted, opened: Case, prediction: Prediction, evidence: Evidence) -> Replay:
-    """Write the text again, and compare a case with what it was opened with."""
+    """Write the text again, and compare a case with what it was opened with.
+
+    The passages that a case quotes, and what a style brought, are given: documents change, and `verify` says
+    which did.
+    """
+    evidence = with_passages(evidence, opened.evidence.of("passage"))
     brought = tuple(fact for fact in opened.evidence.facts if fact.source.startswith(SOURCE))
     evidence = replace(evidence, facts=(*evidence.facts, *brought))
-    styled = (
-        bool(fitted.spec.narrate.style) or not brought
-    )  # a bundle says which style, and has no file of it
+    # A bundle says which style, and has no file of it.
+    styled = bool(fitted.spec.narrate.style) or not brought
     pairs = [("prediction", opened.prediction, prediction), ("evidence", opened.evidence, evidence)]
     if opened.narrative.writer == OWN and styled:
         again, _ = workflow.narrate(evidence, replace(fitted.spec.narrate, writer=OWN))

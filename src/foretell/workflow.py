@@ -33,6 +33,7 @@ from foretell.prediction.fitted import Fitted, Scored
 from foretell.prediction.folder import open_fitted, write_fitted
 from foretell.prediction.sample import with_sample
 from foretell.records import Case, Decision, Evidence, Narrative, Prediction, Value, Verdict
+from foretell.retrieval import citing
 from foretell.spec import NarrateSpec, Spec
 from foretell.tasks.classify import metrics
 
@@ -206,6 +207,7 @@ def _walked(
 ) -> Run:
     """Walk the rest of the road, from the rows to the report."""
     folder = Path(spec.out)
+    index = citing.index_in(folder, spec.narrate, tell)
     if promoted is None:
         fitted, scored = _fitted(spec, dataset, parts, tell)
     else:
@@ -216,7 +218,7 @@ def _walked(
     more = len(looked_at.rows) - len(alerts.rows)
     tell(f"explaining {len(alerts.rows):,} alerts" + (f", and {more:,} drawn from the rest" if more else ""))
     predictions = predictions_of(fitted, dataset, scored, looked_at)
-    evidence = explain(fitted, dataset, scored, looked_at)
+    evidence = citing.cited(explain(fitted, dataset, scored, looked_at), index, spec.narrate)
     tell("narrating, verifying, opening cases")
     cases, refused = styles.told(folder, predictions, evidence, spec.narrate)
     open_in(folder, cases, fitted.digest, tell, promoted=promoted is not None)
@@ -309,9 +311,9 @@ def evidence_of(folder: Path, row_id: str) -> Evidence:
             f"'{row_id}' is a training or validation row of the model", "give the id of a test row"
         )
     scored = fitted.score(dataset, rows)
-    return explain(
-        fitted, dataset, scored, Alerts(rows=rows, thresholds=np.full(len(rows), fitted.threshold))
-    )[0]
+    alone = Alerts(rows=rows, thresholds=np.full(len(rows), fitted.threshold))
+    told = explain(fitted, dataset, scored, alone)
+    return citing.cited(told, citing.held_in(folder), fitted.spec.narrate)[0]
 
 
 def _found(cases: Store, case_id: str) -> list[Case]:

@@ -24,6 +24,7 @@ KIND_TITLES = {
     "counterfactual": "What would change it",
     "check": "What to check next",
     "glossary": "Why it matters, in the owner's words",
+    "passage": "What the owner's documents say",
     "model": "Model",
     "sample": "Why it is reviewed",
     "rule": "What the owner asks of the text",
@@ -119,6 +120,7 @@ DETAILS = {
 """How further values of a fact are written, and in which unit."""
 UNTOLD = frozenset(
     {"low", "high", "capacity", "per", "column", "entity", "stat", "base", "abstained", "at", "value", "unit"}
+    | {"document", "version", "start", "end", "shared"}
 )
 """Further values that are told elsewhere, or are for machines."""
 

@@ -56,7 +56,7 @@ def world(variables: Mapping[str, tuple[bool, str, str]], evidence: Evidence) ->
         kinds.setdefault(fact.kind, []).append(fields(fact))
     for kind, facts in kinds.items():
         texts = [fact["text"] for fact in facts]
-        if kind not in ("term", "check", "glossary") and len(set(texts)) < len(texts):
+        if kind not in ("term", "check", "glossary", "passage") and len(set(texts)) < len(texts):
             kinds[kind] = [fact for fact in facts if texts.count(fact["text"]) == 1]
     one, many = {}, {}
     for variable, (single, kind, name) in variables.items():
