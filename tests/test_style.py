@@ -172,7 +172,7 @@ def test_a_sentence_that_people_add_becomes_a_candidate_under_a_licence_no_weake
     found = candidates([(text, "") for text in texts])
     assert found, own.text
     for each in found:
-        assert fault(each.wording.text, "en") == ""
+        assert fault(each.wording, "en") == ""
         held, _ = licence_of(grammar("en"), each.wording)
         assert [part.text for part in held] == [*each.conditions]
         production = grammar("en")
@@ -213,7 +213,7 @@ def test_a_hostile_edit_never_becomes_a_candidate(text):
         shown = text.replace("{i}", "the value").replace("{h}", "the usual")
         assert candidates([(Approved(evidence=one, text=shown), "")]) == ()
         assert candidates([(Approved(evidence=one, text=f"{shown} {values['i'][:-1]} {shown}"), "")]) == ()
-    assert fault(text, "en")
+    assert fault(Wording(text=text, licences=("figures.times",)), "en")
 
 
 def test_a_wording_that_is_not_harmless_is_no_wording_even_as_a_fact():

@@ -97,9 +97,8 @@ def json_schema() -> dict[str, Any]:
     for rule in RULES:
         if rule.choices:
             entry = _entry(schema, rule.path)
-            entry["anyOf"] = [{"enum": ["", *rule.choices]}]
-            if not rule.holds(""):
-                entry["anyOf"] = [{"enum": list(rule.choices)}]
+            choices = ["", *rule.choices] if rule.holds("") else [*rule.choices]
+            entry["anyOf"] = [{"enum": choices}]
             if rule.holds("package.module:Object"):
                 entry["anyOf"].append({"pattern": r"^[\w.]+:\w+$"})
     data = schema["$defs"]["DataSpec"]["properties"]

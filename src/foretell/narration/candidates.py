@@ -15,7 +15,7 @@ from foretell.narration.habits import Approved
 from foretell.verification.conditions import Bound, World, world
 from foretell.verification.grammar import grammar, language_of
 from foretell.verification.parse import Parser, Sentence
-from foretell.verification.productions import Alternative, Choice, Grammar, Nodes, Slot
+from foretell.verification.productions import Agreement, Alternative, Choice, Grammar, Nodes, Slot
 from foretell.verification.reading import Reading, comparison
 from foretell.verification.verdict import spans
 from foretell.verification.wordings import Wording, fault, licence_of
@@ -112,7 +112,7 @@ def _in(rules: Grammar, approved: Approved, drafted: str) -> Iterator[tuple[str,
 
 
 def _grounds(rules: Grammar, facts: World) -> Iterator[Ground]:
-    """Yield what is true of an evidence, the strictest licences first."""
+    """Yield what is true of an evidence: first what may stand anywhere, then the strictest licences first."""
     telling = Telling(rules, facts, "", "expert")
     found = []
     for production in rules.claims:
@@ -121,7 +121,14 @@ def _grounds(rules: Grammar, facts: World) -> Iterator[Ground]:
                 draft = next(telling.render(option.nodes, 0, ("", bound, (option,))), None)
                 if draft is not None:
                     found.append(Ground(draft[1], draft[2]))
-    yield from sorted(found, key=lambda ground: -sum(len(part.conditions) for part in ground.used))
+    bound = {claim.name for claim in rules.claims if claim.after}
+    yield from sorted(
+        found,
+        key=lambda ground: (
+            ground.licences[0].partition(" | ")[0] in bound,
+            -sum(len(part.conditions) for part in ground.used),
+        ),
+    )
 
 
 def _wording(
@@ -134,8 +141,11 @@ def _wording(
         about = (ground for ground in several if named <= ground.facts)
         for ground in islice(about, MOST_GROUNDS):
             text = alignment.text(ground)
-            if text and not fault(text, language):
-                yield Wording(text=text, licences=ground.licences, instead=instead)
+            if not text:
+                continue
+            wording = Wording(text=text, licences=ground.licences, instead=instead)
+            if not fault(wording, language):
+                yield wording
                 return
 
 
@@ -167,13 +177,23 @@ class Alignment:
             return ""  # what means a slot to the grammar is none in a person's text
         known = ground.names | self.terms
         slots = [slot for slot in self.slots if {*slot.expression.variables} <= known & ground.bound.keys()]
+        agreeing = {
+            self.telling.written(node, ground.bound): f"{{{node.one}|{node.other}: {node.number.text}}}"
+            for option in ground.used
+            for node in option.nodes
+            if isinstance(node, Agreement)
+        }
         made, pos, about = [], 0, set[str]()
         while pos < len(self.sentence):
             begins = _STOP.match(self.sentence[pos]) and not (pos and _STOP.match(self.sentence[pos - 1]))
             slot, end = self.value(pos, slots, ground.bound) if begins else (None, pos)
+            word = next((word for word in agreeing if begins and self.stands(word, pos)), "")
             if end < 0:
                 return ""
-            if slot is None:
+            if slot is None and word:
+                made.append(agreeing[word])
+                pos += len(word)
+            elif slot is None:
                 made.append(self.sentence[pos])
                 pos += 1
             else:
@@ -181,6 +201,11 @@ class Alignment:
                 about |= {*slot.expression.variables} - self.terms
                 pos = end
         return "".join(made) if about else ""
+
+    def stands(self, word: str, pos: int) -> bool:
+        """Return whether a word stands at `pos` and ends there."""
+        end = pos + len(word)
+        return self.sentence[pos:end] == word and not _STOP.match(self.sentence[end : end + 1])
 
     def value(self, pos: int, slots: list[Slot], bound: Bound) -> tuple[Slot | None, int]:
         """Return the slot whose value stands at `pos` and where that ends; -1 where it could be several."""
@@ -221,7 +246,7 @@ def _slots(rules: Grammar) -> tuple[Slot, ...]:
     for production in (*rules.claims, *rules.phrases.values()):
         for option in production.alternatives:
             for slot in _inside(option.nodes):
-                if slot.form not in ("text", "label", "about", "roughly") and not slot.capital:
+                if slot.form not in ("text", "about", "roughly") and not slot.capital:
                     found.setdefault((slot.expression.text, slot.form), slot)
     return tuple(found.values())
 

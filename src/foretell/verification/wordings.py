@@ -2,43 +2,23 @@
 
 They come as facts of the evidence (kind "wording"), so that a verdict stays a function of text and evidence.
 None can weaken a licence: it names alternatives of the grammar, and takes over all their conditions. None
-stands in for what a narrative must tell. A text that is not harmless is no wording, whoever released it.
+stands in for what a narrative must tell. One that says more than its licence is no wording, whoever released it.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from types import MappingProxyType
 
 from foretell.records import Evidence, Fact, digest
 from foretell.verification.grammar import Lines, grammar, indexed, language_of
-from foretell.verification.languages import LANGUAGES
-from foretell.verification.productions import Call, Choice, Grammar, Licence, Production
+from foretell.verification.phrasing import unsaid
+from foretell.verification.productions import Alternative, Grammar, Licence, Production
 
 LONGEST = 300
 """Letters of a wording."""
 MOST_WORDINGS = 50
-REFUSED: Mapping[str, re.Pattern[str]] = MappingProxyType(
-    {
-        "en": re.compile(
-            r"because|cau\w+|due|therefore|thus|hence|pro(?:ve|of)\w*|certain\w*|definite\w*|sure\w*|"
-            r"(?:un)?doubt\w*|guarant\w+|always|never|no|not|none|nor|without|cannot|\w+n.t|guilt\w*|"
-            r"innocen\w*|culprit\w*|fraudster\w*|crim\w+|thie\w+|ignor\w+|instruct\w+|approv\w+|reject\w*|"
-            r"accept\w*|system|assistant|prompt\w*|verdict|support\w*|verif\w+|confirm\w*|must|please|"
-            r"click\w*|should|shall|all|every\w*|any\w*|likel\w+|unlikel\w+|probab\w+"
-        ),
-        "de": re.compile(
-            r"weil|da|denn|verursach\w+|wegen|aufgrund|deshalb|deswegen|daher|darum|folglich|beweis\w*|"
-            r"sicher\w*|bestimmt\w*|zweifel\w*|garantier\w*|immer|nie|niemals|nicht|kein\w*|ohne|weder|schuld\w*|"
-            r"unschuld\w*|täter\w*|betrüger\w*|krimin\w+|dieb\w*|ignorier\w*|anweis\w+|genehmig\w*|"
-            r"ablehn\w*|annehm\w*|bestätig\w*|verifizier\w*|system|assistent\w*|urteil\w*|"
-            r"muss|müssen|bitte|klick\w*|soll\w*|alle\w*|jede\w*|wahrscheinlich\w*|unwahrscheinlich\w*"
-        ),
-    }
-)
-"""Words that no house adds by itself: causes, certainty, negation, all and every, guilt, orders."""
 _NODE = re.compile(r"\{[^{}]*\}")
 _PLAIN = re.compile(r"[^\W\d_]+|[ ,;:()’'–-]|\.$")
 
@@ -60,30 +40,35 @@ class Wording:
         return f"house-{digest(self)[:12]}"
 
 
-def fault(text: str, language: str) -> str:
-    """Return why a text with slots cannot be a wording, in words; empty when it can."""
-    held = LANGUAGES[language]
+def fault(wording: Wording, language: str) -> str:
+    """Return why a sentence cannot be a house's own, in words; empty when it can."""
+    base, text = grammar(language), wording.text
     bare = _NODE.sub("", text)
-    words = [word.casefold() for word in re.findall(r"[^\W\d_]+(?:['’][^\W\d_]+)?", bare)]
-    figures = {*held.numbers, *held.ratios, *held.shares, *held.ordinals, *held.hedges}
-    phrases = {part.casefold() for word in figures for part in word.split()} - {"a", "an", "the", "of"}
-    wrong = next((word for word in words if REFUSED[language].fullmatch(word)), "")
-    number = next((word for word in words if word in phrases), "")
-    foreign = next((mark for mark in bare if mark.isalpha() and not _latin(mark)), "")
     reasons = {
         "it holds no value of a fact": "{" not in text,
         f"it is longer than {LONGEST} letters": len(text) > LONGEST,
         "it does not end with a full stop, or goes on behind one": not bare.endswith(".") or "." in bare[:-1],
-        "it holds other marks than those of plain prose": bool(_PLAIN.sub("", bare)) or bool(foreign),
+        "it holds other marks than those of plain prose": bool(_PLAIN.sub("", bare)) or not _latin(bare),
         "two values stand side by side in it": "}{" in text,
-        f"the word “{number}” is a figure that no fact gives": bool(number),
-        f"the word “{wrong}” says more than a licence allows": bool(wrong),
+        "the grammar has no such licence": licence_of(base, wording) is None,
     }
-    return next((reason for reason, holds in reasons.items() if holds), "")
+    found = next((reason for reason, holds in reasons.items() if holds), "")
+    if found:
+        return found
+    try:
+        option = _option(base, wording)
+    except (ValueError, KeyError, IndexError) as error:
+        return f"what stands in its brackets is no value of a fact: {error}"
+    if not _variables(base, wording) >= {*option.variables}:
+        return "it names a fact that its licence says nothing of"
+    return unsaid(base, option.nodes, wording.licences)
 
 
-def _latin(mark: str) -> bool:
-    return unicodedata.name(mark, "").startswith("LATIN") and unicodedata.normalize("NFKC", mark) == mark
+def _latin(text: str) -> bool:
+    """Return whether every letter is the Latin one that it looks like."""
+    letters = "".join(mark for mark in text if mark.isalpha())
+    named = all(unicodedata.name(mark, "").startswith("LATIN") for mark in letters)
+    return named and unicodedata.normalize("NFKC", letters) == letters
 
 
 def as_facts(wordings: tuple[Wording, ...], source: str) -> Iterator[Fact]:
@@ -120,33 +105,30 @@ def grammar_of(evidence: Evidence) -> Grammar:
 
 @lru_cache(32)
 def extended(language: str, wordings: tuple[Wording, ...]) -> Grammar:
-    """Return a grammar with these sentences besides, but none that is not harmless or has no licence."""
+    """Return a grammar with these sentences besides, but none that says more than its licence."""
     base = grammar(language)
     made = replace(base, claims=[*base.claims], groups={})
     for wording in wordings:
-        if not fault(wording.text, language) and (production := _production(base, wording)) is not None:
-            made.claims.append(production)
+        if not fault(wording, language):
+            after = tuple(
+                group
+                for name in dict.fromkeys(licence.partition(" | ")[0] for licence in wording.licences)
+                for group in _productions(base)[name].after
+            )
+            option = _option(base, wording)
+            made.claims.append(Production(wording.name, role="own", after=after, alternatives=[option]))
     indexed(made)
     return made
 
 
-def _production(base: Grammar, wording: Wording) -> Production | None:
+def _option(base: Grammar, wording: Wording) -> Alternative:
+    """Return the alternative that a wording with a licence is."""
     licence = licence_of(base, wording)
-    if licence is None:
-        return None
+    assert licence is not None
     lines = Lines(base.language)
     lines.grammar.variables = base.variables
-    lines.production = production = Production(wording.name, role="own")
-    try:
-        option = lines.worded(1.0, "", wording.text, licence)
-    except (ValueError, KeyError, IndexError):
-        return None
-    strange = any(isinstance(node, Call | Choice) for node in option.nodes)
-    about = _variables(base, wording) | {name for part in licence[0] for name in part.variables}
-    if strange or not about >= {*option.variables}:
-        return None
-    production.alternatives.append(option)
-    return production
+    lines.production = Production(wording.name)
+    return lines.worded(1.0, "", wording.text, licence)
 
 
 def licence_of(base: Grammar, wording: Wording) -> Licence | None:
@@ -172,8 +154,9 @@ def _productions(base: Grammar) -> dict[str, Production]:
 
 
 def _variables(base: Grammar, wording: Wording) -> set[str]:
-    """Return the variables that a wording may write: terms, and what its licences' own sentences write."""
+    """Return the variables that a wording may write: terms, and what its licences' own sentences are about."""
     found = {name for name, (_, kind, _) in base.variables.items() if kind == "term"}
+    found |= {name for part in (licence_of(base, wording) or ((), ()))[0] for name in part.variables}
     productions = _productions(base)
     for name, _, when in (licence.partition(" | ") for licence in wording.licences):
         for option in productions[name].alternatives:
