@@ -226,6 +226,38 @@ def test_no_personal_value_crosses_the_wire_and_all_stand_in_the_text(tmp_path, 
                     assert not {trace for trace in traces(secret) if trace in squeezed}
 
 
+@pytest.mark.parametrize(
+    ("value", "disguise"),
+    [("Ann-Marie O'Neil", "Oneil"), ("Ann-Marie O'Neil", "ONEIL-2"), ("Ann-Marie O'Neil", "AnnMarie"),
+     ("Ann-Marie O'Neil", "ann_marie"), ("Jürgen Müller", "Mueller"), ("Jürgen Müller", "muller"),
+     ("Jorgen Mueller", "jörgen"), ("José Peña", "PENA"), ("Moriarty", "Mor\u0456arty"), ("Moriarty", "ytrairom"),
+     ("Moriarty", "4d6f726961727479"), ("Moriarty", "TW9yaWFydHk"), ("4711-XK-99", "x4711xk99x"), ("Li Bo", "Bo")],
+)  # fmt: skip
+def test_a_personal_value_in_disguise_in_another_column_stays_here(value, disguise):
+    facts = evidence(4)
+    column = next(f.name for f in facts.of("input") if isinstance(f.value, str) and not f.unit)
+    held = tuple(replace(f, value=disguise) if f.name == column else f for f in facts.facts)
+    held += (Fact(id="f999", kind="input", name="holder", text="holder", value=value, unit="name"),)
+    told = [Personal(replace(facts, facts=held), ("holder",)).told(fact) for fact in held]
+    assert disguise not in json.dumps(told, ensure_ascii=False)
+    plain = [Personal(replace(facts, facts=held[:-1]), ()).told(fact) for fact in held[:-1]]
+    assert disguise in json.dumps(plain, ensure_ascii=False) or not disguise.isascii()
+
+
+def test_values_that_a_draft_draws_out_do_not_come_back_with_its_faults(tmp_path):
+    facts = evidence(4)
+    facts = replace(facts, facts=tuple(
+        replace(f, value="Zyxwv utsrq")
+        if f.kind in ("check", "glossary") or (f.kind == "input" and isinstance(f.value, str) and not f.unit)
+        else f
+        for f in facts.facts
+    ))  # fmt: skip
+    with peer(tmp_path, "peek") as model:
+        assert narration.narrate(facts, model.spec())[1].passed
+        assert len(model.asked) == 3
+        assert not [note for note in model.asked if "zyxwv" in note["body"].casefold()]
+
+
 def test_figures_of_a_personal_column_stay_here():
     facts = evidence(5)
     column = next(fact.name for fact in facts.of("input") if isinstance(fact.value, float))
@@ -262,10 +294,11 @@ def test_hostile_text_is_told_as_data_or_not_at_all_and_instructions_never_chang
 
 def test_the_key_goes_to_the_server_alone(tmp_path, monkeypatch):
     monkeypatch.setenv(KEY, "sk-secret-1")
-    with peer(tmp_path, "401") as model:
-        drafts = [*narration.drafts(evidence(1), model.spec())]
-        assert model.asked[0]["headers"]["authorization"] == "Bearer sk-secret-1"
-    assert "sk-secret" not in repr(drafts)
+    with peer(tmp_path, "401,echo,good") as model:
+        for seed in range(2):
+            drafts = [*narration.drafts(evidence(seed), model.spec())]
+            assert "sk-secret" not in repr(drafts)
+        assert [note["headers"]["authorization"] for note in model.asked] == ["Bearer sk-secret-1"] * 3
     monkeypatch.setenv(KEY, "sk-secret-1\r\nx: y")
     with pytest.raises(SpecError) as refused:
         narration.writer_of(model.spec())
@@ -283,11 +316,18 @@ def test_the_key_goes_to_the_server_alone(tmp_path, monkeypatch):
         ("localhost#m", "no address"),
         ("http://169.254.169.254/v1#m", "without encryption"),
         ("http://localhost.example.org/v1#m", "without encryption"),
+        ("http://localhost/v1?key=secret-word#m", "no query"),
+        ("https://user:secret-word@example.org/v1#m", "no address"),
+        ("http://localhost/v1\r\nx: y#m", "no address"),
+        ("http://localhost/v1#m\r\nx: y", "no name"),
+        ("http://localhost/v1#\x1b[31mred", "no name"),
+        ("http://localhost/v1#" + "m" * 201, "no name"),
     ],
 )
 def test_a_server_that_may_not_be_asked_is_refused_before_anything_is_sent(where, fault):
-    with pytest.raises(SpecError, match=fault):
+    with pytest.raises(SpecError, match=fault) as refused:
         narration.writer_of(NarrateSpec(writer=f"openai:{where}"))
+    assert "word" not in str(refused.value) and refused.value.message.isprintable()
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "10.0.0.1", "[fd00:ec2::254]", "[::ffff:127.0.0.1]"])

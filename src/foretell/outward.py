@@ -8,6 +8,7 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,8 +23,23 @@ LARGEST_ANSWER = 1024 * 1024
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
-NAT64 = IPv6Network("64:ff9b::/96")
-METADATA = tuple(map(ip_network, ("168.63.129.16", "100.100.100.200", "192.0.0.192", "fd00:ec2::/32")))
+GLOBAL = IPv6Network("2000::/3")
+"""All that was ever given out for everybody; what else Python calls global differs with its version."""
+CARRYING = tuple(map(IPv6Network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")))
+"""Networks whose addresses end in an IPv4 address that a translator may lead to (RFC 4291, 6052, 7915, 8215)."""
+ISATAP = (0x00005EFE, 0x02005EFE)
+"""Before the IPv4 address at the end of a tunnel's address (RFC 5214)."""
+SPECIAL = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))
+"""Not public, whatever the tables of an older Python say (RFC 6890, 7526, 9637)."""
+METADATA = tuple(
+    map(
+        ip_network,
+        (
+            *("168.63.129.16", "100.100.100.200", "192.0.0.192"),
+            *("fd00:ec2::/32", "fd20:ce::/32", "fd00:c1::/32", "fd00:42::/32"),
+        ),
+    )
+)
 """Where clouds tell a machine its own secrets, besides the link-local networks: never reached."""
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1"))
 LONGEST_URL = 2000
@@ -76,14 +92,14 @@ def request(
     """
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
+    port = (443 if secure else 80) if parts.port is None else parts.port
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     found = addresses(host, port, private, secure=secure)
-    ended = threading.Event()
+    ended, until = threading.Event(), time.monotonic() + seconds
     try:
         with _connected(found, host, port, secure, seconds) as line:
             # A host that sends a byte now and then would outlast every time limit of a single read.
-            timer = threading.Timer(seconds, _cut, (line, ended))
+            timer = threading.Timer(max(until - time.monotonic(), 0.0), _cut, (line, ended))
             timer.daemon = True
             timer.start()
             try:
@@ -101,7 +117,7 @@ def request(
                 timer.cancel()
     except (OSError, http.client.HTTPException, ValueError) as error:
         late = ended.is_set() or isinstance(error, TimeoutError)
-        why = f"gave no answer within {seconds:g} s" if late else f"cannot be asked: {_line(error)}"
+        why = f"gave no answer within {seconds:g} s" if late else f"cannot be asked: {_why(error)}"
         raise UnreachableError(f"{host} {why}", "try again later") from error
 
 
@@ -132,10 +148,12 @@ def addresses(host: str, port: int, private: Sequence[Network], *, secure: bool)
 
 
 def public(address: Address) -> bool:
-    """Tell whether an address, or one that it stands for, is everybody's to reach."""
-    return all(each.is_global and not each.is_multicast for each in _meant(address)) and not forbidden(
-        address
-    )
+    """Tell whether an address, and each that it stands for, is everybody's to reach."""
+    known = isinstance(address, IPv4Address) or address in GLOBAL or address in CARRYING[2]
+    return known and not forbidden(address) and all(
+        each.is_global and not each.is_multicast and not any(each in network for network in SPECIAL)
+        for each in _meant(address)
+    )  # fmt: skip
 
 
 def forbidden(address: Address) -> bool:
@@ -148,7 +166,8 @@ def _meant(address: Address) -> list[Address]:
     inner: list[Address | None] = []
     if isinstance(address, IPv6Address):
         inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if address in NAT64:
+        tunnel = int(address) >> 32 & 0xFFFFFFFF in ISATAP
+        if tunnel or any(address in network for network in CARRYING):
             inner.append(IPv4Address(int(address) & 0xFFFFFFFF))
     return [address, *(each for each in inner if each is not None)]
 
@@ -203,6 +222,12 @@ def _cut(line: socket.socket, ended: threading.Event) -> None:
         socket.socket.shutdown(line, socket.SHUT_RDWR)  # TLS's own would ask the other side first
 
 
-def _line(error: Exception) -> str:
-    """Return what an error says, without what the other host may have written at length."""
-    return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+def _why(error: Exception) -> str:
+    """Return what an error says, without anything that the other host wrote: it may repeat a key to us."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate does not hold: {error.verify_message}"
+    if isinstance(error, http.client.RemoteDisconnected):
+        return "it closed the connection without an answer"
+    if isinstance(error, http.client.HTTPException):
+        return f"what it answered is no HTTP ({type(error).__name__})"
+    return (isinstance(error, OSError) and error.strerror) or type(error).__name__

@@ -149,7 +149,7 @@ class _Reader:
         return _all(parts)
 
     def repeated(self, part: Part) -> Part:
-        while (mark := self.peek()) in ("?", "*", "+", "{") and mark:
+        while (mark := self.peek()) in ("?", "*", "+", "{"):
             if mark == "{":
                 count = _COUNT.match(self.pattern, self.pos)
                 if count is None:

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from foretell import units, wording
 from foretell.records import Evidence, Fact
+from foretell.verification.folding import folded
 from foretell.verification.grammar import grammar, language_of
 from foretell.verification.productions import Literal
 
@@ -48,7 +49,8 @@ class Personal:
         for value in (evidence.id, *self._values(evidence)):
             telling = _words(value) - ordinary
             self._words |= {word for word in telling if len(word) >= LEAST_PART}
-            for written in (value, value.casefold(), value.upper()) if telling else ():
+            spelled = value.casefold().translate(_SPELLED)
+            for written in {value, value.casefold(), value.upper(), spelled} if telling else ():
                 self._wholes |= {each for each in _encoded(written) if len(each) >= LEAST_WHOLE}
 
     def told(self, fact: Fact) -> dict[str, Any]:
@@ -57,7 +59,7 @@ class Personal:
         if fact.kind not in TOLD:
             return known
         known["text"] = self.clean(fact.text)
-        if self._hides(fact) or (isinstance(fact.value, str) and not self._plain(fact)):
+        if self._hides(fact) or (isinstance(fact.value, str) and not self._short(fact)):
             return known
         value = self.clean(fact.value) if isinstance(fact.value, str) else fact.value
         return {**known, "value": value, "unit": fact.unit}
@@ -73,7 +75,7 @@ class Personal:
         column = fact.detail.get("column") if fact.kind == "history" else fact.name
         return fact.kind == "entity" or (fact.kind, fact.name) == ("term", "id") or column in self._columns
 
-    def _plain(self, fact: Fact) -> bool:
+    def _short(self, fact: Fact) -> bool:
         """Say whether a text is the owner's, a date, or one word: notes of a row stay here."""
         return fact.kind in ("term", "instant", "model") or units.name(str(fact.value)) == fact.value
 
@@ -102,12 +104,25 @@ def _ordinary(language: str) -> frozenset[str]:
 
 
 def _words(text: str) -> set[str]:
-    return {*re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", text).casefold())}
+    """Return the words of a text, those with marks in them (O'Neil) also in parts; ü as ue as well as u."""
+    found = set()
+    for form in {_plain(text), _plain(text.casefold().translate(_SPELLED))}:
+        found |= {*re.findall(r"[^\W_]+", form), *map(_squeezed, form.split())}
+    return found - {""}
 
 
 def _squeezed(text: str) -> str:
-    """Return the letters and digits of a text alone, whatever their case and width."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
+    """Return the letters and digits of a text alone, whatever their case, width and accents."""
+    return "".join(filter(str.isalnum, _plain(text)))
+
+
+def _plain(text: str) -> str:
+    """Return a text as a reader takes it, without accents: what looks alike is alike."""
+    bare = "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
+    return folded(bare).text
+
+
+_SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae", "œ": "oe"})
 
 
 def _encoded(value: str) -> Iterator[str]:

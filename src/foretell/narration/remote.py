@@ -23,6 +23,7 @@ MOST_SILENT = 5
 FIRST_WAIT = 0.5
 """Seconds before a server that is busy is asked again, where it does not say; doubled each time."""
 BUSY = (429, 500, 502, 503, 504)
+LONGEST_MODEL = 200
 BYTES_PER_TOKEN = 3
 """For counting tokens where a server does not tell, or tells less than can be true."""
 
@@ -55,12 +56,10 @@ class Budget:
     def __init__(self, what: str, calls: int, tokens: int, duration: str) -> None:
         self.what, self.calls, self.tokens, self.seconds = what, calls, tokens, units.seconds(duration)
 
-    def spend(self, *, calls: int = 0, tokens: int = 0, seconds: float = 0.0) -> None:
-        self.calls, self.tokens, self.seconds = (
-            self.calls - calls,
-            self.tokens - tokens,
-            self.seconds - seconds,
-        )
+    def spend(self, calls: int, tokens: int, seconds: float) -> None:
+        self.calls -= calls
+        self.tokens -= tokens
+        self.seconds -= seconds
 
     def spent(self, tokens: int) -> str:
         """Say what is spent, where so many more tokens are needed; empty when nothing is."""
@@ -75,10 +74,16 @@ class Server:
     def __init__(
         self, url: str, model: str, spec: NarrateSpec, key: str, schema: Mapping[str, Any] = SCHEMA
     ) -> None:
-        if fault := unfit(url):
-            raise SpecError(f"the writer's address '{url[:200]}' {fault}", f"write openai:{_EXAMPLE}")
+        if fault := unfit(url) or ("may hold no query" if "?" in url else ""):
+            # The address is not repeated: it may hold a password or a key.
+            raise SpecError(f"the writer's address {fault}", f"write openai:{_EXAMPLE}, a key to {KEY}")
         if not model:
             raise SpecError(f"the writer 'openai:{url}' names no model", f"write openai:{_EXAMPLE}")
+        if not model.isprintable() or len(model) > LONGEST_MODEL:
+            raise SpecError(
+                f"the writer's model is no name of at most {LONGEST_MODEL} letters",
+                f"write openai:{_EXAMPLE}",
+            )
         self.host = (urlsplit(url).hostname or "").lower()
         if self.host not in {host.lower() for host in spec.hosts}:
             raise SpecError(f"the writer's host '{self.host}' is not allowed", "add it to narrate.hosts")
@@ -143,9 +148,9 @@ class Server:
         finally:
             self._spend(calls=1, tokens=tokens, seconds=time.monotonic() - began)
 
-    def _spend(self, **spent: float) -> None:
+    def _spend(self, *, calls: int = 0, tokens: int = 0, seconds: float = 0.0) -> None:
         for budget in (self.row, self.run):
-            budget.spend(**spent)
+            budget.spend(calls, tokens, seconds)
 
     def _refused(self, answer: Answer) -> None:
         """Make ready to ask again after an answer that is no draft.
