@@ -45,11 +45,11 @@ COLUMNS = {
     "events": ("seq", "at", "actor", "kind", "case_id", "body", "previous", "digest"),
     "contents": ("digest", "seq", "kind", "salt", "body"),
     "cases": ("id", "opened", "last", "status", *listing.COLUMNS),
-    "people": ("name", "roles", "teams", "owner", "active"),
-    "keys": ("id", "person", "until"),
+    "people": ("name", "roles", "teams", "owner", "active", "password"),
+    "keys": ("id", "person", "until", "digest"),
     "heads": ("seq", "digest"),
 }
-"""What the log tells; the other columns are work in progress, or secrets, which it does not."""
+"""What the log tells; the other columns are work in progress, which it does not."""
 ALONE = {**COLUMNS, "cases": ("id", "opened", "last", "status")}
 """What of it the check that stands alone looks at."""
 WAYS = ("byte", "byte", "byte", "value", "drop", "copy", "swap", "forge", "kind")

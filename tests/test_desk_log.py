@@ -1,14 +1,16 @@
 """The log of a desk: what is done to its people and keys behind the store's back is found and named."""
 
 from datetime import timedelta
+from itertools import count
 
 import pytest
 
 from case_material import behind, numbered, proposal, quoted, rows, texts, told
-from desk_material import House
+from desk_material import PASSWORD, House
+from foretell.cases.accounts import Accounts
 from foretell.cases.people import Person
 from foretell.cases.store import Store
-from foretell.errors import StoreError
+from foretell.errors import AccessError, StoreError
 
 pytest_plugins = ("case_fixtures",)
 
@@ -34,6 +36,8 @@ ALTERED = [
     ("teams", '["*"]', f"the teams of bob were {IN_TABLE}: *, in the log none"),
     ("owner", "cleo", f"the owner of bob was {IN_TABLE}: 'cleo', in the log none"),
     ("active", "0", f"the state of bob was {IN_TABLE}: closed, in the log open"),
+    ("password", "$argon2id$", f"the password of bob was {IN_TABLE}"),
+    ("password", "", f"the password of bob was {IN_TABLE}"),
     ("name", "bert", "bert was inserted into the table of people: no event tells of it"),
 ]  # fmt: skip
 
@@ -42,6 +46,21 @@ ALTERED = [
 def test_an_altered_line_of_the_table_of_people_is_found_and_named(house, url, column, value, fault):
     behind(url, f"UPDATE people SET {column} = {quoted(value)} WHERE name = 'bob'")
     assert fault in told(house.store)
+
+
+def test_a_password_that_was_changed_since_it_was_proved_is_not_changed_again(house, url):
+    bob, draws = house.accounts.person("bob"), count()
+
+    def salt() -> str:
+        """Draw a salt: the second one after the old password was proved, before the new one is written."""
+        if (number := next(draws)) == 1:
+            house.accounts.save("root", bob, "set by an administrator")
+        return f"other {number}"
+
+    with Store(url, salt=salt) as other, pytest.raises(AccessError, match="was changed just now"):
+        Accounts(other).set_password("bob", PASSWORD, "another long password")
+    assert house.accounts.sign_in("bob", "set by an administrator")
+    assert told(house.store) == ""
 
 
 def test_a_closed_account_that_was_opened_again_is_found(house, url):
@@ -75,6 +94,8 @@ def test_a_key_that_no_event_made_is_found(house, url):
     )
     behind(url, "UPDATE keys SET person = 'cleo', until = '2999'")
     assert f"key {key} was altered: cleo until 2999" in told(house.store)
+    behind(url, f"UPDATE keys SET until = {quoted(until)}, digest = 'd'")
+    assert told(house.store) == f"altered the secret of key {key} of cleo was altered"
     behind(url, f"DELETE FROM keys WHERE id = {quoted(key)}")
     assert told(house.store) == f"dropped key {key} of cleo was dropped"
 

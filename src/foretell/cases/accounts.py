@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -24,6 +25,8 @@ FREE_FAILURES = 5
 """Wrong passwords before an account must wait; each further one doubles the wait."""
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=15), timedelta(minutes=15)
 LONGEST_KEY_DAYS = 366
+
+_ACCOUNT = sa.select(people).where(people.c.name == sa.bindparam("name"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ class Accounts:
                 return DecisionError("this desk has accounts already", "ask an administrator for one")
             return None
 
-        self._write(first, name, hashed(password), guard)
+        self._write(first, name, hashed(password, self._store.salt()), guard, new=True)
 
     def people(self, by: str) -> tuple[Person, ...]:
         """Return everybody, for an administrator."""
@@ -92,7 +95,9 @@ class Accounts:
             DecisionError: when the record cannot stand, or would leave no administrator.
         """
         person = rules.checked(person)
-        secret = hashed(password) if password else ""
+        secret = hashed(password, self._store.salt()) if password else ""
+        with self._store.reading() as connection:
+            new = connection.execute(_ACCOUNT, {"name": person.name}).one_or_none() is None
 
         def guard(connection: Connection) -> ForetellError | None:
             try:
@@ -103,6 +108,8 @@ class Accounts:
                 return error
             accounts = {row.name: person_of(row) for row in connection.execute(sa.select(people))}
             before = accounts.get(person.name)
+            if new is not (before is None):
+                return _meanwhile(person.name)
             if administrator.identity in (person.name, person.identity, before and before.identity):
                 return AccessError(f"{by} cannot change their own account", "let another administrator do it")
             alike = [name for name in accounts if name.casefold() == person.name.casefold()]
@@ -114,7 +121,7 @@ class Accounts:
                 )
             return None
 
-        self._write(person, by, secret, guard)
+        self._write(person, by, secret, guard, new=new)
 
     def set_password(self, name: str, old: str, new: str) -> None:
         """Change one's own password; all other sessions of the account end.
@@ -123,30 +130,35 @@ class Accounts:
             AccessError: when the old one is wrong.
             DecisionError: when the new one cannot stand.
         """
-        secret = hashed(new)
-        self._prove(name, old)
-        with self._store.alone() as connection:
-            connection.execute(sa.update(people).where(people.c.name == name).values(password=secret))
-            connection.execute(sa.delete(sessions).where(sessions.c.person == name))
+        secret = hashed(new, self._store.salt())
+        proved = self._prove(name, old)
 
-    def _write(self, person: Person, by: str, secret: str, guard: Guard) -> None:
+        def guard(connection: Connection) -> ForetellError | None:
+            stands = connection.execute(_ACCOUNT, {"name": name}).one()
+            same = person_of(stands) == person_of(proved) and stands.password == proved.password
+            return None if same else _meanwhile(name)
+
+        self._write(person_of(proved), name, secret, guard)
+
+    def _write(self, person: Person, by: str, secret: str, guard: Guard, *, new: bool = False) -> None:
         row = rules.row_of(person)
 
         def also(connection: Connection, _rows: object) -> None:
-            there = connection.scalar(sa.select(sa.exists().where(people.c.name == person.name)))
             changed = {**row, **({"password": secret} if secret else {})}
-            if there:
-                connection.execute(sa.update(people).where(people.c.name == person.name).values(**changed))
-            else:
+            if new:
                 fresh = {"password": "", "failures": 0, "locked_until": "", **changed}
                 connection.execute(sa.insert(people), [fresh])
+            else:
+                connection.execute(sa.update(people).where(people.c.name == person.name).values(**changed))
             if secret or not person.active:
                 connection.execute(sa.delete(sessions).where(sessions.c.person == person.name))
             if not person.active:
                 connection.execute(sa.delete(keys).where(keys.c.person == person.name))
 
-        text = canonical(person).decode()
-        self._store.record(PEOPLE, "person", by, {"person": text}, guard=guard, also=also)
+        texts = {"person": canonical(person).decode()}
+        if new or secret:  # of an account without a password, too, so that none can be set unseen
+            texts["secret"] = canonical(fingerprint(secret)).decode()
+        self._store.record(PEOPLE, "person", by, texts, guard=guard, also=also)
 
     # Sessions
 
@@ -223,10 +235,10 @@ class Accounts:
         with self._store.alone() as connection:
             connection.execute(sa.delete(sessions).where(sessions.c.digest == fingerprint(secret)))
 
-    def _prove(self, name: str, password: str) -> None:
+    def _prove(self, name: str, password: str) -> sa.Row[Any]:
         now = self._store.now()
         with self._store.reading() as connection:
-            row = connection.execute(sa.select(people).where(people.c.name == name)).one_or_none()
+            row = connection.execute(_ACCOUNT, {"name": name}).one_or_none()
         if row is not None and row.locked_until > stamp(now):
             raise AccessError(
                 "there were too many wrong passwords for this account", "wait some minutes, then try again"
@@ -242,8 +254,9 @@ class Accounts:
                     .where(people.c.name == name)
                     .values(failures=failures, locked_until=until)
                 )
-        if not right:
+        if row is None or not right:
             raise AccessError("name and password do not fit", "try again, or ask an administrator")
+        return row
 
     # Keys
 
@@ -269,8 +282,11 @@ class Accounts:
             connection.execute(sa.insert(keys), [row])
 
         told = {"id": row["id"], "person": name, "until": row["until"], "what": "made"}
-        text = canonical(told).decode()
-        self._store.record(PEOPLE, "key", by, {"key": text}, guard=self._owner(by, name), also=also)
+        texts = {
+            "key": canonical(told).decode(),
+            "secret": canonical(fingerprint(row["digest"])).decode(),
+        }
+        self._store.record(PEOPLE, "key", by, texts, guard=self._owner(by, name), also=also)
         return secret
 
     def keys(self, by: str) -> tuple[Key, ...]:
@@ -343,6 +359,10 @@ class Accounts:
         if (error := permitted(person, what)) is not None:
             raise error
         return person
+
+
+def _meanwhile(name: str) -> ForetellError:
+    return AccessError(f"the account '{name}' was changed just now", "try again")
 
 
 def _wait(failures: int) -> timedelta:

@@ -17,8 +17,8 @@ _LOG = sa.select(events).order_by(events.c.seq).execution_options(**_STREAM)
 _PIECES = sa.select(contents).order_by(contents.c.seq).execution_options(**_STREAM)
 _LIST = sa.select(cases.c.id, cases.c.opened, cases.c.last, cases.c.status).execution_options(**_STREAM)
 _LINES = sa.select(cases.c.id, *(cases.c[name] for name in COLUMNS)).execution_options(**_STREAM)
-_PEOPLE = sa.select(people.c.name, people.c.roles, people.c.teams, people.c.owner, people.c.active)
-_KEYS = sa.select(keys.c.id, keys.c.person, keys.c.until)
+_PEOPLE = sa.select(*(people.c[name] for name in PersonRow._fields))
+_KEYS = sa.select(*(keys.c[name] for name in KeyRow._fields))
 
 
 def inspected(connection: Connection, outer: Head | None) -> LogReport:
@@ -41,7 +41,7 @@ def inspected(connection: Connection, outer: Head | None) -> LogReport:
             (CaseRow(*row) for row in listed),
             kept,
             outer,
-            people=[PersonRow(*row) for row in connection.execute(_PEOPLE)],
-            keys=[KeyRow(*row) for row in connection.execute(_KEYS)],
+            people=map(PersonRow._make, connection.execute(_PEOPLE)),
+            keys=map(KeyRow._make, connection.execute(_KEYS)),
             lines=lines,
         )

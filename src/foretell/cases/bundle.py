@@ -34,7 +34,7 @@ from foretell.errors import NotFoundError, SpecError, StoreError
 from foretell.records import Case
 
 CHECK, CHECKER = "bundle_check.py", "checker.py"
-SECRETS = frozenset({"answers", "password"})
+SECRETS = frozenset({"answers", "secret"})
 """Kinds of content about the desk that only their digests tell of in a bundle."""
 _STEP = 1000
 """Cases after which progress is told."""

@@ -36,11 +36,9 @@ AFTER = {  # status of a case -> event that it admits -> status after it
 }
 EVENTS = "SELECT seq, at, actor, kind, case_id, body, previous, digest FROM events ORDER BY seq"
 PIECES = "SELECT digest, kind, salt, body FROM contents WHERE seq = ?"
-ASTRAY = (
-    "SELECT contents.digest, contents.seq FROM contents LEFT JOIN events USING (seq) WHERE events.seq IS NULL"
-)
-TABLES = {"cases": "id, opened, last, status", "keys": "id, person, until"}
-TABLES |= {"people": "name, roles, teams, owner, active"}
+ASTRAY = "SELECT digest, seq FROM contents AS c WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = c.seq)"
+TABLES = {"cases": "id, opened, last, status", "keys": "id, person, until, digest"}
+TABLES |= {"people": "name, roles, teams, owner, active, password"}
 FORMS = {"log": HEX, "head": rf"\d{{1,18}}:{HEX}", "tree": HEX, "bundle": HEX, "at": "[0-9T:.+-]+"}
 FORMS |= {"key": HEX, "signature": "[0-9a-f]{128}"}  # of what a signed head tells, line by line
 quote = json.JSONEncoder(ensure_ascii=False, default=repr).encode
@@ -142,19 +140,20 @@ class Check:
         self.narratives[case] = body.get("contents", {}).get("narrative", stands)
         try:
             if case == PEOPLE and what in pieces:
-                self.roster(what, json.loads(pieces[what]))
+                self.roster(what, json.loads(pieces[what]), json.loads(pieces.get("secret", "null")))
         except BROKEN:
             self.fault(seq, "inserted", "no desk tells so of people or keys", self.listed)
 
-    def roster(self, kind, said):
+    def roster(self, kind, said, secret):
         people, keys = self.tables["people"], self.tables["keys"]
         if kind == "person":
             lists = json.dumps(said["roles"]), json.dumps(said["teams"])
-            people[said["name"]] = (*lists, said["owner"], said["active"])
+            secret = secret or people.get(said["name"], (None,))[-1]  # None: older events told of none
+            people[said["name"]] = (*lists, said["owner"], said["active"], secret)
             for key in [key for key in keys if keys[key][0] == said["name"] and not said["active"]]:
                 del keys[key]
         elif said["what"] == "made":
-            keys[said["id"]] = (said["person"], said["until"])
+            keys[said["id"]] = (said["person"], said["until"], secret)
         else:
             keys.pop(said["id"], None)
 
@@ -184,6 +183,8 @@ class Check:
             self.faults += self.listed
             for table, name, *stands in lines:
                 told = self.tables[table].pop(name, None)
+                if told and table != "cases":  # the log tells of secrets by their digests
+                    stands[-1] = told[-1] and sha256(str(stands[-1])).hex()
                 if told is None:
                     self.fault(0, "inserted", f"{name} in the table of {table}: no event tells of it")
                 elif stands != [*told]:
@@ -242,10 +243,8 @@ def point(data):  # None when the 32 bytes write none
     sign, y = divmod(int.from_bytes(data, "little"), 2**255)
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     root = pow(square, (P + 3) // 8, P)
-    for x in (root, P - root, root * J % P, -root * J % P):
-        if x * x % P == square and x % 2 == sign and x < P and y < P:
-            return x, y
-    return None
+    roots = (root, P - root, root * J % P, -root * J % P)
+    return next(((x, y) for x in roots if x * x % P == square and x % 2 == sign and max(x, y) < P), None)
 
 
 def signed_by(key, message, signature):

@@ -136,8 +136,11 @@ def _hasher() -> "PasswordHasher":
     return PasswordHasher(time_cost=3, memory_cost=19 * 1024, parallelism=1)
 
 
-def hashed(password: str) -> str:
+def hashed(password: str, salt: str) -> str:
     """Return the argon2id hash of a password.
+
+    Args:
+        salt: drawn for this one hash.
 
     Raises:
         DecisionError: when it is too short or too long.
@@ -147,7 +150,7 @@ def hashed(password: str) -> str:
             f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters, not {len(password)}",
             "choose a longer one; a sentence is good",
         )
-    return _hasher().hash(password)
+    return _hasher().hash(password, salt=hashlib.sha256(salt.encode()).digest()[:16])
 
 
 @cache

@@ -27,8 +27,8 @@ EVENTS = "SELECT seq, at, actor, kind, case_id, body, previous, digest FROM even
 CONTENTS = "SELECT contents.digest, contents.seq, contents.kind, contents.salt, contents.body FROM contents"
 OF_CASE = " JOIN events ON contents.seq = events.seq WHERE events.case_id = ?"
 LISTED = "SELECT id, opened, last, status FROM cases"
-PEOPLE = "SELECT name, roles, teams, owner, active FROM people"
-KEYS = "SELECT id, person, until FROM keys"
+PEOPLE = "SELECT name, roles, teams, owner, active, password FROM people"
+KEYS = "SELECT id, person, until, digest FROM keys"
 LINES = f"SELECT id, {', '.join(COLUMNS)} FROM cases"
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 

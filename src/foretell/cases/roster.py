@@ -1,8 +1,9 @@
 """Who may come in, as the log tells it, against the tables of people and keys; standard library only.
 
-Passwords and sessions are no part of the log: a password set behind the store's back is not found here.
+Of passwords and keys the log names digests of what the tables hold of them. Sessions are no part of it.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -11,24 +12,27 @@ from foretell.cases.log import EventRow
 from foretell.cases.names import PEOPLE
 
 _SAID = {"roles": "the roles", "teams": "the teams", "owner": "the owner", "active": "the state"}
+_NAMED_BY = {"person": "name", "key": "id"}
 
 
 class PersonRow(NamedTuple):
-    """A line of the table of people: `roles` and `teams` are JSON lists, `active` is 1 or 0."""
+    """A line of the table of people: `roles` and `teams` JSON lists, `active` 1 or 0, `password` hashed."""
 
     name: str
     roles: str
     teams: str
     owner: str
     active: int
+    password: str
 
 
 class KeyRow(NamedTuple):
-    """A line of the table of keys."""
+    """A line of the table of keys; `digest` is that of its secret."""
 
     id: str
     person: str
     until: str
+    digest: str
 
 
 class Roster:
@@ -37,6 +41,7 @@ class Roster:
     def __init__(self) -> None:
         self._people: dict[str, dict[str, Any]] = {}
         self._keys: dict[str, tuple[str, str]] = {}
+        self._secrets: dict[tuple[str, str], str] = {}
         self._odd: list[int] = []
 
     def add(self, row: EventRow, pieces: Mapping[str, str]) -> None:
@@ -48,7 +53,10 @@ class Roster:
         if row.case_id != PEOPLE or row.kind not in pieces:
             return
         try:
-            self._told(row.kind, json.loads(pieces[row.kind]))
+            said = json.loads(pieces[row.kind])
+            self._told(row.kind, said)
+            if "secret" in pieces:  # older events told of none
+                self._secrets[row.kind, said[_NAMED_BY[row.kind]]] = json.loads(pieces["secret"])
         except (KeyError, TypeError, ValueError, RecursionError):
             self._odd.append(row.seq)
 
@@ -85,6 +93,8 @@ class Roster:
                         f"{words} of {person.name} {verb} altered in the table of people: "
                         f"{_shown(stands)}, in the log {_shown(told[field])}",
                     )
+            if self._another("person", person.name, person.password):
+                yield 0, "altered", f"the password of {person.name} was altered in the table of people"
         for name in self._people:
             yield 0, "dropped", f"{name} was dropped from the table of people"
         for key in keys:
@@ -94,8 +104,16 @@ class Roster:
             elif (key.person, key.until) != told:
                 text = f"key {key.id} was altered: {key.person} until {key.until}, in the log "
                 yield 0, "altered", text + " until ".join(told)
+            elif self._another("key", key.id, key.digest):
+                yield 0, "altered", f"the secret of key {key.id} of {key.person} was altered"
         for name, (person, _) in self._keys.items():
             yield 0, "dropped", f"key {name} of {person} was dropped"
+
+    def _another(self, kind: str, name: str, stands: str) -> bool:
+        """Tell whether another secret stands in a table than the log tells of."""
+        told = self._secrets.get((kind, name))
+        text = str(stands).encode(errors="surrogatepass")
+        return told is not None and hashlib.sha256(text).hexdigest() != told
 
 
 def _stands(person: PersonRow, field: str) -> Any:

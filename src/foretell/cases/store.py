@@ -320,6 +320,10 @@ class Store:
         with self.reading() as connection:
             return policy_in_force(connection)
 
+    def salt(self) -> str:
+        """Draw a salt."""
+        return self._salt()
+
     def now(self) -> datetime:
         """Return the instant by the store's clock."""
         return self._clock()
