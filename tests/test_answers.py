@@ -17,6 +17,7 @@ from foretell.cases.people import Person
 from foretell.data.worlds import payments
 from foretell.errors import NotFoundError
 from foretell.investigation import Investigator, answer_data
+from foretell.model_tools import Models
 from foretell.narration.answers import INTENTS, TOOLS, Step, steps_of
 from foretell.records import Claim, Narrative
 from foretell.verification.answers import answers
@@ -53,7 +54,7 @@ def store(folder):
 
 
 def investigator(store, folder) -> Investigator:
-    return Investigator(store, folder=folder, blind=False)
+    return Investigator(store, model=Models(folder), blind=False)
 
 
 def test_every_question_of_the_table_is_answered_in_sentences_that_the_verifier_reads(store, folder):

@@ -66,6 +66,16 @@ def test_a_share_no_larger_than_those_of_idle_factors_is_not_believed():
     assert signs[1, 0] < 0.9
 
 
+def test_a_row_is_believed_alike_alone_and_among_others():
+    useful, idle = factors((1.0, 0.1), (0.0, 1.0))
+    both = [useful, replace(idle, size=0.3)]
+    values = np.random.default_rng(5).standard_normal((20, 2))
+    among = believed(both, values)
+    for row in range(20):
+        for whole, alone in zip(among, believed(both, values[row : row + 1]), strict=True):
+            np.testing.assert_array_equal(whole[row], alone[0])
+
+
 def test_a_fitted_model_keeps_what_its_factors_are_worth(tmp_path):
     fitted = payments_fit().fitted
     assert any(factor.error > 0 for factor in fitted.factors)

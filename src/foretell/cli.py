@@ -309,6 +309,7 @@ main.add_command(cli_export.export)
 main.add_command(cli_learn.learn)
 main.add_command(cli_learn.models)
 main.add_command(cli_style.style)
+main.add_command(cli_desk.permit)
 main.add_command(cli_desk.plant)
 main.add_command(cli_search.search)
 

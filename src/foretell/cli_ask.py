@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from foretell.errors import SpecError
 from foretell.shell import found, run_option, say, store
+
+if TYPE_CHECKING:
+    from foretell.investigation import AskModel
 
 KEY_VARIABLE = "FORETELL_KEY"
 
@@ -42,7 +47,7 @@ def ask(case_id: str, question: str, folder: Path | None, facts: bool, as_json: 
             raise SpecError(f"'{planner}' names no planner", "write openai:URL#MODEL")
         plan = server_of(where, load_spec(settled(run) / "spec.yaml").narrate, PLAN_SCHEMA)
     with store(folder) as cases:
-        answer, episode = Investigator(cases, folder=run, blind=False).ask(case_id, question, plan)
+        answer, episode = Investigator(cases, model=model_of(run), blind=False).ask(case_id, question, plan)
     if as_json:
         click.echo(json.dumps(answer_data(answer, episode), indent=2, ensure_ascii=False))
         return
@@ -59,8 +64,9 @@ def ask(case_id: str, question: str, folder: Path | None, facts: bool, as_json: 
 @run_option
 @click.option("--http", is_flag=True, help="Serve over streamable HTTP, to whoever brings a key of the desk.")
 @click.option("--port", default=8766, show_default=True, type=click.IntRange(1, 65535), help="With --http.")
-def mcp(folder: Path | None, http: bool, port: int) -> None:
-    """Serve the questions to agents by the Model Context Protocol, read-only.
+@click.option("--act", is_flag=True, help="Let agents suggest what to do, and do what a person permitted.")
+def mcp(folder: Path | None, http: bool, port: int, act: bool) -> None:
+    """Serve the questions to agents by the Model Context Protocol, read-only unless --act is given.
 
     Over stdin and stdout, with the rights of the key in $FORETELL_KEY; without one, no score is told of
     a case that people are to judge first. Needs: pip install 'foretell[mcp]'.
@@ -73,9 +79,22 @@ def mcp(folder: Path | None, http: bool, port: int) -> None:
         raise SpecError(f"the module '{error.name}' is missing", "pip install 'foretell[mcp]'") from error
     with store(folder) as cases:
         url = f"http://127.0.0.1:{port}" if http else ""
-        made = server(cases, found(folder), key="" if http else os.environ.get(KEY_VARIABLE, ""), url=url)
+        key = "" if http else os.environ.get(KEY_VARIABLE, "")
+        made = server(cases, model_of(found(folder)), key=key, url=url, acts=act)
         if http:
             say(f"answering at {url}/mcp; Ctrl-C closes it")
             made.run("streamable-http", host="127.0.0.1", port=port)
         else:
             made.run("stdio")
+
+
+def model_of(run: Path) -> AskModel:
+    """Return what asks the models of a run; the learning libraries are loaded when it is first asked."""
+
+    @cache
+    def models() -> AskModel:
+        from foretell.model_tools import Models
+
+        return Models(run)
+
+    return lambda case, step: models()(case, step)

@@ -181,15 +181,45 @@ def plant(count: int, by: str, folder: Path | None, url: str) -> None:
     with opened(run_folder, url) as cases:
         accounts = Accounts(cases)
         if not accounts.empty():
-            password = os.environ.get(PASSWORD_VARIABLE) or click.prompt(
-                "password", hide_input=True, err=True
-            )
-            accounts.sign_out(accounts.sign_in(by, password))
+            prove(accounts, by)
         done = sealed(run_folder, count, by, cases)
     click.echo(
         f"{done.num_wrong + done.num_right:,} cases are planted: in {done.num_wrong:,} of them the model is "
         f"wrong, in {done.num_right:,} right"
     )
+
+
+@click.command()
+@click.argument("case_id", metavar="CASE")
+@click.argument("number", type=int, metavar="SUGGESTION")
+@click.option("--by", required=True, help="Who permits it: a person with an account at the desk.")
+@click.option("--minutes", default=60, show_default=True, help="How long the token holds.")
+@run_option
+@store_option
+def permit(case_id: str, number: int, by: str, minutes: int, folder: Path | None, url: str) -> None:
+    """Permit what a program suggests to do with a case, and print the token for it.
+
+    It counts as a decision of the person who permits it. The token is for that program, act and content of the
+    case, once. The password is asked for, or read from $FORETELL_PASSWORD.
+    """
+    from foretell.cases.accounts import Accounts
+    from foretell.cases.permits import Permits
+
+    with opened(folder, url) as cases:
+        prove(Accounts(cases), by)
+        token = Permits(cases).permit(by, case_id, number, minutes)
+    say(f"{by} permits suggestion {number} for case {case_id} for {minutes} minutes")
+    click.echo(token)
+
+
+def prove(accounts: Accounts, name: str) -> None:
+    """Ask for an account's password, or read it from the environment.
+
+    Raises:
+        AccessError: when it is wrong.
+    """
+    password = os.environ.get(PASSWORD_VARIABLE) or click.prompt("password", hide_input=True, err=True)
+    accounts.sign_out(accounts.sign_in(name, password))
 
 
 def key_beside(folder: Path | None, url: str) -> Path:

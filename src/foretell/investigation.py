@@ -4,10 +4,8 @@ It can change nothing. Who asks with an account sees what the desk would show th
 nothing of the score while they are to judge first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from foretell.cases import Store
@@ -28,6 +26,8 @@ from foretell.narration.answers import (
 from foretell.narration.asking import Ask
 from foretell.records import Case, Evidence, Fact, digest, plain
 
+AskModel = Callable[[Case, Step], Sequence[Fact]]
+"""Asks the model that scored a case, and the data it stands in: what `whatif` and `drift` bring."""
 JUDGE_FIRST = "This case is to be judged first: what the model says of it is shown after that."
 
 
@@ -64,16 +64,15 @@ class Investigator:
 
     Args:
         person: name of an account; empty: nobody's, who sees every case.
-        folder: the run's folder, for tools that ask its model and data; those are missing without it.
+        model: for the tools that ask the model; those are missing without it.
         blind: whether what is to be judged first hides its score from nobody's account as well.
     """
 
     def __init__(
-        self, store: Store, person: str = "", folder: Path | None = None, *, blind: bool = True
+        self, store: Store, person: str = "", model: AskModel | None = None, *, blind: bool = True
     ) -> None:
-        self._store, self._person, self._blind = store, person, blind
+        self._store, self._person, self._blind, self._model = store, person, blind, model
         self._desk = Desk(store)
-        self._world = lru_cache(maxsize=2)(lambda model: _world(folder, model))
 
     def seen(self, case_id: str) -> Seen:
         """Return a case as the reader may see it.
@@ -142,21 +141,17 @@ class Investigator:
         """
         if TOOLS[step.tool].scored and seen.hidden:
             raise DataError(JUDGE_FIRST.rstrip("."))
-        given = step.arguments
         match step.tool:
             case "similar":
                 return seen.case.evidence.of("nearest")
-            case "whatif":
-                from foretell.evidence.whatif import whatif
-
-                fitted, dataset = self._world(seen.case.prediction.model)
-                return (whatif(fitted, dataset, seen.case.id, given["column"], given["value"]),)
-            case "drift":
-                from foretell.evidence.whatif import drift
-
-                return tuple(drift(*self._world(seen.case.prediction.model), seen.case.id))
+            case "whatif" | "drift":
+                if self._model is None:
+                    raise DataError(
+                        "the model itself is not asked here", "use `foretell ask` with the run's folder"
+                    )
+                return tuple(self._model(seen.case, step))
             case "compare":
-                return compared(seen, self.seen(given["case"]))
+                return compared(seen, self.seen(step.arguments["case"]))
             case "policy":
                 return (asked_for(seen.handling),)
         return ()
@@ -230,18 +225,6 @@ def _shown(text: str) -> str:
     return "".join(mark if mark.isprintable() else f"⟨U+{ord(mark):04X}⟩" for mark in text)
 
 
-def _world(folder: Path | None, model: str) -> tuple[Any, Any]:
-    """Return the model that scored a case, and the data it stands in."""
-    from foretell import champions, workflow
-    from foretell.prediction.folder import open_fitted
-
-    place = champions.models(folder).get(model) if folder is not None else None
-    if place is None:
-        raise DataError("the model and the data of this case's run are not here", "ask with --run FOLDER")
-    fitted = open_fitted(place)
-    return fitted, workflow.read(fitted.spec)
-
-
 def answer_data(answer: Answer, episode: Episode) -> dict[str, Any]:
     """Return an answer as plain data: its sentences, the facts each rests on, and what was not answered."""
     cited = {name for finding in answer.verdict.findings for name in finding.facts}
@@ -253,6 +236,7 @@ def answer_data(answer: Answer, episode: Episode) -> dict[str, Any]:
             ],
             "facts": [fact for fact in answer.evidence.facts if fact.id in cited],
             "notes": answer.notes,
+            "content": episode.content,
             "episode": episode.digest,
         }
     )

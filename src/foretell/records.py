@@ -194,7 +194,8 @@ class Event:
     actor: str
     kind: str
     """Of a case: opened, approved, endorsed, edited, accepted, rejected, escalated, released, judged,
-    snoozed, asked, commented, erased. Of the desk: person, key, proposed, confirmed, withdrawn, planted."""
+    snoozed, asked, commented, suggested, permitted, declined, erased. Of the desk: person, key, proposed,
+    confirmed, withdrawn, planted."""
     case: str
     body: Mapping[str, Any]
     previous: str

@@ -22,16 +22,17 @@ from pathlib import Path
 
 GENESIS, HEX, PEOPLE = "0" * 64, "[0-9a-f]{64}", "foretell:people"
 BROKEN = (TypeError, ValueError, KeyError, AttributeError, RecursionError)
-WORK = ("endorsed", "edited", "accepted", "judged", "snoozed", "asked", "commented")
+TALK = ("commented", "suggested", "permitted", "declined")
+WORK = ("endorsed", "edited", "accepted", "judged", "snoozed", "asked", *TALK)
 DESK = dict.fromkeys(("person", "key", "proposed", "confirmed", "withdrawn", "planted"), "desk")
 ENDS = {"approved": "approved", "rejected": "rejected", "erased": "erased"}
 AFTER = {  # status of a case -> event that it admits -> status after it
     "": {"opened": "open", **DESK},
     "open": dict.fromkeys(WORK, "open") | ENDS | {"escalated": "escalated", "released": "released"},
     "escalated": dict.fromkeys(WORK, "escalated") | ENDS,
-    "approved": {"edited": "open", "commented": "approved", "erased": "erased"},
-    "rejected": {"commented": "rejected", "erased": "erased"},
-    "released": {"commented": "released", "escalated": "escalated", "erased": "erased"},
+    "approved": {"edited": "open", "erased": "erased"} | dict.fromkeys(TALK, "approved"),
+    "rejected": {"erased": "erased"} | dict.fromkeys(TALK, "rejected"),
+    "released": {"escalated": "escalated", "erased": "erased"} | dict.fromkeys(TALK, "released"),
     "desk": DESK,
 }
 EVENTS = "SELECT seq, at, actor, kind, case_id, body, previous, digest FROM events ORDER BY seq"

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from foretell.cases import queue
 from foretell.cases.log import NO_CLOCK
 from foretell.cases.people import Person, permitted
+from foretell.cases.permits import Suggestion, told, waiting
 from foretell.cases.policy import Handling, Policy
 from foretell.cases.queue import Page, Query
 from foretell.cases.rules import Standing, flagged
@@ -25,7 +26,7 @@ MOST_VIEWS = 50
 """Views that one person may save."""
 BLIND_KINDS = frozenset({"term", "entity", "instant", "input", "history"})
 """Facts that are shown to whom is to judge first: what happened, not what the model made of it."""
-_SAID = ("reason", "detail", "narrative")
+_SAID = ("reason", "detail", "narrative", "action")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,8 @@ class Shown:
     """Its text says what the evidence does not support, and nobody accepted that."""
     hidden: bool
     """The person is to judge before the score and its reasons are shown."""
+    suggested: tuple[Suggestion, ...]
+    """What programs suggest to do with it and nobody answered yet; nothing while one is to judge first."""
     told: tuple[Told, ...]
     """Who did what with it; without what they said while the person is to judge first."""
 
@@ -161,6 +164,7 @@ class Desk:
             approvals=listed.approvals,
             flagged=flagged(case),
             hidden=hidden,
+            suggested=() if hidden else self._suggested(case),
             told=tuple(
                 Told(
                     at=event.at,
@@ -171,6 +175,10 @@ class Desk:
                 for event in case.events
             ),
         )
+
+    def _suggested(self, case: Case) -> tuple[Suggestion, ...]:
+        with self.store.reading() as connection:
+            return waiting(told(connection, case), case, self.store.now())
 
     def standing(self, name: str, decision: Decision, case: Case) -> Standing:
         """Return what would hold around a decision of a person if it were taken now."""
@@ -324,6 +332,10 @@ def _said(connection: Connection, case_id: str) -> Mapping[int, Mapping[str, Any
             said[row.kind] = json.loads(row.body)
         elif row.kind == "narrative" and row.event == "edited":
             said["text"] = restore(Narrative, json.loads(row.body)).text
+        elif row.kind == "action":
+            asked = restore(Decision, json.loads(row.body))
+            said |= {"reason": asked.reason, "text": asked.text}
+            said["detail"] = {"act": asked.verb, **asked.detail}
     return found
 
 

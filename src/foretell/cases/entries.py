@@ -1,6 +1,5 @@
 """What is to be written: a case as it is opened, a decision as it is taken, as events with their content."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -78,8 +77,17 @@ def opened(
     ]
 
 
-def decided(case: Case, decision: Decision, around: Standing, salt: Callable[[], str]) -> Draft:
+def decided(
+    case: Case,
+    decision: Decision,
+    around: Standing,
+    salt: Callable[[], str],
+    more: Mapping[str, object] | None = None,
+) -> Draft:
     """Return the event that an admitted decision becomes.
+
+    Args:
+        more: what its body says besides, in the chain.
 
     Raises:
         VerdictError: when an edited text does not pass, unless it is to be kept and flagged.
@@ -100,7 +108,7 @@ def decided(case: Case, decision: Decision, around: Standing, salt: Callable[[],
         first, passed = headline(narrative), verdict.passed
     endorsed = len(approvers(case, around))
     listing = afterwards(kind, headline=first, passed=passed, detail=decision.detail, endorsed=endorsed)
-    return drafted(case.id, kind, decision.actor, texts, salt, case, listing=listing)
+    return drafted(case.id, kind, decision.actor, texts, salt, case, listing=listing, more=more)
 
 
 def drafted(
@@ -113,13 +121,14 @@ def drafted(
     *,
     listing: Mapping[str, object] | None = None,
     terms: tuple[str, ...] = (),
+    more: Mapping[str, object] | None = None,
 ) -> Draft:
     """Return an event that names its texts by salted digests."""
     pieces = []
     for piece, text in sorted(texts.items()):
         secret = salt()
         pieces.append((salted(piece, secret, text), piece, secret, text))
-    body: dict[str, object] = {"contents": {piece: name for name, piece, _, _ in pieces}}
+    body: dict[str, object] = {"contents": {piece: name for name, piece, _, _ in pieces}, **(more or {})}
     if before is not None:
         body["on"] = standing(before.events)
     return Draft(
@@ -145,9 +154,7 @@ def desk_draft(
     salt: Callable[[], str],
 ) -> Draft:
     """Return an event about the desk itself."""
-    first = drafted(subject, kind, actor, texts, salt)
-    body = {**json.loads(first.body), **more}
-    return replace(first, body=canonical(body).decode(), follows=last)
+    return replace(drafted(subject, kind, actor, texts, salt, more=more), follows=last)
 
 
 def headline(narrative: Narrative) -> str:

@@ -24,16 +24,17 @@ GENESIS = "0" * 64
 CHECK = "check the log: foretell log verify"
 """The one thing to do when what is stored cannot be."""
 
-_WORK = ("endorsed", "edited", "accepted", "judged", "snoozed", "asked", "commented")
+_TALK = ("commented", "suggested", "permitted", "declined")
+_WORK = ("endorsed", "edited", "accepted", "judged", "snoozed", "asked", *_TALK)
 _ENDS = {"approved": "approved", "rejected": "rejected", "erased": "erased"}
 _DESK = dict.fromkeys(("person", "key", "proposed", "confirmed", "withdrawn", "planted"), "desk")
 STATUS_AFTER: Mapping[str, Mapping[str, str]] = {
     "": {"opened": "open", **_DESK},
     "open": {**dict.fromkeys(_WORK, "open"), **_ENDS, "escalated": "escalated", "released": "released"},
     "escalated": {**dict.fromkeys(_WORK, "escalated"), **_ENDS},
-    "approved": {"edited": "open", "commented": "approved", "erased": "erased"},
-    "rejected": {"commented": "rejected", "erased": "erased"},
-    "released": {"commented": "released", "escalated": "escalated", "erased": "erased"},
+    "approved": {"edited": "open", **dict.fromkeys(_TALK, "approved"), "erased": "erased"},
+    "rejected": {**dict.fromkeys(_TALK, "rejected"), "erased": "erased"},
+    "released": {**dict.fromkeys(_TALK, "released"), "escalated": "escalated", "erased": "erased"},
     "erased": {},
     "desk": _DESK,
 }

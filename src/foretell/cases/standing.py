@@ -13,9 +13,9 @@ from sqlalchemy.pool import Pool
 from foretell.cases.names import PEOPLE, POLICY
 from foretell.cases.people import PERMISSIONS, Person, person_of
 from foretell.cases.policy import Policy, policy_of
-from foretell.cases.rules import Standing
+from foretell.cases.rules import Standing, kind_of, refusal
 from foretell.cases.tables import cases, contents, events, leases, people
-from foretell.errors import AccessError
+from foretell.errors import AccessError, DecisionError, ForetellError
 from foretell.records import Case, Decision, Prediction, restore
 
 COUNTED = ("approved", "endorsed", "rejected")
@@ -177,3 +177,29 @@ def standing_of(
         reasons=policy.reasons,
         signed_in=name is not None,
     )
+
+
+def unsettled(
+    connection: Connection, case: Case, decision: Decision, name: str | None, now: datetime, kind: str
+) -> ForetellError | None:
+    """Return why a decision is not admitted any more as the event that it was to become, or None."""
+    try:
+        around = standing_of(connection, case, decision, name, now)
+    except AccessError as error:
+        return error
+    if (error := refusal(case, decision, around)) is not None:
+        return error
+    if kind_of(case, decision, around) == kind:
+        return None
+    return DecisionError(f"the rules for case '{case.id}' changed while it was decided", "decide it again")
+
+
+class AnotherPolicyError(ForetellError):
+    """The policy changed while cases were opened by it."""
+
+
+def another_policy(policy: Policy, connection: Connection) -> ForetellError | None:
+    """Refuse what was made by a policy that is not in force any more."""
+    if policy_in_force(connection) == policy:
+        return None
+    return AnotherPolicyError("the policy changed meanwhile", "open the cases again")

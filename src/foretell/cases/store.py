@@ -19,23 +19,24 @@ from foretell.cases.entries import decided, desk_draft, opened, opening_texts
 from foretell.cases.inspection import LogReport
 from foretell.cases.ledger import Also, Guard, Ledger, nothing_against, nothing_besides, parts
 from foretell.cases.listing import afterwards
-from foretell.cases.log import (
-    Draft,
-    EventRow,
-    Head,
-    head_of,
-    named,
-    salted,
-)
+from foretell.cases.log import Draft, EventRow, Head, head_of, named, salted
 from foretell.cases.names import DESK_PREFIX, nobody
 from foretell.cases.policy import Policy
-from foretell.cases.rules import kind_of, refusal
-from foretell.cases.standing import policy_in_force, standing_of
+from foretell.cases.rules import refusal
+from foretell.cases.standing import (
+    AnotherPolicyError,
+    another_policy,
+    policy_in_force,
+    standing_of,
+    unsettled,
+)
 from foretell.cases.tables import cases, contents, events, heads, leases
-from foretell.errors import AccessError, DecisionError, ForetellError, NotFoundError, StoreError
+from foretell.errors import AccessError, ForetellError, NotFoundError, StoreError
 from foretell.records import Case, Decision, Event, canonical
 from foretell.units import instant
 
+Salt = Callable[[], str]
+"""Draws the secret under which one piece of content is named in the log."""
 PAGE = 1000
 """Events read in one transaction when a whole log is walked through."""
 
@@ -57,7 +58,6 @@ class Store:
         url: sqlite:///folder/cases.db or postgresql://user@host/database.
         create: make the store where there is none.
         clock: tells the instant of an event.
-        salt: draws the secret under which one piece of content is named in the log.
 
     Raises:
         StoreError: when there is no store, or it cannot be opened, or a newer release wrote it.
@@ -69,7 +69,7 @@ class Store:
         *,
         create: bool = True,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        salt: Callable[[], str] = lambda: secrets.token_hex(16),
+        salt: Salt = lambda: secrets.token_hex(16),
     ) -> None:
         self._url = url_of(url)
         self._engine = connect(self._url, create=create)
@@ -119,16 +119,26 @@ class Store:
                     case, checked[case.id], policy.handling(case.prediction), actor, self._salt
                 )
             ]
-            guard = partial(_another_policy, policy)
-            with suppress(_AnotherPolicyError):
+            guard = partial(another_policy, policy)
+            with suppress(AnotherPolicyError):
                 if not openings or self._ledger.append(openings, guard) is not None:
                     return len(new)
 
-    def decide(self, case_id: str, decision: Decision, person: str | None = None) -> Case:
+    def decide(
+        self,
+        case_id: str,
+        decision: Decision,
+        person: str | None = None,
+        *,
+        more: Mapping[str, object] | None = None,
+        asked: Callable[[Case, Connection], ForetellError | None] = lambda _case, _connection: None,
+    ) -> Case:
         """Record what a person decides, and return the case after it, once it is durable.
 
         Args:
             person: the account that decides, where people sign in; `decision.actor` is its name then.
+            more: what the event's body says besides, in the chain.
+            asked: what else must hold as the event is written.
 
         Raises:
             DecisionError: when the rules do not admit it, among them: the content has changed since.
@@ -140,35 +150,40 @@ class Store:
             raise AccessError(
                 f"{person} cannot decide as '{decision.actor}'", "everybody decides under their own name"
             )
-        while True:
-            case = self.case(case_id)
-            with told(self._url), self._engine.connect() as connection:
+
+        def made(case: Case, salt: Salt) -> tuple[Draft, Guard, Also]:
+            with self.reading() as connection:
                 around = standing_of(connection, case, decision, person, self._clock())
             if (error := refusal(case, decision, around)) is not None:
                 raise error
-            draft = decided(case, decision, around, self._salt)
+            draft = decided(case, decision, around, salt, more)
+
             # Roles, policy and claims may change until the transaction is alone in writing: asked again then.
-            guard = partial(self._still, case, decision, person, draft.kind)
-            also = partial(_given_back, case_id) if draft.kind in ENDS_CLAIM else nothing_besides
+            def guard(connection: Connection) -> ForetellError | None:
+                error = unsettled(connection, case, decision, person, self._clock(), draft.kind)
+                return error or asked(case, connection)
+
+            return (
+                draft,
+                guard,
+                partial(_given_back, case_id) if draft.kind in ENDS_CLAIM else nothing_besides,
+            )
+
+        return self.follow(case_id, made)
+
+    def follow(self, case_id: str, made: Callable[[Case, Salt], tuple[Draft, Guard, Also]]) -> Case:
+        """Add the event that is made of a case as it stands; return the case after it, once it is durable.
+
+        Raises:
+            StoreError: when there is no such case, it was erased, or the store cannot be written.
+            ForetellError: what `made` or its guard refuses; nothing is written then.
+        """
+        while True:
+            case = self.case(case_id)
+            draft, guard, also = made(case, self._salt)
             appended = self._ledger.append([draft], guard, also)
             if appended is not None:  # else somebody was faster: look again
                 return step(case, appended[0], {name: body for name, _, _, body in draft.pieces})
-
-    def _still(
-        self, case: Case, decision: Decision, person: str | None, kind: str, connection: Connection
-    ) -> ForetellError | None:
-        """Return why a decision is not admitted any more."""
-        try:
-            around = standing_of(connection, case, decision, person, self._clock())
-        except AccessError as error:
-            return error
-        if (error := refusal(case, decision, around)) is not None:
-            return error
-        if kind_of(case, decision, around) == kind:
-            return None
-        return DecisionError(
-            f"the rules for case '{case.id}' changed while it was decided", "decide it again"
-        )
 
     def record(
         self,
@@ -373,16 +388,6 @@ def _folded(connection: Connection, ids: Sequence[str], *, as_opened: bool = Fal
     # The whole past is folded in any case, so that what was erased is not read back as it was opened.
     whole = [fold([*past.values()], pieces) for past in told_by.values()]
     return [fold(case.events[:1], pieces) for case in whole] if as_opened else whole
-
-
-class _AnotherPolicyError(ForetellError):
-    """The policy changed while cases were opened by it."""
-
-
-def _another_policy(policy: Policy, connection: Connection) -> ForetellError | None:
-    if policy_in_force(connection) == policy:
-        return None
-    return _AnotherPolicyError("the policy changed meanwhile", "open the cases again")
 
 
 def _given_back(case_id: str, connection: Connection, _rows: Sequence[EventRow]) -> None:

@@ -94,8 +94,9 @@ def believed(factors: Sequence[Factor], values_RG: Floats, *, seed: int = 0) -> 
     rank_RG = _ranks(values_RG)
     signs_RG, ranks_RG = np.zeros(values_RG.shape), np.zeros(values_RG.shape)
     for _ in range(DRAWS):
-        drawn_G = slopes + DOUBT * errors * rng.standard_normal(len(factors))
-        drawn_RG = values_RG * drawn_G + noise * rng.standard_normal(values_RG.shape)
+        slopes_G = slopes + DOUBT * errors * rng.standard_normal(len(factors))
+        # The same noise for every row, so that a row is told alike alone and among others.
+        drawn_RG = values_RG * slopes_G + noise * rng.standard_normal(len(factors))
         signs_RG += np.sign(drawn_RG) == np.sign(values_RG)
         ranks_RG += _ranks(drawn_RG) == rank_RG
     return signs_RG / DRAWS, ranks_RG / DRAWS

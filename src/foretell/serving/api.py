@@ -73,6 +73,10 @@ class Decided(Body):
     detail: dict[Short, Short] = Field(default_factory=dict, max_length=8)
 
 
+class Acted(Decided):
+    token: Short = Field(description="By which a person permitted it.")
+
+
 class Draft(Body):
     text: Text
 
@@ -197,16 +201,28 @@ def blinded(case: Case) -> dict[str, Any]:
 
 def decide(house: TheHouse, who: Who, case_id: CaseId, body: Decided) -> dict[str, str]:
     """Approve, edit, reject, escalate, accept, judge, snooze, ask or comment; durable when answered."""
-    decision = Decision(
-        verb=body.verb,
-        actor=who.name,
-        content=body.content,
-        reason=body.reason,
-        text=body.text,
-        detail=body.detail,
-    )
-    decided = house.desk.decide(who.name, case_id, decision)
-    return answer({"id": decided.id, "status": decided.status, "content": decided.content})
+    return after(house.desk.decide(who.name, case_id, decision_of(who, body)))
+
+
+def decision_of(who: Person, body: Decided) -> Decision:
+    """Return the decision that a request's body stands for."""
+    told = {name: getattr(body, name) for name in ("verb", "content", "reason", "text", "detail")}
+    return Decision(actor=who.name, **told)
+
+
+def after(case: Case) -> dict[str, str]:
+    """Return what a case is after a decision."""
+    return answer({"id": case.id, "status": case.status, "content": case.content})
+
+
+def suggest(house: TheHouse, who: Who, case_id: CaseId, body: Decided) -> dict[str, int]:
+    """Suggest what a person may permit at the desk; nothing is decided by it."""
+    return answer({"suggestion": house.permits.suggest(who.name, case_id, decision_of(who, body))})
+
+
+def act(house: TheHouse, who: Who, case_id: CaseId, body: Acted) -> dict[str, str]:
+    """Do what a person permitted, exactly as it was suggested; durable when answered."""
+    return after(house.permits.act(who.name, case_id, decision_of(who, body), body.token))
 
 
 def check(house: TheHouse, who: Who, case_id: CaseId, body: Draft) -> dict[str, Any]:

@@ -10,8 +10,11 @@ from fastapi import Request, Response
 from foretell.cases.case import narrative_from
 from foretell.cases.desk import BLIND_KINDS, Shown
 from foretell.cases.people import Person
+from foretell.cases.permits import PERMITTED_MINUTES
 from foretell.cases.rules import Standing, refusal
 from foretell.errors import AccessError, DecisionError, ForetellError, VerdictError
+from foretell.investigation import Investigator
+from foretell.narration.answers import INTENTS, LONGEST_QUESTION, Answer
 from foretell.records import OMITTED, REFUSED, Case, Decision
 from foretell.report import timelines_of
 from foretell.report.contents import Example
@@ -19,7 +22,7 @@ from foretell.report.views import Sentence, sentences
 from foretell.serving.api import CaseId
 from foretell.serving.faults import status_of
 from foretell.serving.house import House
-from foretell.serving.pages import Typed, go, render
+from foretell.serving.pages import Typed, go, press, render
 from foretell.serving.queue_page import (
     NOTICES,
     case_address,
@@ -33,6 +36,8 @@ from foretell.serving.security import TheHouse, Who, check_form
 from foretell.verification.verdict import verify
 
 SNOOZES: Mapping[str, str] = {"1": "1 hour", "4": "4 hours", "24": "1 day", "72": "3 days", "168": "1 week"}
+QUESTIONS = tuple(each.example for each in INTENTS if not {"whatif", "compare"} & {*each.tools})
+"""What one is reminded of that can be asked: questions without a case or a value in them."""
 ONWARD = frozenset({"approve", "reject", "escalate", "snooze"})
 """What sends its author on to the next case."""
 
@@ -59,9 +64,12 @@ def show(
     queue: str = "",
     done: str = "",
     about: str = "",
+    ask: str = "",
 ) -> Response:
-    """Show a case with the forms that the person may send now."""
-    return _page(request, house, who, house.desk.case(who.name, case_id), queue, done=done, about=about)
+    """Show a case with the forms that the person may send now, and the answer to a question about it."""
+    shown, question = house.desk.case(who.name, case_id), " ".join(ask.split())[:LONGEST_QUESTION]
+    answer = Investigator(house.store, who.name).ask(case_id, question)[0] if question else None
+    return _page(request, house, who, shown, queue, done=done, about=about, answer=answer)
 
 
 def act(request: Request, house: TheHouse, who: Who, case_id: CaseId, form: Typed) -> Response:
@@ -70,6 +78,8 @@ def act(request: Request, house: TheHouse, who: Who, case_id: CaseId, form: Type
     shown = house.desk.case(who.name, case_id)
     try:
         check_form(request, form.get("token", ""))
+        if verb in ("permit", "decline"):
+            return _answered(request, house, who, shown, form)
         if verb in ("claim", "release"):
             (house.desk.claim if verb == "claim" else house.desk.release)(who.name, case_id)
             return go(case_address(case_id, query, verb))
@@ -82,6 +92,24 @@ def act(request: Request, house: TheHouse, who: Who, case_id: CaseId, form: Type
         return onward(house, who, query, "endorsed" if endorsed else verb, case_id)
     kept = verb == "edit" and not decided.verdict.passed
     return go(case_address(case_id, query, "kept" if kept else verb))
+
+
+def _answered(request: Request, house: House, who: Person, shown: Shown, form: Mapping[str, str]) -> Response:
+    """Permit or decline what a program suggests; a permit's token is shown this once."""
+    if "authorization" in request.headers:
+        raise AccessError("a key permits nothing", "sign in at the desk, where a person permits it")
+    case_id, token = shown.case.id, ""
+
+    def permit(by: str, number: int) -> None:
+        nonlocal token
+        token = house.permits.permit(by, case_id, number)
+
+    ways = {"permit": permit, "decline": lambda by, number: house.permits.decline(by, case_id, number)}
+    pressed = press({**form, "do": form.get("verb", "")}, "suggestion", who.name, ways)
+    if pressed == "decline":
+        return go(case_address(case_id, query_of(form.get("queue", "")), pressed))
+    shown = house.desk.case(who.name, case_id)
+    return _page(request, house, who, shown, form.get("queue", ""), permitted=token)
 
 
 def _decision(who: Person, form: Mapping[str, str], now: datetime) -> Decision:
@@ -139,6 +167,8 @@ def _page(
     done: str = "",
     about: str = "",
     refused: Refused | None = None,
+    permitted: str = "",
+    answer: Answer | None = None,
 ) -> Response:
     query = query_of(queue)
     case = blind(shown.case) if shown.hidden else shown.case
@@ -165,11 +195,23 @@ def _page(
         typed=refused.typed if refused is not None else {},
         notice=NOTICES.get(done, ""),
         about=about[:200],
+        permitted=permitted,
+        minutes=PERMITTED_MINUTES,
+        answer=answer,
+        answered=answered(case, answer),
+        questions=QUESTIONS,
         queue=text_of(replace(query, after="")),
         back=queue_address(replace(query, after="")),
         here=case_address(case.id, query),
         workable=case.status in ("open", "escalated") and who.may("claim"),
     )
+
+
+def answered(case: Case, answer: Answer | None) -> Case | None:
+    """Return a case that says what answers a question, to be shown as its text is; None without sentences."""
+    if answer is None or not answer.narrative.claims:
+        return None
+    return replace(case, evidence=answer.evidence, narrative=answer.narrative, verdict=answer.verdict)
 
 
 def blind(case: Case) -> Case:

@@ -40,6 +40,7 @@ NOTICES: Mapping[str, str] = {
     "snooze": "Snoozed: it comes back when the time is over.",
     "ask": "They were asked; the case shows in their queue under “I was asked”.",
     "comment": "The comment is recorded.",
+    "decline": "The suggestion is declined.",
     "claim": "The case is yours.",
     "release": "The case is free again.",
     "saved": "The view is saved.",

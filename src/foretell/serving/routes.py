@@ -48,6 +48,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/cases", "read", api.cases),
     Route("GET", "/api/case", "read", api.case),
     Route("POST", "/api/case/decisions", "comment", api.decide),
+    Route("POST", "/api/case/suggestions", "read", api.suggest),
+    Route("POST", "/api/case/acts", "read", api.act),
     Route("POST", "/api/case/check", "edit", api.check),
     Route("POST", "/api/case/claim", "claim", api.claim),
     Route("DELETE", "/api/case/claim", "claim", api.release),

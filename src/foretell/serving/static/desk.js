@@ -32,6 +32,7 @@
     e: () => open("edit", "textarea"),
     c: () => open("comment", "textarea"),
     s: () => open("snooze", "select"),
+    w: () => one("#ask")?.focus(),
     n: () => one("#next")?.form.requestSubmit(one("#next")),
     "/": () => {
       const search = one("#text");
