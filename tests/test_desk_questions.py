@@ -104,6 +104,16 @@ def test_a_program_suggests_over_http_and_acts_with_the_token_that_a_person_give
     assert house.store.verify_log().passed
 
 
+def test_a_page_offers_to_permit_what_the_rules_would_admit_alone(house):
+    suggested(house, "approve")
+    assert "Permit it" in house.client("dan").get("/case?id=r1").text
+    own = house.client("bob").get("/case?id=r1").text
+    assert "You cannot permit it" in own and "Permit it" not in own and "Decline" in own
+    assert "suggestion" not in house.client("vic").get("/case?id=r1").text
+    house.decide("cleo", "r1", "reject", detail={"code": "false_alarm"})
+    assert "Permit it" not in house.client("dan").get("/case?id=r1").text
+
+
 def test_a_key_permits_nothing_and_neither_does_a_form_that_makes_no_sense(house):
     number, dan = suggested(house), house.client("dan")
     key = {"authorization": f"Bearer {house.accounts.make_key('dan', 'dan', 30)}"}
