@@ -76,7 +76,7 @@ ENGLISH = Words(
     quote="“[^”]*”",
     decimal=".",
     thousands=",",
-    hedges="about|nearly|more than",
+    hedges="about|nearly|more than|less than",
     false_hedges=(
         *(("about", 1.5), ("roughly", 0.6), ("nearly", 0.7), ("just over", 1.4), ("almost", 1.6)),
         *(("more than", 1.4), ("less than", 0.7), ("at least", 1.5), ("at most", 0.6), ("exactly", 1.5)),
@@ -167,7 +167,10 @@ ENGLISH = Words(
         *((" and ", " und "), (" is ", " ist "), ("The model", "Das Modell"), ("The score", "Der Score")),
         *((" of ", " von "), (" at ", " bei "), (" the ", " der ")),
     ),
-    hedged=(("about ", "exactly "), ("nearly ", "more than "), ("more than ", "less than ")),
+    hedged=(
+        *(("about ", "exactly "), ("nearly ", "more than "), ("more than ", "less than ")),
+        ("less than ", "more than "),
+    ),
     certainty=("very likely", "likely", "uncertain", "unlikely", "very unlikely"),
     sure=((" puts ", " surely puts "), ("the model", "the infallible model")),
 )
@@ -176,7 +179,7 @@ GERMAN = Words(
     quote="„[^“]*“",
     decimal=",",
     thousands=".",
-    hedges="rund|knapp|mehr als",
+    hedges="rund|knapp|mehr als|weniger als",
     false_hedges=(
         *(("etwa", 1.5), ("rund", 0.6), ("knapp", 0.7), ("gut", 1.4), ("fast", 1.6), ("ungefähr", 1.5)),
         *(("mehr als", 1.4), ("weniger als", 0.7), ("mindestens", 1.5), ("höchstens", 0.6), ("genau", 1.5)),
@@ -261,7 +264,10 @@ GERMAN = Words(
         *((" und ", " and "), (" ist ", " is "), ("Das Modell", "The model"), ("Der Score", "The score")),
         *((" von ", " of "), (" bei ", " at "), (" der ", " the ")),
     ),
-    hedged=(("rund ", "genau "), ("knapp ", "mehr als "), ("mehr als ", "weniger als ")),
+    hedged=(
+        *(("rund ", "genau "), ("knapp ", "mehr als "), ("mehr als ", "weniger als ")),
+        ("weniger als ", "mehr als "),
+    ),
     certainty=(
         "sehr wahrscheinlich",
         "wahrscheinlich",

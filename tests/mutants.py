@@ -83,10 +83,12 @@ def counted(written: str, random: Random, tongue: Words) -> str | None:
 
 
 def abbreviated(written: str, random: Random, tongue: Words) -> str | None:
-    """Write another number in thousands or millions."""
+    """Write another number in thousands or millions, but none that is nearly the one that stands there."""
     name, size = random.choice(tongue.scales)
     value = tongue.value(written) * random.choice((0.5, 1.5, 10.0)) / size
-    return tongue.written(value, 1 if value >= 1 else 6) + name if value else None
+    new = tongue.written(value, 1 if value >= 1 else 6)
+    near = abs(tongue.value(new) * size / tongue.value(written) - 1) <= 0.1 if value else True
+    return None if near else new + name
 
 
 def hedged(narrative: Narrative, evidence: Evidence, random: Random) -> str | None:

@@ -1,5 +1,6 @@
 """Written values, read anew from docs/narratives.md for the second checker: where does a true one end?"""
 
+import math
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from foretell.verification.languages import DIMENSIONS
 from second_words import CURRENCIES, TONGUES, Tongue
 
 FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-TINY = 1e-9
+TINY = 1e-12
 
 
 def is_number(value: Any) -> bool:
@@ -79,6 +80,7 @@ class Written:
     scale: float
     digit: float
     """The size of the last decimal; of a whole number, of the last digit that is not 0."""
+    minus: bool = False
 
     @property
     def value(self) -> float:
@@ -91,40 +93,67 @@ def number(language: str, before: str, after: str) -> re.Pattern[str]:
     tongue = TONGUES[language]
     point, comma = re.escape(tongue.point), re.escape(tongue.comma)
     hedges = "|".join(sorted(tongue.hedges, key=len, reverse=True))
-    digits = rf"[+-]?(?:[1-9]\d{{0,2}}(?:{comma}\d{{3}})+|0|[1-9]\d*)(?:{point}\d+)?(?:e-\d\d)?"
+    plain = rf"(?:[1-9]\d{{0,2}}(?:{comma}\d{{3}})+|0|[1-9]\d*)(?:{point}\d+)?"
+    small = rf"(?:[1-9](?:{point}\d+)?e-(?:0[5-9]|[1-9]\d\d?)|1(?:{point}0+)?e-04)"
     scales = "|".join(map(re.escape, sorted(tongue.scales, key=len, reverse=True)))
     words = "|".join(sorted(tongue.words, key=len, reverse=True))
-    return re.compile(rf"(?:({hedges}) )?{before}(?:({digits})({scales})?|({words})){after}(?!\d)")
+    digits = rf"(?P<minus>-)?(?:(?P<small>{small})|(?P<digits>{plain})(?P<scale>{scales})?)"
+    return re.compile(rf"(?:(?P<hedge>{hedges}) )?{before}(?:{digits}|(?P<word>{words})){after}(?!\d)")
 
 
 def written(found: re.Match[str], tongue: Tongue) -> Written:
-    hedge = tongue.hedges.get(found[1], "")
-    if found[4]:
-        return Written(hedge, tongue.words[found[4]], 0, 1.0, 1.0)
-    digits, _, power = found[2].replace(tongue.comma, "").replace(tongue.point, ".").partition("e")
-    scale = tongue.scales.get(found[3] or "", 1.0) * 10.0 ** int(power or 0)
-    decimals = len(digits.partition(".")[2])
-    bare = digits.replace(".", "")
+    hedge = tongue.hedges.get(found["hedge"], "")
+    if found["word"]:
+        return Written(hedge, tongue.words[found["word"]], 0, 1.0, 1.0)
+    sign = -1 if found["minus"] else 1
+    if found["small"]:  # such as 1.20e-05
+        plain, _, power = found["small"].replace(tongue.point, ".").partition("e")
+        decimals = len(plain.partition(".")[2]) - int(power)
+        value = sign * float(f"{plain}e{power}")
+        return Written(hedge, value, decimals, 1.0, 10.0**-decimals, sign < 0)
+    plain = found["digits"].replace(tongue.comma, "").replace(tongue.point, ".")
+    scale = tongue.scales.get(found["scale"] or "", 1.0)
+    decimals = len(plain.partition(".")[2])
+    bare = plain.replace(".", "")
     zeros = 0 if decimals else len(bare) - len(bare.rstrip("0"))
-    return Written(hedge, float(digits), decimals, scale, scale * 10.0 ** (zeros - decimals))
+    return Written(hedge, sign * float(plain), decimals, scale, scale * 10.0 ** (zeros - decimals), sign < 0)
 
 
 BELOW = {"nearly": 0.05, "less than": 0.2, "at most": 0.2}
 ABOVE = {"just over": 0.05, "more than": 0.25, "at least": 0.25}
 
 
-def true(said: Written, value: float, *, decimals: int = 0, loss: bool = False) -> bool:
-    """Say whether what is written stands for the value; `loss`: only when at most 5 % is lost."""
-    gap, size = abs(value - said.value), abs(said.value) * (1 + TINY)
+PURE = ("log-odds", "probability", "share", "change", "points", "ratio")
+"""Units that take no word like thousand."""
+
+
+def true(said: Written, value: float, *, decimals: int = 0, whole: bool = False) -> bool:
+    """Say whether what is written stands for the value.
+
+    Args:
+        decimals: that the number must have; when it has them, any share of the value may be lost.
+        whole: whether it is a share of 100.
+    """
+    gap, size = abs(value - said.value) - TINY * abs(value), abs(said.value) * (1 + TINY)
     scaled = said.scale >= 1000
-    if not said.hedge:
-        if not scaled and said.decimals < decimals:
-            return False
-        near = round(value / said.scale, said.decimals) == said.digits
-        return near and (not (loss or scaled) or gap <= 0.05 * abs(value) * (1 + TINY))
-    if min(value, said.value) < 0:
+    if scaled and abs(said.digits) < 0.1:
         return False
-    equal = gap <= 1e-12 * value
+    if not said.hedge:
+        if (said.minus and value >= 0) or (said.digits == 0) != (value == 0):
+            return False
+        near = round(value, said.decimals - round(math.log10(said.scale)))
+        if abs(near - said.value) > TINY * abs(near) or (whole and said.digits == 100 != value):
+            return False
+        if decimals and not scaled:
+            return said.decimals >= decimals
+        return gap <= 0.05 * abs(value) * (1 + TINY)
+    if min(value, said.value) <= 0:
+        return False
+    if whole and (said.value >= 100 or 100 - value > 1.25 * (100 - said.value) * (1 + TINY)):
+        return False
+    if whole and said.hedge == "less than" and said.value == 0.01 and value < 0.01:
+        return True
+    equal = gap <= 0
     if said.hedge == "exactly" or equal:
         return equal and said.hedge in ("exactly", "about", "at most", "at least")
     if said.hedge == "about":
@@ -136,12 +165,13 @@ def _numeric(language: str, text: str, at: int, value: float, unit: str) -> set[
     """Return the end of the number at this place that is true of the value in its unit, if there is one."""
     tongue = TONGUES[language]
     before = after = ""
-    factor, decimals, loss = 1.0, 0, False
+    factor, decimals = 1.0, 0
     if unit in CURRENCIES:
         before, after = (f"{unit} ", "") if language == "en" else ("", f" {unit}")
         decimals = 2
     elif unit in ("probability", "share"):
-        after, factor, decimals = re.escape(tongue.percent), 100.0, 1
+        near = 0 < value < 0.005 or 0.995 < value < 1
+        after, factor, decimals = re.escape(tongue.percent), 100.0, 2 if near else 1
     elif unit == "change":
         after, factor = re.escape(tongue.percent), 100.0
     elif unit == "points":
@@ -149,40 +179,38 @@ def _numeric(language: str, text: str, at: int, value: float, unit: str) -> set[
     elif unit == "ratio":
         after, decimals = re.escape(tongue.times), 1
     elif unit == "log-odds":
-        decimals = 2
+        before, decimals = r"\+?", 2
     elif unit not in ("", "count", "number"):
         sizes = next((sizes for sizes in DIMENSIONS if unit in sizes), {unit: 1.0})
         return set().union(
-            *(
-                _measured(language, text, at, value * sizes[unit] / sizes[other], other, other != unit)
-                for other in sizes
-            )
+            *(_measured(language, text, at, value * sizes[unit] / sizes[other], other) for other in sizes)
         )
     found = number(language, before, after).match(text, at)
     if not found:
         return set()
     said = written(found, tongue)
-    if unit == "log-odds" and (said.hedge or (found[2] or "")[:1] != ("-" if value < 0 else "+")):
+    if (unit in PURE and said.scale >= 1000) or (found["word"] and unit not in ("count", "ratio")):
         return set()
-    if unit == "" and found[4]:
-        return set()
-    if unit in ("probability", "share") and said.hedge and said.value in (0, 100):
-        return set()
-    return {found.end()} if true(said, value * factor, decimals=decimals, loss=loss) else set()
+    if unit == "log-odds":
+        plus = text.startswith("+", at)
+        if said.hedge or plus == said.minus or plus != (value >= 0):
+            return set()
+    whole = unit in ("probability", "share")
+    return {found.end()} if true(said, value * factor, decimals=decimals, whole=whole) else set()
 
 
-def _measured(language: str, text: str, at: int, value: float, unit: str, converted: bool) -> set[int]:
+def _measured(language: str, text: str, at: int, value: float, unit: str) -> set[int]:
     """Read a number with a unit that is a word or a sign."""
     tongue = TONGUES[language]
     one, *several = tongue.units.get(unit, (f" {unit}", f" {unit}"))
     names = "|".join(map(re.escape, sorted({one, *several}, key=len, reverse=True)))
-    found = number(language, "", f"({names})").match(text, at)
+    found = number(language, "", f"(?P<unit>{names})").match(text, at)
     if not found or re.match(r"\w", text[found.end() :]):
         return set()
     said = written(found, tongue)
-    if found[5] not in ([one] if said.value == 1 and said.decimals == 0 else several):
+    if found["unit"] not in ([one] if said.value == 1 and said.decimals == 0 else several):
         return set()
-    return {found.end()} if true(said, value, loss=converted) else set()
+    return {found.end()} if true(said, value) else set()
 
 
 # ---- all ----

@@ -8,8 +8,10 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import sync_playwright
 
+from case_material import decision
 from desk_browser import CHROMIUM, CONTRAST, OVERFLOW, Seat, another_text, rich, served
 from desk_material import PASSWORD, House, form
+from foretell.cases.permits import Permits
 from foretell.cases.queue import Query
 from foretell.errors import DecisionError
 from foretell.records import Fact
@@ -288,8 +290,11 @@ def test_every_page_can_be_read(house, sit, look):
     bob.go("/")
     assert "overdue by" in bob.text("table")
     assert "0 of 2" in bob.text("table")
+    wanted = decision(house.store.case("r1"), "comment", "bobs-script", reason="It was abroad.")
+    Permits(house.store).suggest("bobs-script", "r1", wanted)
     hidden = next(line.id for line in house.desk.queue("bob", Query()).lines if line.probability is None)
-    for path in ("/", "/?text=none", "/case?id=r0", f"/case?id={hidden}", "/case?id=none"):
+    asked = ("/case?id=r1&ask=How+sure+is+it%3F", f"/case?id={hidden}&ask=Why%3F")
+    for path in ("/", "/?text=none", "/case?id=r0", f"/case?id={hidden}", "/case?id=none", *asked):
         readable(bob, path)
 
 
@@ -324,7 +329,7 @@ def test_a_page_comes_with_all_it_needs_in_less_than_60_kb(house, sit):
     opened(house, *(f"r{number}" for number in range(60)))
     bob = sit()
     bob.enter(house.accounts.sign_in("bob", PASSWORD))
-    for path in ("/", "/case?id=r1"):
+    for path in ("/", "/case?id=r1", "/case?id=r1&ask=How+sure+is+it%3F"):
         network = bob.page.context.new_cdp_session(bob.page)
         network.send("Network.enable")
         network.send("Network.clearBrowserCache")

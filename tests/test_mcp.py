@@ -11,10 +11,15 @@ from contextlib import closing
 import anyio
 import httpx2
 import pytest
+from click.testing import CliRunner
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
-from desk_material import House
+from case_material import decision
+from desk_material import PASSWORD, House
+from foretell.cases.people import Person
+from foretell.cases.permits import Permits
+from foretell.cli import main
 from foretell.narration.answers import TOOLS
 
 READS = {"cases", "ask", *TOOLS}
@@ -95,6 +100,65 @@ def test_over_http_every_request_brings_a_key_and_one_that_has_ended_is_refused(
     finally:
         served.terminate()
         served.wait(10)
+
+
+def test_an_agent_suggests_over_stdio_and_acts_once_a_person_permitted_it(house, tmp_path):
+    house.accounts.save("root", Person(name="bobs-agent", owner="bob"))
+    key = house.accounts.make_key("bob", "bobs-agent", 366)
+    run, kinds = command(tmp_path, "--act"), lambda: [event.kind for event in house.store.case("ours").events]
+
+    async def talk() -> None:
+        environment = {**os.environ, "FORETELL_KEY": key}
+        async with Client(StdioServerParameters(command=run[0], args=run[1:], env=environment)) as client:
+            tools = {tool.name: tool.annotations for tool in (await client.list_tools()).tools}
+            assert {*tools} == READS | {"suggest", "act"}
+            assert tools["act"].destructive_hint and not tools["suggest"].read_only_hint
+            _, told = await answered(client, "facts", case="ours")
+            wanted = {"case": "ours", "act": "escalate", "content": json.loads(told)["content"]}
+            for odd in ({**wanted, "act": "erase"}, {**wanted, "content": "0"}, {**wanted, "case": "theirs"}):
+                assert not (await answered(client, "suggest", **odd))[0]
+            fine, made = await answered(client, "suggest", **wanted)
+            assert fine, made
+            for forged in ("", "permit_", key):
+                fine, text = await answered(client, "act", **wanted, token=forged)
+                assert not fine and "permits nothing" in text
+            assert kinds() == ["opened", "suggested"]
+            number = json.loads(made)["suggestion"]
+            given = CliRunner(env={"FORETELL_PASSWORD": PASSWORD}).invoke(
+                main, ["permit", "ours", str(number), "--by", "dan", "--run", str(tmp_path)]
+            )
+            token = given.stdout.strip()
+            assert not (await answered(client, "act", **{**wanted, "act": "approve"}, token=token))[0]
+            assert not (await answered(client, "act", **wanted, reason="more", token=token))[0]
+            fine, text = await answered(client, "act", **wanted, token=token)
+            assert fine and json.loads(text)["status"] == "escalated"
+            assert not (await answered(client, "act", **wanted, token=token))[0]
+
+    anyio.run(talk)
+    assert kinds() == ["opened", "suggested", "permitted", "escalated"]
+    assert house.store.case("ours").events[-1].actor == "dan"
+
+
+def test_nobody_suggests_without_a_key_and_nobody_permits_with_a_wrong_password(house, tmp_path):
+    run = command(tmp_path, "--act")
+    content = house.store.case("ours").content
+
+    async def talk() -> None:
+        environment = {name: value for name, value in os.environ.items() if name != "FORETELL_KEY"}
+        async with Client(StdioServerParameters(command=run[0], args=run[1:], env=environment)) as client:
+            fine, text = await answered(client, "suggest", case="ours", act="escalate", content=content)
+            assert not fine and "FORETELL_KEY" in text
+
+    anyio.run(talk)
+    wanted = decision(house.store.case("ours"), "escalate", "bobs-script")
+    number = Permits(house.store).suggest("bobs-script", "ours", wanted)
+    head = house.store.head()
+    for name, password in (("dan", "wrong"), ("bobs-script", PASSWORD), ("nobody", PASSWORD)):
+        given = CliRunner(env={"FORETELL_PASSWORD": password}).invoke(
+            main, ["permit", "ours", str(number), "--by", name, "--run", str(tmp_path)]
+        )
+        assert given.exit_code == 9 and "permit_" not in given.output
+    assert house.store.head() == head
 
 
 def _wait(port: int) -> None:

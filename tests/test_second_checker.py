@@ -90,9 +90,7 @@ def test_two_readers_agree_on_shares_and_ratios_in_words(language, value, data):
     text = f"{hedge} {word}".strip()
     reader = readers(language)
     truth = worth * data.draw(st.sampled_from((value, 1.0, 0.99, 0.999, 1.004, 1.01, 1.04)))
-    read = (
-        reader.percentage(text, 0, truth, 1, words=True) if form == "share" else reader.ratio(text, 0, truth)
-    )
+    read = reader.percentage(text, 0, truth, words=True) if form == "share" else reader.ratio(text, 0, truth)
     assert (read == (len(text), "")) == (len(text) in ends(language, text, 0, truth, form))
 
 
@@ -112,5 +110,5 @@ def test_two_readers_agree_on_shares_and_ratios_in_words(language, value, data):
     ],
 )
 def test_a_hedge_is_true_of_the_share_that_its_words_name(text, truth, language, right):
-    end, fault = readers(language).percentage(text, 0, truth, 1, words=True)
+    end, fault = readers(language).percentage(text, 0, truth, words=True)
     assert (end == len(text) and not fault) == right

@@ -45,6 +45,7 @@ def test_verification_needs_the_standard_library_and_ground_only():
         "foretell.records",
         "foretell.units",
         "foretell.lookup",
+        "foretell.patterns",
         "foretell.spec",
     }
     assert all(name in ground or name.startswith("foretell.verification") for name in modules)

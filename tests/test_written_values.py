@@ -66,6 +66,39 @@ def read(text: str, truth: float, unit: str, language: str = "en") -> bool:
         ("5,1-mal", 5.12, "ratio", "de", True),
         ("a third", 0.334, "share", "en", True),
         ("half", 0.55, "share", "en", False),
+        ("+1.02", 1.0231, "log-odds", "en", True),
+        ("1.02", 1.0231, "log-odds", "en", False),
+        ("+0.000001 million", 1.0231, "log-odds", "en", False),
+        ("+0.1 million", 1e5, "log-odds", "en", False),
+        ("-0.00", -0.001, "log-odds", "en", False),
+        ("-0.001", -0.001, "log-odds", "en", True),
+        ("50.0%", 0.5, "probability", "en", True),
+        ("+50.0%", 0.5, "probability", "en", False),
+        ("0.058 thousand%", 0.58, "probability", "en", False),
+        ("0,5 Tsd. %", 5.0, "share", "de", False),
+        ("1.2k times", 1200, "ratio", "en", False),
+        ("0.1 million", 1e5, "", "en", True),
+        ("0.05 million", 5e4, "", "en", False),
+        ("0", 0.4, "", "en", False),
+        ("1", 1.4, "", "en", False),
+        ("232", 231.5, "", "en", True),
+        ("0 days", 0.04, "days", "en", False),
+        ("EUR 0.00", 0.004, "EUR", "en", False),
+        ("0.0 times", 0.04, "ratio", "en", False),
+        ("0.0%", 0.0004, "share", "en", False),
+        ("0.04%", 0.0004, "share", "en", True),
+        ("0.00%", 0.00004, "share", "en", False),
+        ("less than 0.01%", 0.00004, "share", "en", True),
+        ("weniger als 0,01 %", 0.00004, "probability", "de", True),
+        ("less than 0.01%", 0.0, "share", "en", False),
+        ("less than 0.02%", 0.00004, "share", "en", False),
+        ("100.00%", 0.99999, "probability", "en", False),
+        ("more than 99.99%", 0.99999, "probability", "en", True),
+        ("nearly 99%", 0.96, "probability", "en", False),
+        ("at most 99%", 0.96, "probability", "en", False),
+        ("1.20e-05", 1.2e-5, "", "en", True),
+        ("1.20e+05", 1.2e5, "", "en", False),
+        ("12.0e-06", 1.2e-5, "", "en", False),
         ("40.3 percentage points", 0.4031, "points", "en", True),
         ("40.3%", 0.4031, "points", "en", False),
         ("second", 2, "ordinal", "en", True),
@@ -80,13 +113,16 @@ def test_a_written_value_promises_what_its_words_say(text, truth, unit, language
     assert read(text, truth, unit, language) is right
 
 
-@given(
-    SIZES, st.sampled_from(["EUR", "", "days", "bar", "ratio", "roughly", "duration", "change"]), LANGUAGES
-)
+UNITS = ("EUR", "", "days", "bar", "ratio", "roughly", "duration", "change", "points", "log-odds")
+
+
+@given(st.floats(1e-12, 1e9), st.sampled_from((*UNITS, "probability", "share")), LANGUAGES)
 def test_what_is_written_is_read(value, unit, language):
     reading = {"duration": "days"}.get(unit, unit)
-    if unit != "duration" or value > 1 / 1440:
-        assert read(wording.write(value, unit, language), value, reading, language)
+    value = min(value, 1.0) if unit in ("probability", "share") else value
+    others = {"share": (1 - value,), "log-odds": (-value,)}
+    for truth in (value, *others.get(unit, ())):
+        assert read(wording.write(truth, unit, language), truth, reading, language)
     if unit in ("EUR", "", "days", "bar"):
         assert read(wording.about(value, unit, language), value, unit, language)
 

@@ -108,7 +108,7 @@ class Investigator:
                 found = self.call(seen, step)
             except ForetellError as error:
                 notes.append(
-                    _shown(f"{error.message}. {error.hint[:1].upper()}{error.hint[1:]}".strip(". ") + ".")
+                    _shown(". ".join(_begun(text) for text in (error.message, error.hint) if text)) + "."
                 )
                 continue
             known = {(fact.kind, fact.text) for fact in brought}
@@ -218,6 +218,10 @@ def _once(steps: Sequence[Step]) -> list[Step]:
     for step in steps:
         first.setdefault(step.tool, step)
     return [*first.values()]
+
+
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".")
 
 
 def _shown(text: str) -> str:

@@ -52,12 +52,25 @@ def number(value: float) -> str:
     return f"{value:.3g}" if abs(value) >= 1e-4 else f"{value:.2e}"
 
 
-def percent(value: float) -> str:
-    """Write a fraction as a percentage, with more decimals where it is near 0 or 1.
+def fixed(value: float, decimals: int) -> str:
+    """Write a number with so many decimals, with more where these would show it as 0.
 
-    >>> percent(0.832), percent(0.00042), percent(0.9996)
-    ('83.2%', '0.04%', '99.96%')
+    >>> fixed(12757.5, 2), fixed(0.0041, 2), fixed(0.0, 2)
+    ('12,757.50', '0.0041', '0.00')
     """
+    return f"{value:,.{decimals}f}" if value == 0 or round(value, decimals) else number(value)
+
+
+def percent(value: float) -> str:
+    """Write a fraction as a percentage, with more decimals where it is near 0 or 1, which it never becomes.
+
+    >>> percent(0.832), percent(0.00042), percent(0.9996), percent(0.00003)
+    ('83.2%', '0.04%', '99.96%', 'less than 0.01%')
+    """
+    if 0 < value < 0.0001:
+        return "less than 0.01%"
+    if 0.9999 < value < 1:
+        return "more than 99.99%"
     decimals = 1 if 0.005 <= value <= 0.995 or value in (0, 1) else 2
     return f"{100 * value:.{decimals}f}%"
 
@@ -135,20 +148,20 @@ def name(value: str) -> str:
     return value if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,63}", value) else quoted(value)
 
 
+def _days(value: float) -> str:
+    if value >= 10 or float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 0.96 else number(value)
+
+
 WRITERS: Mapping[str, Callable[..., str]] = {
     "": number,
     "count": lambda value: f"{round(value):,}",
     "probability": percent,
     "share": percent,
-    "ratio": lambda value: f"{value:,.1f} times",
-    "log-odds": lambda value: f"{value:+.2f}",
-    "days": lambda value: (
-        "1 day"
-        if value == 1
-        else f"{value:,.0f} days"
-        if value >= 10 or float(value).is_integer()
-        else f"{value:.1f} days"
-    ),
+    "ratio": lambda value: f"{fixed(value, 1)} times",
+    "log-odds": lambda value: f"{'-' if value < 0 else '+'}{fixed(abs(value), 2)}",
+    "days": lambda value: f"{_days(value)} {'day' if value == 1 else 'days'}",
     "instant": instant,
     "day": day,
     "text": quoted,
@@ -169,5 +182,5 @@ def write(value: Value, unit: str) -> str:
     if unit in WRITERS:
         return WRITERS[unit](value)
     if unit in CURRENCIES:
-        return f"{unit} {float(value):,.2f}"
+        return f"{unit} {fixed(float(value), 2)}"
     return f"{number(float(value))} {unit}"

@@ -47,6 +47,7 @@ TIME_WORDS = {
 ABOUT = {"en": "about", "de": "rund"}
 NEARLY = {"en": "nearly", "de": "knapp"}
 OVER = {"en": "more than", "de": "mehr als"}
+UNDER = {"en": "less than", "de": "weniger als"}
 SURE = 0.045
 """How far a rounded number may lie from the value and still be called "about" that: less than a reader
 accepts, so that no rounding of the last bit makes a true sentence false."""
@@ -206,26 +207,27 @@ def _swapped(number: str) -> str:
 
 def _german(value: float, unit: str) -> str:
     if unit in ("probability", "share"):
-        return _swapped(units.percent(value)).replace("%", " %")
+        number = _swapped(units.percent(value)).replace("%", " %")
+        return number.replace(UNDER["en"], UNDER["de"]).replace(OVER["en"], OVER["de"])
     if unit == "ratio":
-        return f"{_swapped(f'{value:,.1f}')}-mal"
+        return f"{_swapped(units.fixed(value, 1))}-mal"
     if unit == "days":
         count, _, _ = units.write(value, "days").partition(" ")
         return f"{_swapped(count)} {TIME_WORDS['de']['day'][value != 1]}"
     if unit in units.WRITERS:
         return _swapped(units.write(value, unit))
     if unit in units.CURRENCIES:
-        return f"{_swapped(f'{value:,.2f}')} {unit}"
+        return f"{_swapped(units.fixed(value, 2))} {unit}"
     return f"{_swapped(units.number(value))} {unit}"
 
 
 def _points(value: float, language: str) -> str:
-    number = f"{100 * value:.1f}"
+    number = units.fixed(100 * value, 1)
     return f"{number} percentage points" if language == "en" else f"{_swapped(number)} Prozentpunkte"
 
 
 def _change(value: float, language: str) -> str:
-    number = f"{100 * value:,.0f}"
+    number = f"{100 * value:,.0f}" if abs(value) >= 0.1 else units.number(100 * value)
     return f"{number}%" if language == "en" else f"{_swapped(number)} %"
 
 
@@ -259,8 +261,10 @@ def _duration(value: float, language: str) -> str:
                 return f"{ABOUT[language]} {whole} {word}"
             number = f"{amount:.1f}"
             return f"{number if language == 'en' else _swapped(number)} {word}"
-    seconds = f"{value * 86400:.0f}"
-    return f"{seconds} {TIME_WORDS[language]['second'][seconds != '1']}"
+    amount = value * 86400
+    number = f"{amount:.0f}" if amount >= 10 else units.number(amount)
+    word = TIME_WORDS[language]["second"][number != "1"]
+    return f"{number if language == 'en' else _swapped(number)} {word}"
 
 
 _DERIVED: Mapping[str, Callable[[float, str], str]] = {

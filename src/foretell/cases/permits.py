@@ -115,18 +115,22 @@ class Permits:
         until = stamp(self._store.now() + timedelta(minutes=minutes))
 
         def against(case: Case, connection: Connection, one: Suggestion) -> ForetellError | None:
-            now, person = self._store.now(), known_person(connection, by)
-            if one.state == "permitted" and one.until <= stamp(now):
+            if one.state == "permitted" and one.until <= stamp(self._store.now()):
                 one = replace(one, state="suggested")  # nobody used it: it may be permitted anew
-            return (
-                _settled(case, one)
-                or _not_theirs(connection, person, one)
-                or _refused(connection, case, replace(one.decision, actor=by), now)
-            )
+            return _settled(case, one) or self._against(connection, by, case, one)
 
         more = {"suggestion": seq, "token": fingerprint(secret), "until": until}
         self._answer(by, case_id, seq, "permitted", more, against)
         return secret
+
+    def against(self, by: str, case: Case, one: Suggestion) -> ForetellError | None:
+        """Return why somebody could not permit a suggestion now, or None: they could."""
+        with self._store.reading() as connection:
+            return self._against(connection, by, case, one)
+
+    def _against(self, connection: Connection, by: str, case: Case, one: Suggestion) -> ForetellError | None:
+        error = _not_theirs(connection, known_person(connection, by), one)
+        return error or _refused(connection, case, replace(one.decision, actor=by), self._store.now())
 
     def decline(self, by: str, case_id: str, seq: int) -> None:
         """Decline what was suggested.

@@ -5,9 +5,9 @@ about the same facts: of the claim that it replaced, else of the one with the mo
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 
 from foretell.narration.embedded import Telling
@@ -18,7 +18,7 @@ from foretell.verification.parse import Parser, Sentence
 from foretell.verification.productions import Agreement, Alternative, Choice, Grammar, Nodes, Slot
 from foretell.verification.reading import Reading, comparison
 from foretell.verification.verdict import spans
-from foretell.verification.wordings import Wording, fault, licence_of
+from foretell.verification.wordings import Wording, extended, fault, licence_of
 
 MOST_BINDINGS = 100
 """Facts, or pairs of facts, that one sentence of the grammar is tried on."""
@@ -27,6 +27,8 @@ MOST_GROUNDS = 100
 LONG = 4
 """Spaces in a name that says for certain which fact is meant."""
 _STOP = re.compile(r"\w")
+UNSAID = ("text", "about", "roughly")
+"""Forms of slots that no sentence of people's is read as: quotations, and words that several numbers have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,56 +61,110 @@ class Ground:
         return {fact["id"] for fact in self.bound.values()}
 
     @property
-    def licences(self) -> tuple[str, ...]:
+    def licences(self) -> Iterator[tuple[str, ...]]:
+        """The licences that hold, the strictest first: with and without those of its phrases, and its `when`."""
         found = []
         for option in self.used:
             name = option.key.partition(" | ")[0]
             name = name if "." in name else f"<{name.removeprefix('^')}>"
             found.append(f"{name} | {option.when}" if option.when else name)
-        return tuple(dict.fromkeys(found))
+        claim = found[0].partition(" | ")[0]
+        yield from dict.fromkeys((tuple(dict.fromkeys(found)), (found[0],), (claim,)))
 
 
 def candidates(texts: Iterable[tuple[Approved, str]], language: str = "en") -> tuple[Candidate, ...]:
     """Return the candidates of approved texts, the most frequent first.
 
+    Of the licences that a sentence could have, it gets the one by which it would have been told where people
+    told it, and not where they did not.
+
     Args:
         texts: what people approved, each with the draft that it was before; "" where that is not known.
     """
-    rules, counts = grammar(language), Counter[Wording]()
-    examples: dict[Wording, str] = {}
-    for approved, drafted in texts:
-        if language_of(approved.evidence) == language:
-            for sentence, wording in _in(rules, approved, drafted):
-                counts[wording] += 1
-                examples.setdefault(wording, sentence)
-    return tuple(
-        Candidate(
-            wording=wording,
-            example=examples[wording],
-            num_texts=times,
-            conditions=tuple(part.text for part in (licence_of(rules, wording) or ((), ()))[0]),
-        )
-        for wording, times in counts.most_common()
-    )
+    rules = grammar(language)
+    edits = [Edit(rules, *text) for text in texts if language_of(text[0].evidence) == language]
+    places: dict[Wording, set[tuple[int, str]]] = {}
+    for number, edit in enumerate(edits):
+        for sentence in edit.unread:
+            for wording in edit.wordings(sentence):
+                places.setdefault(wording, set()).add((number, sentence))
+    for (
+        wording,
+        held,
+    ) in places.items():  # a sentence whose values could be several facts' is known by another
+        held |= {(at, said) for at, edit in enumerate(edits) if (said := edit.said(wording)) in edit.unread}
+    found, left = [], {place for held in places.values() for place in held}
+    while left:
+        alike: dict[str, set[tuple[int, str]]] = {}
+        for wording, held in places.items():
+            alike.setdefault(wording.text, set()).update(held & left)
+        best = max(places, key=lambda wording: _merit(rules, wording, alike[wording.text], edits))
+        told = sorted(alike[best.text])
+        places = {wording: held for wording, held in places.items() if wording.text != best.text}
+        if told:
+            left -= {*told}
+            conditions = tuple(part.text for part in (licence_of(rules, best) or ((), ()))[0])
+            example, num_texts = told[0][1], len({number for number, _ in told})
+            found.append(Candidate(wording=best, example=example, num_texts=num_texts, conditions=conditions))
+    return tuple(sorted(found, key=lambda candidate: -candidate.num_texts))
 
 
-def _in(rules: Grammar, approved: Approved, drafted: str) -> Iterator[tuple[str, Wording]]:
-    """Yield each sentence of one text that no production reads, with the wording that it could become."""
-    facts = world(rules.variables, approved.evidence)
-    parser = Parser(rules, facts, approved.text)
-    read = [*spans(parser, approved.text)]
-    told = {point for span in read if isinstance(span, Sentence) for point in span.tells}
-    unread = [approved.text[span.start : span.end] for span in read if not isinstance(span, Sentence)]
-    if not unread:
-        return
-    gone = [
-        Ground(span.bound, tuple(pick for pick in span.picks if isinstance(pick, Alternative)))
-        for span in spans(Parser(rules, facts, drafted), drafted)
-        if isinstance(span, Sentence) and not span.fault and not span.tells <= told
-    ]
-    grounds = [*_grounds(rules, facts)]
-    for sentence in unread:
-        yield from ((sentence, wording) for wording in _wording(rules, facts, sentence, gone, grounds))
+def _merit(
+    rules: Grammar, wording: Wording, places: set[tuple[int, str]], edits: list["Edit"]
+) -> tuple[float, int, str]:
+    """Return how well a wording would have told these sentences, then how strict and which one it is.
+
+    The first is the harmonic mean of the share of them that it would have told, and of the share of what it
+    would have told that people told too (van Rijsbergen's F); drafts that nobody edited say nothing of it.
+    """
+    said = {(number, text) for number, edit in enumerate(edits) if (text := edit.said(wording))}
+    counted = {(number, text) for number, text in said if edits[number].by_hand}
+    strict = len((licence_of(rules, wording) or ((), ()))[0])
+    return 2 * len(said & places) / (len(counted | (said & places)) + len(places) or 1), strict, wording.text
+
+
+class Edit:
+    """One approved text: the sentences in it that no production reads, and what could have been told."""
+
+    def __init__(self, rules: Grammar, approved: Approved, drafted: str) -> None:
+        self.rules, self.facts = rules, world(rules.variables, approved.evidence)
+        self.by_hand = approved.text != drafted
+        text = approved.text
+        read = [*spans(Parser(rules, self.facts, text), text)]
+        told = {point for span in read if isinstance(span, Sentence) for point in span.tells}
+        self.unread = [text[span.start : span.end] for span in read if not isinstance(span, Sentence)]
+        self.gone = [
+            Ground(span.bound, tuple(pick for pick in span.picks if isinstance(pick, Alternative)))
+            for span in spans(Parser(rules, self.facts, drafted), drafted)
+            if isinstance(span, Sentence) and not span.fault and not span.tells <= told
+        ]
+        self.grounds = [*_grounds(rules, self.facts)] if self.unread else []
+        self.saying: dict[Wording, str] = {}
+
+    def wordings(self, sentence: str) -> Iterator[Wording]:
+        """Yield what a sentence could become, by the licences of what it replaced or else by any; or none."""
+        named, alignment = _named(self.facts, sentence), Alignment(self.rules, self.facts, sentence)
+        for instead, several in ((True, self.gone), (False, self.grounds)):
+            found = set()
+            for ground in islice((each for each in several if named <= each.facts), MOST_GROUNDS):
+                for text in alignment.texts(ground):
+                    for licences in ground.licences:
+                        wording = Wording(text=text, licences=licences, instead=instead)
+                        if wording not in found and not fault(wording, self.rules.language):
+                            found.add(wording)
+            yield from found
+            if found:
+                return
+
+    def said(self, wording: Wording) -> str:
+        """Return how a wording tells this evidence first; empty where it may not."""
+        if wording not in self.saying:
+            telling = Telling(self.rules, self.facts, "", "expert")
+            ((_, option),) = extended(self.rules.language, (wording,)).groups[wording.name]
+            several = option.bindings(self.facts.one, self.facts)
+            drafts = (next(telling.render(option.nodes, 0, ("", each, ())), None) for each in several)
+            self.saying[wording] = next((draft[0] for draft in drafts if draft), "")
+        return self.saying[wording]
 
 
 def _grounds(rules: Grammar, facts: World) -> Iterator[Ground]:
@@ -125,28 +181,10 @@ def _grounds(rules: Grammar, facts: World) -> Iterator[Ground]:
     yield from sorted(
         found,
         key=lambda ground: (
-            ground.licences[0].partition(" | ")[0] in bound,
+            ground.used[0].key.partition(" | ")[0] in bound,
             -sum(len(part.conditions) for part in ground.used),
         ),
     )
-
-
-def _wording(
-    rules: Grammar, facts: World, sentence: str, gone: list[Ground], grounds: list[Ground]
-) -> Iterator[Wording]:
-    """Yield the wording of a sentence, by the licence of what it replaced or else the strictest; or none."""
-    language = rules.language
-    named, alignment = _named(facts, sentence), Alignment(rules, facts, sentence)
-    for instead, several in ((True, gone), (False, grounds)):
-        about = (ground for ground in several if named <= ground.facts)
-        for ground in islice(about, MOST_GROUNDS):
-            text = alignment.text(ground)
-            if not text:
-                continue
-            wording = Wording(text=text, licences=ground.licences, instead=instead)
-            if not fault(wording, language):
-                yield wording
-                return
 
 
 def _named(facts: World, sentence: str) -> set[str]:
@@ -165,24 +203,34 @@ class Alignment:
 
     def __init__(self, rules: Grammar, facts: World, sentence: str) -> None:
         self.reading, self.sentence = Reading(rules.language, facts, sentence), sentence
-        self.telling, self.slots = Telling(rules, facts, "", "expert"), _slots(rules)
+        self.rules, self.slots = rules, _slots(rules)
+        self.telling = Telling(rules, facts, "", "expert")
         self.terms = {name for name, (_, kind, _) in rules.variables.items() if kind == "term"}
 
-    def text(self, ground: Ground) -> str:
-        """Return the sentence with slots for values of the facts that a claim is about.
+    def texts(self, ground: Ground) -> Iterator[str]:
+        """Yield the sentence with slots for the values of a claim, and then of all facts that it is about.
 
-        Empty when it names no such fact, or when a value could be of several.
+        None when it names no such fact, or when a value could be of several.
         """
         if any(mark in self.sentence for mark in "{}[]<>|"):
-            return ""  # what means a slot to the grammar is none in a person's text
+            return  # what means a slot to the grammar is none in a person's text
         known = ground.names | self.terms
+        own = _said_under(self.rules, next(iter(ground.licences)))
         slots = [slot for slot in self.slots if {*slot.expression.variables} <= known & ground.bound.keys()]
         agreeing = {
             self.telling.written(node, ground.bound): f"{{{node.one}|{node.other}: {node.number.text}}}"
-            for option in ground.used
-            for node in option.nodes
+            for node in own
             if isinstance(node, Agreement)
         }
+        agreeing = {word: agreeing[word] for word in sorted(agreeing, key=len, reverse=True)}
+        found = (
+            self.text(ground, several, agreeing)
+            for several in ([slot for slot in slots if _written(slot, capital=False) in own.values()], slots)
+        )
+        yield from dict.fromkeys(text for text in found if text)
+
+    def text(self, ground: Ground, slots: list[Slot], agreeing: Mapping[str, str]) -> str:
+        """Return the sentence with these slots in place of their values; empty as for `texts`."""
         made, pos, about = [], 0, set[str]()
         while pos < len(self.sentence):
             begins = _STOP.match(self.sentence[pos]) and not (pos and _STOP.match(self.sentence[pos - 1]))
@@ -240,20 +288,35 @@ def _written(slot: Slot, *, capital: bool) -> str:
     return f"{{{text}:{slot.form}{argument}}}"
 
 
+@lru_cache(10)
 def _slots(rules: Grammar) -> tuple[Slot, ...]:
     """Return every slot that the grammar has, each once; no quotation, since that may say anything."""
-    found: dict[tuple[str, str], Slot] = {}
+    found: dict[str, Slot] = {}
     for production in (*rules.claims, *rules.phrases.values()):
         for option in production.alternatives:
-            for slot in _inside(option.nodes):
-                if slot.form not in ("text", "about", "roughly") and not slot.capital:
-                    found.setdefault((slot.expression.text, slot.form), slot)
+            for node in _inside(option.nodes):
+                if isinstance(node, Slot) and node.form not in UNSAID and not node.capital:
+                    found.setdefault(_written(node, capital=False), node)
     return tuple(found.values())
 
 
-def _inside(nodes: Nodes) -> Iterator[Slot]:
+@lru_cache(1000)
+def _said_under(rules: Grammar, licences: tuple[str, ...]) -> Mapping[Slot | Agreement, str]:
+    """Return the slots and the words that follow a number in all sentences of these licences."""
+    split = {(name.strip("<>"), when) for name, _, when in (licence.partition(" | ") for licence in licences)}
+    several = (*rules.claims, *rules.phrases.values())
+    return {
+        node: _written(node, capital=False) if isinstance(node, Slot) else ""
+        for production in several
+        for option in production.alternatives
+        if (production.name, option.when) in split
+        for node in _inside(option.nodes)
+    }
+
+
+def _inside(nodes: Nodes) -> Iterator[Slot | Agreement]:
     for node in nodes:
-        if isinstance(node, Slot):
+        if isinstance(node, Slot | Agreement):
             yield node
         elif isinstance(node, Choice):
             for option in node.options:

@@ -195,6 +195,7 @@ def _page(
         typed=refused.typed if refused is not None else {},
         notice=NOTICES.get(done, ""),
         about=about[:200],
+        suggestions=[(one, house.permits.against(who.name, case, one)) for one in shown.suggested],
         permitted=permitted,
         minutes=PERMITTED_MINUTES,
         answer=answer,

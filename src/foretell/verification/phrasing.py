@@ -75,12 +75,14 @@ def _flat(base: Grammar, nodes: Nodes, phrases: frozenset[tuple[str, str]]) -> l
 
 
 def _slot(node: object) -> str:
+    """Return a slot as one word, without blanks or brackets inside."""
+    text = str(node)
     match node:
         case Slot():
-            return f"{{{node.expression.text}:{node.form}:{node.argument.text if node.argument else ''}}}"
+            text = f"{node.expression.text}:{node.form}:{node.argument.text if node.argument else ''}"
         case Agreement():
-            return f"{{{node.one}|{node.other}:{node.number.text}}}"
-    return f"{{{node}}}"
+            text = f"{node.one}|{node.other}:{node.number.text}"
+    return f"{{{re.sub('[ ()]', '_', text)}}}"
 
 
 def _frames(lexicon: Lexicon, said: Said) -> Iterator[int]:

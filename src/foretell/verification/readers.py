@@ -36,8 +36,14 @@ _IGNORABLE = re.compile(
 )
 """What shows nothing although it is no control and no format."""
 
-LEAST_DECIMALS = {"probability": 1, "share": 1, "ratio": 1, "points": 1, "log-odds": 2}
-"""Decimals below which rounding could turn 99.6% into certainty; currencies need two."""
+NEAR_NONE = 0.005
+"""Percentages this near to 0 or to 100 % need a second decimal."""
+HARDLY_ANY = 0.0001
+"""Any share below it is "less than 0.01%"."""
+ONE = 1e-12
+"""The share by which two numbers may differ and be one: 0.14 as a percentage is 14.000000000000002."""
+MOST_EXPONENTIAL = 1e-4
+"""What is below it may stand as 1.20e-05."""
 
 
 @dataclass(slots=True)
@@ -52,19 +58,27 @@ class Written:
     sign: str = ""
     hedge: str = ""
     """A row of `HEDGES`, or "" for the plain number."""
-    scaled: bool = False
+    scale: int = 0
+    """The power of ten of the word behind it: 3 for a thousand."""
 
-    def fault(self, truth: float, decimals: int) -> str:
-        """Return "" when the written number stands for the truth, else what it should be."""
+    def fault(self, truth: float, decimals: int = 0, *, scales: bool = True) -> str:
+        """Return "" when the written number stands for the truth, else what it should be.
+
+        Args:
+            decimals: the decimals that it needs; with as many, rounding may cost any share of the value.
+            scales: whether a word like "thousand" may follow it.
+        """
         if self.hedge:
             right = truth > 0 and self.value > 0 and self._within(truth)
         else:
-            right = round(truth, self.decimals) == self.value
-            right = right and (self.sign != "-" or truth < 0) and (self.sign != "+" or truth >= 0)
-            if self.scaled:
-                right = right and abs(truth - self.value) <= MOST_ROUNDING * abs(truth)
-            else:
+            right = round(truth, self.decimals) == self.value and (self.sign == "" or truth < 0)
+            right = right and (self.value != 0 or truth == 0)
+            if decimals and not self.scale:
                 right = right and self.decimals >= decimals
+            else:
+                right = right and abs(truth - self.value) <= MOST_ROUNDING * abs(truth)
+        if self.scale:
+            right = right and scales and abs(self.value) >= 10.0 ** (self.scale - 1)
         return "" if right else f"expected {truth:.10g}, found {self.text}"
 
     def _within(self, truth: float) -> bool:
@@ -73,9 +87,9 @@ class Written:
             half = 0.5 * 10.0 ** min(-self.decimals, 300)
             share = max(most - 1, min(half / self.value, MOST_ROUNDING))
             least, most = 1 - share, 1 + share
-        if truth == self.value:
+        if abs(truth - self.value) <= ONE * truth:
             return itself
-        return least * self.value <= truth <= most * self.value
+        return least * self.value <= truth * (1 + ONE) and truth <= most * self.value * (1 + ONE)
 
 
 def _any(words: Iterable[str]) -> str:
@@ -90,8 +104,8 @@ class Readers:
         self.language = language
         decimal, thousands = re.escape(language.decimal), re.escape(language.thousands)
         self._number = re.compile(
-            rf"([+-]?)((?:[1-9][0-9]{{0,2}}(?:{thousands}[0-9]{{3}})+|0|[1-9][0-9]*)"
-            rf"(?:{decimal}([0-9]+))?(?:e([+-][0-9]{{2,3}}))?)"
+            rf"(-?)((?:[1-9][0-9]{{0,2}}(?:{thousands}[0-9]{{3}})+|0|[1-9][0-9]*)"
+            rf"(?:{decimal}([0-9]+))?(?:e(-[0-9]{{2,3}}))?)"
         )
         self._word = re.compile(rf"({_any(language.numbers)})(?!\w)")
         self._hedge = re.compile(rf"({_any(language.hedges)}) ")
@@ -135,19 +149,31 @@ class Readers:
         end, decimals = match.end(), len(fraction or "") - int(exponent or 0)
         plain = digits.replace(self.language.thousands, "").replace(self.language.decimal, ".")
         scale = None if exponent else self._scale.match(text, end)
+        power = self.language.scales[scale[1]] if scale else 0
         if scale is not None:
-            power = self.language.scales[scale[1]]
             plain, decimals, end = f"{plain}e{power}", decimals - power, scale.end()
         elif hedge == "about" and decimals == 0:
             decimals = -(len(plain) - len(plain.rstrip("0"))) if plain.strip("0") else 0
-        return Written(text[start:end], end, float(sign + plain), decimals, sign, hedge, scale is not None)
+        value = float(sign + plain)
+        if exponent and not (
+            0 < abs(value) <= MOST_EXPONENTIAL and digits[1] in (self.language.decimal, "e")
+        ):
+            return None
+        return Written(text[start:end], end, value, decimals, sign, hedge, power)
 
     def number(
-        self, text: str, pos: int, truth: float, decimals: int = 0, *, words: bool = False
+        self,
+        text: str,
+        pos: int,
+        truth: float,
+        decimals: int = 0,
+        *,
+        words: bool = False,
+        scales: bool = True,
     ) -> MISMATCH:
         """Read a number and compare it with `truth` at its written precision, of at least `decimals`."""
         found = self.numeral(text, pos, "", words)
-        return (found.end, found.fault(truth, decimals)) if found else NOTHING
+        return (found.end, found.fault(truth, decimals, scales=scales)) if found else NOTHING
 
     def measure(self, text: str, pos: int, truth: float, unit: str) -> MISMATCH:
         """Read a number with its unit."""
@@ -155,17 +181,17 @@ class Readers:
             return self.amount(text, pos, truth, unit)
         if unit in FACTORS:
             return self.physical(text, pos, truth, unit)
-        decimals = LEAST_DECIMALS.get(unit, 0)
         match unit:
             case "probability" | "share":
-                return self.percentage(text, pos, truth, decimals, words=unit == "share")
+                return self.percentage(text, pos, truth, words=unit == "share")
             case "points":
-                return _after(text, self.number(text, pos, 100 * truth, decimals), self.language.points)
+                return _after(
+                    text, self.number(text, pos, 100 * truth, 1, scales=False), self.language.points
+                )
             case "change":
-                return _after(text, self.number(text, pos, 100 * truth), self.language.percent)
+                return _after(text, self.number(text, pos, 100 * truth, scales=False), self.language.percent)
             case "log-odds":
-                found = self.number(text, pos, truth, decimals)
-                return found if text[pos : pos + 1] in ("+", "-") else NOTHING
+                return self.signed(text, pos, truth)
             case "count":
                 return self.number(text, pos, round(truth), words=True)
             case "ratio" | "roughly":
@@ -174,16 +200,31 @@ class Readers:
                 return self.ordinal(text, pos, truth)
             case "" | "number":
                 return self.number(text, pos, truth)
-        return _after(text, self.number(text, pos, truth, decimals), " " + unit)
+        return _after(text, self.number(text, pos, truth), " " + unit)
 
-    def percentage(self, text: str, pos: int, truth: float, decimals: int, *, words: bool) -> MISMATCH:
-        """Read a percentage; a share may be half or a third. No hedge stands before 0 or 100 %."""
+    def signed(self, text: str, pos: int, truth: float) -> MISMATCH:
+        """Read log-odds: a number with its sign, of two decimals."""
+        sign = text[pos : pos + 1]
+        if sign == "+" and text[pos + 1 : pos + 2].isdigit():
+            end, fault = self.number(text, pos + 1, truth, 2, scales=False)
+            return end, fault and fault.replace("found ", "found +")
+        return self.number(text, pos, truth, 2, scales=False) if sign == "-" else NOTHING
+
+    def percentage(self, text: str, pos: int, truth: float, *, words: bool) -> MISMATCH:
+        """Read a percentage; a share may be half or a third."""
         found = self.numeral(text, pos)
         if found is None:
             return self.fraction(text, pos, truth, self._share, self.language.shares, 2) if words else NOTHING
-        fault = found.fault(100 * truth, decimals)
+        near_an_end = 0 < truth < NEAR_NONE or 1 - NEAR_NONE < truth < 1
+        fault = found.fault(100 * truth, 2 if near_an_end else 1, scales=False)
         if found.hedge and not 0 < found.value < 100:
             fault = f"expected no hedge before it, found {found.text}"
+        elif found.value == 100 and truth != 1:
+            fault = f"expected {100 * truth:.10g}, found {found.text}"
+        elif found.hedge and 100 - 100 * truth > HEDGES["more than"][1] * (100 - found.value):
+            fault = f"expected {100 * truth:.10g}, which is less sure than {found.text}"
+        elif found.hedge == "less than" and found.value == 100 * HARDLY_ANY:
+            fault = fault if not 0 < truth < HARDLY_ANY else ""
         return _after(text, (found.end, fault), self.language.percent)
 
     def fraction(
@@ -206,9 +247,9 @@ class Readers:
         found = self.numeral(text, pos, "", True)
         if found is None or not text.startswith(self.language.times, found.end):
             return self.fraction(text, pos, truth, self._ratio, self.language.ratios, 1)
-        if found.text[-1].isalpha() and not found.scaled and not found.hedge:
+        if found.text[-1].isalpha() and not found.scale and not found.hedge:
             found = Written(found.text, found.end, found.value, 1)  # "three times" is 3.0, not 3.4
-        return _after(text, (found.end, found.fault(truth, 1)), self.language.times)
+        return _after(text, (found.end, found.fault(truth, 1, scales=False)), self.language.times)
 
     def ordinal(self, text: str, pos: int, truth: float) -> MISMATCH:
         word = self._ordinal.match(text, pos)
@@ -247,10 +288,7 @@ class Readers:
         other, size = words[written[1]], FACTORS[unit]
         if size[other] != size[unit]:
             truth = truth * size[unit] / size[other]
-        fault = found.fault(truth, 0)
-        if not fault and size[other] != size[unit] and not found.hedge:
-            lost = abs(found.value - truth) > MOST_ROUNDING * abs(truth)
-            fault = f"expected {truth:.10g}{written[1]}, found {found.text}" if lost else ""
+        fault = found.fault(truth)
         forms = self.language.durations.get(other)
         if forms and (written[1][1:] == forms[0]) != (found.value == 1 and found.decimals <= 0):
             fault = fault or f"expected {truth:.10g} {forms[1]}, found {found.text}{written[1]}"
