@@ -26,7 +26,7 @@ from foretell import narration  # noqa: E402
 from foretell.narration.asking import Asking  # noqa: E402
 from foretell.narration.remote import Server  # noqa: E402
 from foretell.spec import NarrateSpec  # noqa: E402
-from served_model import served  # noqa: E402
+from served_model import command, served  # noqa: E402
 
 
 def narrated(url: str, model: str, rows: int) -> dict:
@@ -57,13 +57,17 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=60)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "small_writer.json")
     options = parser.parse_args()
+    if not command():
+        parser.error(
+            "needs `transformers serve`: pip install 'transformers[serving]', or FORETELL_TEST_SERVE"
+        )
     head = ["git", "rev-parse", "HEAD"]
     shown = subprocess.run(head, cwd=ROOT, capture_output=True, text=True, check=False)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "small"
-        command = [sys.executable, str(ROOT / "tests" / "small_model.py"), str(folder), str(options.steps)]
+        taught = [sys.executable, str(ROOT / "tests" / "small_model.py"), str(folder), str(options.steps)]
         environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}", "OMP_NUM_THREADS": "1"}
-        trained = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        trained = subprocess.run(taught, env=environment, capture_output=True, text=True, check=True)
         cpu_seconds, loss = json.loads(trained.stdout.splitlines()[-1])
         with served(folder) as url:
             told = narrated(url, str(folder), options.rows)

@@ -27,7 +27,8 @@ from test_webhooks import LOOPBACK, receiving
      "0.0.0.0", "255.255.255.255", "224.0.0.1", "127.0.0.1", "2130706433", "0x7f.1", "017700000001", "::",
      "localhost", "fe80::1", "fd00:ec2::254", "::ffff:169.254.169.254", "::ffff:10.0.0.1", "2002:7f00:1::",
      "64:ff9b::a9fe:a9fe", "ff02::1", "0300.0250.1.1", "0xC0A80101", "127.1", "::10.0.0.1", "::127.0.0.1",
-     "::ffff:0:10.0.0.1", "64:ff9b:1::808:808", "fec0::1", "2606:4700::5efe:10.0.0.1", "2606:4700::200:5efe:a9fe:a9fe",
+     "::ffff:0:10.0.0.1", "64:ff9b:1::808:808", "fec0::1", "2606:4700::5efe:10.0.0.1",
+     "2606:4700::200:5efe:a9fe:a9fe",
      "3fff::1", "5f00::1", "192.0.0.8", "192.88.99.1", "100.64.0.1", "198.18.0.1", "240.0.0.1"],
 )  # fmt: skip
 def test_what_is_not_public_is_not_reached_unless_its_network_is_named(host):
@@ -109,7 +110,8 @@ def saying(answer: bytes) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "answer",
-    [b"", b"KEY\r\n\r\n", b"HTTP/1.1 KEY \x1b[31mred\r\n\r\n", b"HTTP/1.1 2000 KEY\r\n\r\n", b"HTTP/9.9 200 KEY\r\n\r\n",
+    [b"", b"KEY\r\n\r\n", b"HTTP/1.1 KEY \x1b[31mred\r\n\r\n", b"HTTP/1.1 2000 KEY\r\n\r\n",
+     b"HTTP/9.9 200 KEY\r\n\r\n",
      b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nKEY\r\n",
      b"HTTP/1.1 200 OK\r\n" + b"x: KEY\r\n" * 200 + b"\r\n", b"HTTP/1.1 200 " + b"KEY" * 40_000],
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """What the verifier refuses never ends a run: it is counted, named, told again, or left without a case."""
 
 import re
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +95,25 @@ def test_a_refused_narrative_is_counted_and_named_and_the_run_goes_on(
         assert f"  {refusal.id}, by {writer}: CONTRADICTED" in told
         assert "%" in refusal.fault
     finish(done)
+
+
+def test_a_run_whose_server_is_not_there_says_so_and_who_wrote_instead(churn: Path, tmp_path: Path) -> None:
+    with socket.socket() as closed:  # bound, but nobody listens
+        closed.bind(("127.0.0.1", 0))
+        writer = f"openai:http://127.0.0.1:{closed.getsockname()[1]}/v1#m"
+        spec = load_spec(
+            {"source": str(churn), "target": "left"},
+            (f"out={tmp_path}", "model.families=[]", f"narrate.writer={writer}", "review.capacity=10"),
+        )
+        done = foretell.run(spec)
+    case = read_case(str(tmp_path / "cases.db"), done.first_case)
+    assert case.verdict.passed
+    assert case.narrative.author.startswith("Foretell's own writer, after ")
+    assert all(refusal.silent and refusal.told for refusal in done.refused)
+    told = summary(done, "foretell")
+    assert f"{len(done.refused)} rows got no draft and were told by Foretell's own writer:" in told
+    assert f"by {writer}: 127.0.0.1 cannot be asked: Connection refused" in told
+    assert "by the verifier" not in told
 
 
 def test_a_run_fails_only_when_every_narrative_was_refused(churn: Path, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_what_a_model_chooses_is_told_in_its_name(tmp_path, way, length):
 def test_a_model_that_comes_to_its_senses_is_told_in_its_name(tmp_path, plan):
     facts = evidence(4)
     with peer(tmp_path, plan) as model:
-        narrative, verdict = narration.narrate(facts, model.spec())
+        narrative, verdict = narration.narrate(facts, model.spec(row_time="5m"))
         assert verdict.passed
         assert narrative.writer == model.spec().writer
         assert len(model.asked) == plan.count(",") + 1
@@ -99,7 +99,9 @@ def test_whatever_a_model_does_a_verified_text_comes_within_the_budget(tmp_path,
         assert narrative.writer == "embedded"
         assert narrative.tries == len(drafts) > 1
         assert len(model.asked) <= QUICK["row_calls"]
-        assert time.monotonic() - began < 4 + 3
+        assert (
+            time.monotonic() - began < 4 + 20
+        )  # a busy machine; a drip would take 50 s, a draft without end more
         assert all(note["path"] == "/v1/chat/completions" for note in model.asked)
 
 
@@ -230,8 +232,10 @@ def test_no_personal_value_crosses_the_wire_and_all_stand_in_the_text(tmp_path, 
     ("value", "disguise"),
     [("Ann-Marie O'Neil", "Oneil"), ("Ann-Marie O'Neil", "ONEIL-2"), ("Ann-Marie O'Neil", "AnnMarie"),
      ("Ann-Marie O'Neil", "ann_marie"), ("Jürgen Müller", "Mueller"), ("Jürgen Müller", "muller"),
-     ("Jorgen Mueller", "jörgen"), ("José Peña", "PENA"), ("Moriarty", "Mor\u0456arty"), ("Moriarty", "ytrairom"),
-     ("Moriarty", "4d6f726961727479"), ("Moriarty", "TW9yaWFydHk"), ("4711-XK-99", "x4711xk99x"), ("Li Bo", "Bo")],
+     ("Jorgen Mueller", "jörgen"), ("José Peña", "PENA"),
+     ("Moriarty", "Mor\u0456arty"), ("Moriarty", "ytrairom"),
+     ("Moriarty", "4d6f726961727479"), ("Moriarty", "TW9yaWFydHk"), ("4711-XK-99", "x4711xk99x"),
+     ("Li Bo", "Bo")],
 )  # fmt: skip
 def test_a_personal_value_in_disguise_in_another_column_stays_here(value, disguise):
     facts = evidence(4)

@@ -200,6 +200,8 @@ def narrate(row_id: str, folder: Path | None, length: str | None, seed: int | No
     spec = replace(spec, length=length or spec.length, seed=spec.seed if seed is None else seed)
     narrative, _ = foretell.narrate(evidence_of(run_folder, row_id), spec)
     click.echo(narrative.text)
+    if narrative.tries > 1:
+        click.echo(f"written by {narrative.author}", err=True)
 
 
 @main.command()

@@ -26,7 +26,7 @@ Address = IPv4Address | IPv6Address
 GLOBAL = IPv6Network("2000::/3")
 """All that was ever given out for everybody; what else Python calls global differs with its version."""
 CARRYING = tuple(map(IPv6Network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")))
-"""Networks whose addresses end in an IPv4 address that a translator may lead to (RFC 4291, 6052, 7915, 8215)."""
+"""Networks whose addresses end in an IPv4 address to which a translator may lead (RFC 4291, 6052, 8215)."""
 ISATAP = (0x00005EFE, 0x02005EFE)
 """Before the IPv4 address at the end of a tunnel's address (RFC 5214)."""
 SPECIAL = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20")))

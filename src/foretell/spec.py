@@ -193,8 +193,8 @@ class NarrateSpec:
     __pydantic_config__ = STRICT
 
     writer: str = "embedded"
-    """A row of `WRITERS`, `openai:http://localhost:8000/v1#model` (a server), `hf:folder` (a checkpoint), or
-    `package.module:function`."""
+    """A row of `WRITERS`, `openai:http://localhost:8000/v1#model` (a server), `hf:folder` (a checkpoint),
+    `lm:folder` (what `foretell style train` wrote), or `package.module:function`."""
     personal: tuple[str, ...] = ()
     """Columns whose values no server is told; ids of rows and entities never leave this machine anyway."""
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")

@@ -135,15 +135,19 @@ def _outcome(found: Comparison) -> str:
 
 
 def refused(refusals: Sequence[Refusal]) -> list[str]:
-    """Return which narratives the verifier refused, each with its finding, and what became of their rows."""
+    """Return which drafts were in vain, each with its fault, and what became of their rows."""
     lost = [refusal for refusal in refusals if not refusal.told]
-    told = [refusal for refusal in refusals if refusal.told]
+    told = [refusal for refusal in refusals if refusal.told and not refusal.silent]
+    silent = [refusal for refusal in refusals if refusal.silent]
     lines = []
     if lost:
         lines += [f"{_were(lost)} refused by the verifier, so no case was opened:", *_named(lost)]
     if told:
         whose = f"{_were(told)} refused by the verifier and written again by Foretell's own writer:"
         lines += [whose, *_named(told)]
+    if silent:
+        rows = "1 row" if len(silent) == 1 else f"{len(silent):,} rows"
+        lines += [f"{rows} got no draft and were told by Foretell's own writer:", *_named(silent)]
     return lines
 
 

@@ -181,8 +181,8 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "narrate.writer",
         lambda value: value in WRITERS or is_path(value) or value.partition(":")[0] in MAKERS,
-        f"must be one of {', '.join(WRITERS)}, a server (openai:http://localhost:8000/v1#model), a checkpoint "
-        "(hf:folder), a writer that learned (lm:folder), or package.module:Object",
+        f"must be one of {', '.join(WRITERS)}, a server (openai:http://localhost:8000/v1#model), a "
+        "checkpoint (hf:folder), a writer that learned (lm:folder), or package.module:Object",
         WRITERS,
     ),
     _distinct("narrate.personal", low=0),

@@ -1,4 +1,4 @@
-"""From predictions and their evidence to the cases that may be opened, and to what the verifier refused."""
+"""From predictions and their evidence to the cases that may be opened, and the drafts that were in vain."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,16 +11,18 @@ from foretell.spec import NarrateSpec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """The texts about one row that the verifier refused, by what was wrong with the last of them."""
+    """The drafts about one row that were in vain, by what was wrong with the last of them."""
 
     id: str
     """The row's identifier."""
     writer: str
     """Whose drafts were refused."""
     fault: str
-    """The first finding that is not SUPPORTED, with the words it is about."""
+    """The first finding that is not SUPPORTED, with the words it is about; or why no draft came."""
     told: bool
     """Whether Foretell's own writer told the row instead; if not, the row has no case."""
+    silent: bool = False
+    """Whether the writer gave no draft at all, so that there was nothing to refuse."""
 
 
 def cases_of(
@@ -42,6 +44,9 @@ def cases_of(
         replaced = told and narrative.writer == OWN and drafts[0][0].writer != OWN
         if replaced or not told:
             last, denied = drafts[-2] if replaced else drafts[-1]
-            fault = narration.fault(last, denied, spec)
-            refused.append(Refusal(id=prediction.id, writer=last.writer, fault=fault, told=told))
+            silent = replaced and not any(narrative.claims for narrative, _ in drafts[:-1])
+            fault = denied.findings[0].fault if silent else narration.fault(last, denied, spec)
+            refused.append(
+                Refusal(id=prediction.id, writer=last.writer, fault=fault, told=told, silent=silent)
+            )
     return tuple(cases), tuple(refused)

@@ -1,11 +1,14 @@
 """The writer `hf:FOLDER`: a checkpoint on this machine, through transformers, held to the claim grammar.
 
 Each token is chosen among those with which a true narrative goes on, so that the first draft passes, whatever
-the model would have liked to say. Nothing leaves this machine, and no code of the checkpoint's own is run.
+the model would have liked to say; what is forced is read by it and not asked for.
+Nothing leaves this machine, and no code of the checkpoint's own is run.
 """
 
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,8 @@ from foretell.records import Evidence, Narrative
 from foretell.spec import NarrateSpec
 from foretell.vocabulary import Node
 
-MOST_TOKENS = 2_000
+MOST_CHOICES = 2_000
+"""Tokens of a narrative that a model is asked for."""
 ASKED = "Explain this prediction to the person who reviews it, shortly and truly. The facts, as JSON data:\n"
 
 
@@ -39,7 +43,7 @@ class Checkpoint:
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder, self._name = folder, name
-        self._opened: tuple[Any, Any, Node] | None = None
+        self._opened: tuple[Any, Any, Node, list[int]] | None = None
 
     def __call__(self, evidence: Evidence, spec: NarrateSpec, attempt: int) -> Narrative:
         """Return the model's likeliest true narrative.
@@ -50,73 +54,89 @@ class Checkpoint:
         """
         if attempt:
             raise NoDraftError(f"{self._name} wrote no whole text", final=True)
-        tokenizer, model, tree = self._opened = self._opened or self._open()
-        prompt = tokenizer(_prompt(tokenizer, evidence), return_tensors="pt", add_special_tokens=False)
+        tokenizer, model, tree, ends = self._opened = self._opened or self._open()
+        prompt = tokenizer(_prompt(tokenizer, evidence), add_special_tokens=False)["input_ids"]
         acceptor = Acceptor(evidence, spec)
-        mask = Mask(acceptor, tree, prompt["input_ids"].shape[1], model.generation_config.eos_token_id)
-        made = model.generate(
-            input_ids=prompt["input_ids"],
-            attention_mask=prompt["attention_mask"],
-            do_sample=False,
-            max_new_tokens=MOST_TOKENS,
-            prefix_allowed_tokens_fn=mask,
-        )
-        mask.read(made[0].tolist())
-        return acceptor.narrative(mask.state, self._name)
+        return acceptor.narrative(decoded(model, prompt, acceptor, tree, ends), self._name)
 
-    def _open(self) -> tuple[Any, Any, Node]:
+    def _open(self) -> tuple[Any, Any, Node, list[int]]:
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
-            model = AutoModelForCausalLM.from_pretrained(
+            tokenizer: Any = AutoTokenizer.from_pretrained(self._folder, local_files_only=True)
+            model: Any = AutoModelForCausalLM.from_pretrained(
                 self._folder, local_files_only=True, use_safetensors=True
             )
         except (OSError, ValueError, KeyError) as error:
             why = (str(error).splitlines() or [""])[0][:200]
             raise SpecError(f"'{self._folder}' cannot be opened: {why}", "see its files") from error
-        ends = model.generation_config.eos_token_id
-        if ends is None:
-            model.generation_config.eos_token_id = ends = tokenizer.eos_token_id
-        if ends is None:
+        told = model.generation_config.eos_token_id
+        ends = told if isinstance(told, list) else [tokenizer.eos_token_id if told is None else told]
+        if None in ends:
             raise SpecError(f"'{self._folder}' has no token that ends a text", "name one as eos_token_id")
-        if model.generation_config.pad_token_id is None:
-            model.generation_config.pad_token_id = ends[0] if isinstance(ends, list) else ends
-        return tokenizer, model.eval(), _tree(tokenizer)
+        return tokenizer, model.eval(), _tree(tokenizer), ends
 
 
-class Mask:
-    """Which tokens may come next, as `generate` asks: one greedy text, read as it grows."""
+def decoded(model: Any, prompt: Sequence[int], acceptor: Acceptor, tree: Node, ends: Sequence[int]) -> State:
+    """Return the state at the end of the likeliest text; where one way alone goes on, nobody is asked."""
+    import torch
 
-    def __init__(self, acceptor: Acceptor, tree: Node, start: int, ends: int | list[int]) -> None:
-        self.state: State = acceptor.start
-        self._acceptor, self._tree, self._read = acceptor, tree, start
-        self._ends = ends if isinstance(ends, list) else [ends]
-        self._spelled: dict[int, bytes] = {}
+    # transformers renames the argument during version 5
+    name = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
+    state, waiting, cache = acceptor.start, [*prompt], None
+    for _ in range(MOST_CHOICES):
+        forced, data = _spelled(tree, acceptor.forced(state))
+        waiting += forced
+        state = acceptor.advance(state, data) or state
+        ways = choices(acceptor, state, tree) | dict.fromkeys(ends if acceptor.may_end(state) else (), b"")
+        if not ways:
+            break  # no token of this vocabulary goes on
+        with torch.inference_mode():
+            seen = model(input_ids=torch.tensor([waiting]), use_cache=True, **{name: cache})
+        cache, logits = getattr(seen, name), seen.logits[0, -1]
+        token = max(ways, key=lambda each: logits[each].item())
+        if token in ends:
+            break
+        waiting, state = [token], acceptor.advance(state, ways[token]) or state
+    return state
 
-    def __call__(self, batch: int, tokens: Any) -> list[int]:
-        self.read(tokens.tolist())
-        found = list(self._ends) if self._acceptor.may_end(self.state) else []
-        walks = [(self._tree, self.state, b"")]
-        self._spelled = {}
-        while walks:
-            node, state, text = walks.pop()
-            for byte in self._acceptor.next_bytes(state):
-                child = node.children.get(byte)
-                after = self._acceptor.advance(state, bytes([byte])) if child else None
-                if child and after:
-                    longer = text + bytes([byte])
-                    if child.token >= 0:
-                        self._spelled[child.token] = longer
-                    walks.append((child, after, longer))
-        return [*found, *self._spelled] or list(self._ends)
 
-    def read(self, tokens: list[int]) -> None:
-        """Go on with the tokens that were chosen since."""
-        for token in tokens[self._read :]:
-            after = self._acceptor.advance(self.state, self._spelled.get(token, b""))
-            self.state = after or self.state
-        self._read = len(tokens)
+def choices(acceptor: Acceptor, state: State, tree: Node) -> dict[int, bytes]:
+    """Return each token with which a true narrative goes on, with its bytes."""
+    found, walks = {}, [(tree, state, b"")]
+    while walks:
+        node, here, text = walks.pop()
+        for byte in acceptor.next_bytes(here):
+            child = node.children.get(byte)
+            after = acceptor.advance(here, bytes([byte])) if child else None
+            if child and after:
+                longer = text + bytes([byte])
+                if child.token >= 0:
+                    found[child.token] = longer
+                walks.append((child, after, longer))
+    return found
+
+
+def _spelled(tree: Node, data: bytes) -> tuple[list[int], bytes]:
+    """Return the longest tokens that spell what is forced, and which bytes they spell.
+
+    The last one is left to the model: it may go on past what is forced.
+    """
+    tokens: list[tuple[int, int]] = []
+    at = 0
+    while at < len(data):
+        node, best = tree, (-1, at)
+        for index in range(at, len(data)):
+            if (child := node.children.get(data[index])) is None:
+                break
+            node = child
+            best = (node.token, index + 1) if node.token >= 0 else best
+        if best[0] < 0:
+            break
+        tokens.append(best)
+        at = best[1]
+    kept = tokens[:-1]
+    return [token for token, _ in kept], data[: kept[-1][1]] if kept else b""
 
 
 def _prompt(tokenizer: Any, evidence: Evidence) -> str:

@@ -76,7 +76,8 @@ class Server:
     ) -> None:
         if fault := unfit(url) or ("may hold no query" if "?" in url else ""):
             # The address is not repeated: it may hold a password or a key.
-            raise SpecError(f"the writer's address {fault}", f"write openai:{_EXAMPLE}, a key to {KEY}")
+            hint = f"write openai:{_EXAMPLE}, with https unless it is this machine, and a key to {KEY}"
+            raise SpecError(f"the writer's address {fault}", hint)
         if not model:
             raise SpecError(f"the writer 'openai:{url}' names no model", f"write openai:{_EXAMPLE}")
         if not model.isprintable() or len(model) > LONGEST_MODEL:
