@@ -30,8 +30,8 @@ class World:
     """Variables that stand for the only fact of their kind; absent where there is none, or more than one."""
     many: dict[str, list[Fields]]
     """Variables that stand for any fact of their kind."""
-    counts: dict[Callable[..., int], int] = field(default_factory=dict)
-    """What was counted without regard to any bound fact: the same wherever it is asked."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """What was counted without regard to any bound fact, as the grammar has it -> how many."""
 
 
 def fields(fact: Fact) -> Fields:
@@ -85,10 +85,11 @@ class Expression:
 
 def solutions(variables: tuple[str, ...], bound: Bound, world: World) -> Iterable[Bound]:
     """Return `bound`, extended in every way by facts for those of `variables` that are not bound yet."""
-    free = [name for name in variables if name not in bound]
+    free = [name for name in dict.fromkeys(variables) if name not in bound]
     if not free:
         return (bound,)
-    free = list(dict.fromkeys(free))
+    if len(free) == 1:
+        return [{**bound, free[0]: fact} for fact in world.many.get(free[0], ())]
     ways = product(*(world.many.get(name, ()) for name in free))
     return ({**bound, **dict(zip(free, facts, strict=True))} for facts in ways)
 
@@ -136,6 +137,9 @@ ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+SIGNS = (*ORDER, "==", "!=")
+_CONSTANT = '"-.0123456789'
+"""What a number or a text in a condition begins with."""
 TOKENS = re.compile(r'\s*(?:("[^"]*")|(-?\d*\.?\d+)|([a-z_]+(?:\.[a-z_]+)?)|(<=|>=|==|!=|<|>|\(|\)|,|:))')
 
 
@@ -203,8 +207,13 @@ class _Reader:
         return self.compared()
 
     def compared(self) -> Callable[[Bound, World], Any]:
+        match self.tokens:
+            case [name, sign, constant, *_] if (
+                name[0].isalpha() and sign in SIGNS and constant[0] in _CONSTANT
+            ):
+                return self.held_against(constant)
         left = self.operand()
-        sign = self.take("<", "<=", ">", ">=", "==", "!=")
+        sign = self.take(*SIGNS)
         if not sign:
             return left
         right = self.operand()
@@ -218,6 +227,29 @@ class _Reader:
 
         return equal
 
+    def held_against(self, constant: str) -> Callable[[Bound, World], bool]:
+        """Compare a field with a number or a text: what most conditions do, so it is one function."""
+        name, sign, _ = self.tokens[:3]
+        del self.tokens[:3]
+        variable, _, field = name.partition(".")
+        field = field or "value"
+        self.variables.append(variable)
+        wanted, same = constant[1:-1] if constant[0] == '"' else float(constant), sign == "=="
+        if sign not in ORDER:
+
+            def equal(bound: Bound, world: World) -> bool:
+                x = bound[variable].get(field) if variable in bound else None
+                return x is not None and (x == wanted) == same
+
+            return equal
+        holds = ORDER[sign] if constant[0] != '"' else lambda x, y: False
+
+        def compare(bound: Bound, world: World) -> bool:
+            x = bound[variable].get(field) if variable in bound else None
+            return (type(x) is float or type(x) is int) and holds(x, wanted)
+
+        return compare
+
     def operand(self) -> Callable[[Bound, World], Any]:
         if not self.tokens:
             raise ValueError(f"the condition '{self.text}' ends too early")
@@ -228,7 +260,7 @@ class _Reader:
             return inner
         if token[0] == '"':
             return lambda bound, world: token[1:-1]
-        if token[0] in "-.0123456789":
+        if token[0] in _CONSTANT:
             constant = float(token)
             return lambda bound, world: constant
         if self.take("("):
@@ -254,8 +286,9 @@ class _Reader:
         variable = self.tokens.pop(0)
         self.over.append(variable)
         self.need(":")
-        outside = list(self.variables)
+        outside, before = list(self.variables), self.tokens.copy()
         inner = self.either()
+        told = f"{variable}: {' '.join(before[: len(before) - len(self.tokens)])}"
         self.need(")")
         bound_outside = [name for name in self.variables[len(outside) :] if name != variable]
         self.variables = outside + bound_outside
@@ -268,9 +301,9 @@ class _Reader:
             return number
 
         def once(bound: Bound, world: World) -> int:
-            if count not in world.counts:
-                world.counts[count] = count({}, world)
-            return world.counts[count]
+            if told not in world.counts:
+                world.counts[told] = count({}, world)
+            return world.counts[told]
 
         return count if bound_outside else once
 

@@ -27,9 +27,16 @@ class Sentence:
     fault: str
     tells: set[tuple[str, str]]
     """(point, fact id or "")."""
-    picks: tuple[Alternative | tuple[Choice, int], ...]
-    """The alternatives it was read by, and which option of each choice, in the order of reading."""
+    items: list[tuple]
+    """What its reading met, in order: see `reading.Trail`."""
     bound: Bound
+
+    @property
+    def picks(self) -> tuple[Alternative | tuple[Choice, int], ...]:
+        """The alternatives it was read by, and which option of each choice, in the order of reading."""
+        return tuple(
+            item[2] if item[1] == "licence" else item[2:] for item in self.items if item[1] in _PICKS
+        )
 
 
 class Parser:
@@ -55,11 +62,9 @@ class Parser:
 
     def possible(self, start: int) -> list[Opening]:
         """Return the sentences that may begin with as many of the words at `start` as any sentence does."""
-        found, end = self.openings[""], start
-        while end := self.reading.text.find(" ", end) + 1:
-            longer = self.openings.get(self.reading.text[start:end])
-            if longer is None:
-                break
+        openings, text = self.openings, self.reading.text
+        found, end = openings[""], start
+        while (end := text.find(" ", end) + 1) and (longer := openings.get(text[start:end])):
             found = longer
         return found
 
@@ -125,9 +130,8 @@ class Parser:
                 f"not licensed: expected {_located(condition.text, condition.variables, bound)}, "
                 f"found {_found(condition.variables, condition.text, bound)}"
             )
-        picks = tuple(item[2] if item[1] == "licence" else item[2:] for item in items if item[1] in _PICKS)
         derivation, fault = "; ".join(steps), "; ".join(faults)
-        return Sentence(start, end, production, tuple(ids), derivation, fault, tells, picks, bound)
+        return Sentence(start, end, production, tuple(ids), derivation, fault, tells, items, bound)
 
     def unheld(self, items: list, bound: Bound) -> list[Expression]:
         """Return the conditions that a reading found broken."""
