@@ -19,14 +19,7 @@ from foretell.cases.entries import decided, desk_draft, opened, opening_texts
 from foretell.cases.inspection import LogReport
 from foretell.cases.ledger import Also, Guard, Ledger, nothing_against, nothing_besides, parts
 from foretell.cases.listing import afterwards
-from foretell.cases.log import (
-    Draft,
-    EventRow,
-    Head,
-    head_of,
-    named,
-    salted,
-)
+from foretell.cases.log import Draft, EventRow, Head, head_of, named, salted
 from foretell.cases.names import DESK_PREFIX, nobody
 from foretell.cases.policy import Policy
 from foretell.cases.rules import kind_of, refusal
@@ -360,7 +353,8 @@ class Store:
             return inspected(connection, head_of(head) if head else None)
 
 
-def _folded(connection: Connection, ids: Sequence[str], *, as_opened: bool = False) -> list[Case]:
+def pasts(connection: Connection, ids: Sequence[str]) -> tuple[list[list[Event]], dict[str, str]]:
+    """Return the events of each case that is there, and the content they name: salted digest -> text."""
     told_by: dict[str, dict[int, Event]] = {}
     pieces: dict[str, str] = {}
     for *event, name, body in connection.execute(_WHOLE, {"ids": ids}):
@@ -370,8 +364,13 @@ def _folded(connection: Connection, ids: Sequence[str], *, as_opened: bool = Fal
             past[row.seq] = row.event()
         if name is not None:
             pieces[name] = body
+    return [[*past.values()] for past in told_by.values()], pieces
+
+
+def _folded(connection: Connection, ids: Sequence[str], *, as_opened: bool = False) -> list[Case]:
+    told_by, pieces = pasts(connection, ids)
     # The whole past is folded in any case, so that what was erased is not read back as it was opened.
-    whole = [fold([*past.values()], pieces) for past in told_by.values()]
+    whole = [fold(past, pieces) for past in told_by]
     return [fold(case.events[:1], pieces) for case in whole] if as_opened else whole
 
 
