@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from cases import machine, proposal
+from cases import RESULTS, commit, machine, proposal
 from foretell.cases.accounts import Accounts
 from foretell.cases.database import connect, url_of
 from foretell.cases.desk import Desk
@@ -45,7 +45,6 @@ from foretell.serving.app import create
 from foretell.serving.queue_page import query_of
 from foretell.serving.security import COOKIE
 
-RESULTS = Path(__file__).parent / "results"
 PASSWORD = "a sentence is a good password"
 BATCH = 20_000
 TEAMS = ("north", "south", "tiny")
@@ -70,7 +69,7 @@ QUERIES: dict[str, dict[str, str]] = {
     "I was asked": {"asked": "on"},
     "flagged texts": {"flagged": "on"},
 }
-CASE_PAGE = "case page"
+CASE_PAGE, DEPTH = "case page", 20
 CROWDS = (1, 16, 50, 128)
 """People who ask at once."""
 THINKERS = (50, 128)
@@ -93,9 +92,6 @@ def build(store: Store, url: str, num_cases: int, people: int) -> None:
         accounts.save("root", person, PASSWORD)
     base = proposal("r1")
     texts = opening_texts(base)
-
-    def salt() -> str:
-        return f"{rng.getrandbits(128):032x}"
 
     for start in range(0, num_cases, BATCH):
         drafts = []
@@ -186,12 +182,10 @@ def both(costs: Sequence[tuple[float, float]]) -> dict[str, float]:
     return {**waited, "cpu_p50_ms": spent["p50_ms"], "cpu_p99_ms": spent["p99_ms"]}
 
 
-async def pages(
-    store: Store, rounds: int, num_cases: int, depth: int = 20
-) -> dict[str, list[dict[str, float]]]:
+async def pages(store: Store, rounds: int, num_cases: int) -> dict[str, list[dict[str, float]]]:
     """Return what a page costs the server, from request to packed answer without a socket.
 
-    Each kind of queue is read `depth` pages deep; case pages are of cases drawn at random.
+    Each kind of queue is read `DEPTH` pages deep; case pages are of cases drawn at random.
     """
     app, token = create(store), Accounts(store).sign_in("p0", PASSWORD)
     headers = [(b"cookie", f"{COOKIE}={token}".encode()), (b"accept-encoding", b"gzip"), (b"host", b"desk")]
@@ -220,11 +214,11 @@ async def pages(
     for turn in range(rounds):
         for name, query in QUERIES.items():
             costs, after = [], ""
-            for _ in range(depth):
+            for _ in range(DEPTH):
                 costs.append(await asked("/", urlencode({**query, **({"after": after} if after else {})})))
                 after = further(store, query, after)
             found[name].append(both(costs))
-        drawn = rng.sample(range(num_cases), min(num_cases, len(QUERIES) * depth))
+        drawn = rng.sample(range(num_cases), min(num_cases, len(QUERIES) * DEPTH))
         found[CASE_PAGE].append(both([await asked("/case", f"id=tx{number:07}") for number in drawn]))
         print(f"  pages without a socket, round {turn + 1} of {rounds}", file=sys.stderr, flush=True)
     return found
@@ -363,8 +357,7 @@ def main() -> None:
     parser.add_argument(
         "--store",
         default="",
-        help="URL of an empty store, or of one that was built here and not used since; SQLite in a temporary "
-        "folder if empty",
+        help="URL of a store: empty, or built here and not used since; temporary if empty",
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each load lasts")
     parser.add_argument("--people", type=int, default=max(CROWDS), help="larger crowds are left out")
@@ -386,12 +379,7 @@ def main() -> None:
             assert report.passed, report.faults[:3]
     result = {
         "command": shlex.join(["python", *sys.argv]),
-        "commit": subprocess.run(
-            ["git", "-C", str(RESULTS.parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip(),
+        "commit": commit(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "database": url.partition(":")[0],
