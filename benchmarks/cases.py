@@ -118,6 +118,12 @@ def fsyncs(folder: Path) -> float:
         return rate(200, sync)["per_second"]
 
 
+def commit() -> str:
+    """Return the commit that stands in the working tree."""
+    asked = ["git", "-C", str(RESULTS.parent), "rev-parse", "HEAD"]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def machine() -> dict[str, str | int | None]:
     models = [
         line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
@@ -146,15 +152,12 @@ def main() -> None:
         with Store(url) as store:
             figures = measured(store, arguments.cases)
         syncs = fsyncs(Path(folder))
-    commit = subprocess.run(
-        ["git", "-C", str(RESULTS.parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
     database = url.partition(":")[0]
     place = ["--store", f"{database}://..."] if arguments.store else []
     result = {
         "command": shlex.join(["python", *sys.argv[:1], "--cases", str(arguments.cases), *place]),
         "database": database,
-        "commit": commit,
+        "commit": commit(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "case_bytes": sum(len(canonical(part)) for part in _parts(proposal("r0"))),

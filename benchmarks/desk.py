@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from cases import machine, proposal
+from cases import RESULTS, commit, machine, proposal
 from foretell.cases.accounts import Accounts
 from foretell.cases.database import connect, url_of
 from foretell.cases.desk import Desk
@@ -45,7 +45,6 @@ from foretell.serving.app import create
 from foretell.serving.queue_page import query_of
 from foretell.serving.security import COOKIE
 
-RESULTS = Path(__file__).parent / "results"
 PASSWORD = "a sentence is a good password"
 BATCH = 20_000
 TEAMS = ("north", "south", "tiny")
@@ -70,6 +69,7 @@ QUERIES: dict[str, dict[str, str]] = {
     "I was asked": {"asked": "on"},
     "flagged texts": {"flagged": "on"},
 }
+CASE_PAGE, DEPTH = "case page", 20
 CROWDS = (1, 16, 50, 128)
 """People who ask at once."""
 THINKERS = (50, 128)
@@ -92,9 +92,6 @@ def build(store: Store, url: str, num_cases: int, people: int) -> None:
         accounts.save("root", person, PASSWORD)
     base = proposal("r1")
     texts = opening_texts(base)
-
-    def salt() -> str:
-        return f"{rng.getrandbits(128):032x}"
 
     for start in range(0, num_cases, BATCH):
         drafts = []
@@ -179,36 +176,50 @@ def decide_on(case: tuple[str, str]) -> tuple[str, str, object]:
     return "POST", f"/api/case/decisions?id={name}", {"verb": "approve", "content": content}
 
 
-async def pages(store: Store, rounds: int, depth: int = 20) -> dict[str, list[dict[str, float]]]:
-    """Return what a page costs the server, from request to packed answer without a socket, pages deep."""
+def both(costs: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """Return the spread of what was waited, and of the processor's time in it."""
+    waited, spent = (spread(each) for each in zip(*costs, strict=True))
+    return {**waited, "cpu_p50_ms": spent["p50_ms"], "cpu_p99_ms": spent["p99_ms"]}
+
+
+async def pages(store: Store, rounds: int, num_cases: int) -> dict[str, list[dict[str, float]]]:
+    """Return what a page costs the server, from request to packed answer without a socket.
+
+    Each kind of queue is read `DEPTH` pages deep; case pages are of cases drawn at random.
+    """
     app, token = create(store), Accounts(store).sign_in("p0", PASSWORD)
     headers = [(b"cookie", f"{COOKIE}={token}".encode()), (b"accept-encoding", b"gzip"), (b"host", b"desk")]
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in QUERIES}
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in (*QUERIES, CASE_PAGE)}
+    rng = random.Random(0)
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    async def asked(query: str) -> None:
+    async def asked(path: str, query: str) -> tuple[float, float]:
+        """Return the seconds that the answer took, and those of the processor."""
+
         async def send(message: dict[str, Any]) -> None:
             assert message.get("status", 200) == 200, message
 
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
-            "scheme": "http", "path": "/", "raw_path": b"/", "query_string": query.encode(),
+            "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": query.encode(),
             "headers": headers, "root_path": "", "server": ("desk", 80), "client": ("desk", 1),
         }  # fmt: skip
+        started, spent = time.perf_counter(), time.process_time()
         await app(scope, receive, send)
+        return time.perf_counter() - started, time.process_time() - spent
 
+    await asked("/case", "id=tx0000000")  # templates are read once
     for turn in range(rounds):
         for name, query in QUERIES.items():
-            seconds, after = [], ""
-            for _ in range(depth):
-                address = urlencode({**query, **({"after": after} if after else {})})
-                started = time.perf_counter()
-                await asked(address)
-                seconds.append(time.perf_counter() - started)
+            costs, after = [], ""
+            for _ in range(DEPTH):
+                costs.append(await asked("/", urlencode({**query, **({"after": after} if after else {})})))
                 after = further(store, query, after)
-            found[name].append(spread(seconds))
+            found[name].append(both(costs))
+        drawn = rng.sample(range(num_cases), min(num_cases, len(QUERIES) * DEPTH))
+        found[CASE_PAGE].append(both([await asked("/case", f"id=tx{number:07}") for number in drawn]))
         print(f"  pages without a socket, round {turn + 1} of {rounds}", file=sys.stderr, flush=True)
     return found
 
@@ -344,7 +355,9 @@ def main() -> None:
     )
     parser.add_argument("--cases", type=int, default=1_000_000)
     parser.add_argument(
-        "--store", default="", help="URL of an empty store; SQLite in a temporary folder if empty"
+        "--store",
+        default="",
+        help="URL of a store: empty, or built here and not used since; temporary if empty",
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each load lasts")
     parser.add_argument("--people", type=int, default=max(CROWDS), help="larger crowds are left out")
@@ -355,9 +368,10 @@ def main() -> None:
         url = arguments.store or f"sqlite:///{folder}/cases.db"
         started = time.perf_counter()
         with Store(url) as store:
-            build(store, url, arguments.cases, arguments.people)
-            built = time.perf_counter() - started
-            direct = asyncio.run(pages(store, arguments.rounds))
+            if not (there := store.head().seq):
+                build(store, url, arguments.cases, arguments.people)
+            built = None if there else round(time.perf_counter() - started, 1)
+            direct = asyncio.run(pages(store, arguments.rounds, arguments.cases))
             with served(url) as (port, pid):
                 under_load = asyncio.run(load(store, port, pid, arguments))
             print("  checking the log", file=sys.stderr, flush=True)
@@ -365,18 +379,13 @@ def main() -> None:
             assert report.passed, report.faults[:3]
     result = {
         "command": shlex.join(["python", *sys.argv]),
-        "commit": subprocess.run(
-            ["git", "-C", str(RESULTS.parent), "rev-parse", "HEAD"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip(),
+        "commit": commit(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "database": url.partition(":")[0],
         "cases": arguments.cases,
         "events": report.events,
-        "seconds_to_build": round(built, 1),
+        "seconds_to_build": built,
         "server": under_load.pop("server"),
         "pages": direct,
         "load": under_load,

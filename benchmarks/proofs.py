@@ -9,7 +9,6 @@ NAME is kills, cuts, walk, faults or tampering. A slice has its own seed, and is
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from cases import RESULTS, machine
+from cases import RESULTS, commit, machine
 from tampering import measured
 
 ROOT = Path(__file__).parents[1]
@@ -122,11 +121,6 @@ PROOFS: Mapping[str, Proof] = {
     "faults": Proof(goal=len(FAULTS), attack=faults),
     "tampering": Proof(goal=100_000, attack=tampering),
 }
-
-
-def commit() -> str:
-    asked = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
-    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def done(slices: Path, name: str) -> list[Slice]:

@@ -230,12 +230,14 @@ def desk(results: Mapping[str, Any]) -> str:
         return middle if low == high else f"{middle} ({low}–{high})"
 
     pages, loads, server = results["pages"], results["load"], results["server"]
-    dearest = max(pages, key=lambda name: max(each["p99_ms"] for each in pages[name]))
+    queues = [name for name in pages if name != "case page"]
+    dearest = max(queues, key=lambda name: max(each["p99_ms"] for each in pages[name]))
     rows = [
         [f"{text}, without HTTP", "", figure(pages[name], "p50_ms"), figure(pages[name], "p99_ms"), ""]
         for text, name in (
             ("queue page, oldest first", "oldest first"),
-            (f"queue page, the dearest of {len(pages)} kinds ({dearest})", dearest),
+            (f"queue page, the dearest of {len(queues)} kinds ({dearest})", dearest),
+            *((name, name) for name in pages if name not in queues),
         )
     ]
     for name, rounds in loads.items():

@@ -13,7 +13,6 @@ import random
 import shlex
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cases import RESULTS, machine, proposal
+from cases import RESULTS, commit, machine, proposal
 from foretell.cases import Store, checker, listing, reader
 from foretell.cases.accounts import Accounts
 from foretell.cases.log import EventRow, sealed
@@ -247,12 +246,9 @@ def main() -> None:
     arguments = parser.parse_args()
     start = time.perf_counter()
     figures = measured(arguments.edits, arguments.seed)
-    commit = subprocess.run(
-        ["git", "-C", str(RESULTS.parent), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
     result = {
         "command": shlex.join(["python", *sys.argv]),
-        "commit": commit,
+        "commit": commit(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "seconds": round(time.perf_counter() - start, 1),

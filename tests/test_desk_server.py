@@ -94,6 +94,29 @@ def test_a_desk_serves_many_in_little_memory_and_without_the_learning_wing(url):
         assert not re.search(r"/(torch|numpy|polars|lightgbm|pyarrow)/", maps)
 
 
+def test_memory_that_checked_passwords_is_given_back(url):
+    """Each check takes 19 MiB on whichever of the desk's threads is free."""
+    if not Path("/proc").is_dir():
+        pytest.skip("needs /proc")
+
+    def held() -> int:
+        return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())[1])
+
+    def sign_in() -> None:
+        assert httpx2.post(f"{address}api/session", json=known).status_code == 200
+
+    known = {"name": "root", "password": PASSWORD}
+    with desk("--store", url, "--founder", "root") as (process, address):
+        assert httpx2.get(f"{address}health").status_code == 200
+        before = held()
+        threads = [threading.Thread(target=sign_in) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert held() - before < 12 * 1024
+
+
 def test_the_application_needs_nothing_of_the_learning_wing():
     code = (
         "import sys, foretell.serving.app, foretell.serving.server, foretell.cli_desk\n"

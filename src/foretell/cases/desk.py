@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from foretell.cases import queue
-from foretell.cases.log import NO_CLOCK
+from foretell.cases.case import fold
+from foretell.cases.log import NO_CLOCK, named
+from foretell.cases.pasts import pasts
 from foretell.cases.people import Person, permitted
 from foretell.cases.permits import Suggestion, told, waiting
 from foretell.cases.policy import Handling, Policy
@@ -18,15 +20,14 @@ from foretell.cases.queue import Page, Query
 from foretell.cases.rules import Standing, flagged
 from foretell.cases.standing import Roster, approvals_needed, policy_in_force, roster, stamp, standing_of
 from foretell.cases.store import Store, no_case
-from foretell.cases.tables import cases, contents, events, leases, views
+from foretell.cases.tables import cases, events, leases, views
 from foretell.errors import DecisionError
-from foretell.records import Case, Decision, Narrative, restore
+from foretell.records import Case, Decision, Event, Narrative, restore
 
 MOST_VIEWS = 50
 """Views that one person may save."""
 BLIND_KINDS = frozenset({"term", "entity", "instant", "input", "history"})
 """Facts that are shown to whom is to judge first: what happened, not what the model made of it."""
-_SAID = ("reason", "detail", "narrative", "action")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Told:
 
 _VIEWS = sa.select(views).where(views.c.person == sa.bindparam("name")).order_by(views.c.name)
 _LINE = sa.select(cases).where(cases.c.id == sa.bindparam("case"))
+_LEASED = sa.select(leases).where(leases.c.case_id == sa.bindparam("case"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,13 +143,13 @@ class Desk:
             StoreError: when there is no such case among those they see, or it was erased.
         """
         with self.store.reading() as connection:
-            person = self._person(connection, name, "read")
+            known = roster(connection)
+            person = _permitted(known, name, "read")
             listed = self._listed(connection, person, case_id)
-            lease = connection.execute(sa.select(leases).where(leases.c.case_id == case_id)).one_or_none()
-            policy = policy_in_force(connection)
-            said = _said(connection, case_id)
-        case = self.store.case(case_id)
-        handling, now = policy.handling(case.prediction), self._now()
+            lease = connection.execute(_LEASED, {"case": case_id}).one_or_none()
+            [past], pieces = pasts(connection, [case_id])
+        case, said = fold(past, pieces), _said(past, pieces)
+        handling, now = known.policy.handling(case.prediction), self._now()
         held = lease is not None and lease.until > now
         judged = any(event.kind == "judged" and event.actor == name for event in case.events)
         undecided = case.status in ("open", "escalated") and person.may("approve")
@@ -177,6 +179,8 @@ class Desk:
         )
 
     def _suggested(self, case: Case) -> tuple[Suggestion, ...]:
+        if all(event.kind != "suggested" for event in case.events):
+            return ()
         with self.store.reading() as connection:
             return waiting(told(connection, case), case, self.store.now())
 
@@ -244,7 +248,7 @@ class Desk:
     def _lease(self, connection: Connection, name: str, case_id: str) -> str:
         now = self.store.now()
         minutes = policy_in_force(connection).lease_minutes
-        held = connection.execute(sa.select(leases).where(leases.c.case_id == case_id)).one_or_none()
+        held = connection.execute(_LEASED, {"case": case_id}).one_or_none()
         if held is not None and held.until > stamp(now) and held.holder != name:
             raise DecisionError(f"case '{case_id}' is claimed by {held.holder}", "take another case")
         row = {"case_id": case_id, "holder": name, "until": stamp(now + timedelta(minutes=minutes))}
@@ -318,22 +322,18 @@ def _veil(connection: Connection, person: Person, policy: Policy) -> queue.Veil 
     )
 
 
-def _said(connection: Connection, case_id: str) -> Mapping[int, Mapping[str, Any]]:
+def _said(past: Sequence[Event], pieces: Mapping[str, str]) -> Mapping[int, Mapping[str, Any]]:
     """Return what people said with each event of a case: its number -> fields of `Told`."""
-    query = (
-        sa.select(events.c.seq, events.c.kind.label("event"), contents.c.kind, contents.c.body)
-        .outerjoin(contents, sa.and_(contents.c.seq == events.c.seq, contents.c.kind.in_(_SAID)))
-        .where(events.c.case_id == case_id)
-    )
     found: dict[int, dict[str, Any]] = {}
-    for row in connection.execute(query):
-        said = found.setdefault(row.seq, {})
-        if row.kind in ("reason", "detail"):
-            said[row.kind] = json.loads(row.body)
-        elif row.kind == "narrative" and row.event == "edited":
-            said["text"] = restore(Narrative, json.loads(row.body)).text
-        elif row.kind == "action":
-            asked = restore(Decision, json.loads(row.body))
+    for event in past:
+        said = found.setdefault(event.seq, {})
+        names = named(event.body)
+        words = {kind: names[kind] for kind in ("reason", "detail") if names.get(kind) in pieces}
+        said.update({kind: json.loads(pieces[name]) for kind, name in words.items()})
+        if event.kind == "edited":
+            said["text"] = restore(Narrative, json.loads(pieces[names["narrative"]])).text
+        elif event.kind == "suggested" and names["action"] in pieces:
+            asked = restore(Decision, json.loads(pieces[names["action"]]))
             said |= {"reason": asked.reason, "text": asked.text}
             said["detail"] = {"act": asked.verb, **asked.detail}
     return found

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from foretell.cases import reader
 from foretell.cases.audit import inspected
-from foretell.cases.case import fold, step
+from foretell.cases.case import step
 from foretell.cases.database import connect, empty_journal, told, url_of, writing
 from foretell.cases.entries import decided, desk_draft, opened, opening_texts
 from foretell.cases.inspection import LogReport
@@ -21,6 +21,7 @@ from foretell.cases.ledger import Also, Guard, Ledger, nothing_against, nothing_
 from foretell.cases.listing import afterwards
 from foretell.cases.log import Draft, EventRow, Head, head_of, named, salted
 from foretell.cases.names import DESK_PREFIX, nobody
+from foretell.cases.pasts import folded
 from foretell.cases.policy import Policy
 from foretell.cases.rules import refusal
 from foretell.cases.standing import (
@@ -40,12 +41,6 @@ Salt = Callable[[], str]
 PAGE = 1000
 """Events read in one transaction when a whole log is walked through."""
 
-_WHOLE = (
-    sa.select(events, contents.c.digest, contents.c.body)
-    .outerjoin(contents, contents.c.seq == events.c.seq)
-    .where(events.c.case_id.in_(sa.bindparam("ids", expanding=True)))
-    .order_by(events.c.seq)
-)
 ENDS_CLAIM = frozenset({"approved", "edited", "endorsed", "rejected", "escalated", "snoozed"})
 """Events after which nobody holds the case: who edited it has done with it, too."""
 _RETURN = sa.delete(leases).where(leases.c.case_id == sa.bindparam("case"))
@@ -283,7 +278,7 @@ class Store:
             StoreError: when there is no such case, or its content was erased.
         """
         with self.reading() as connection:
-            found = _folded(connection, [case_id], as_opened=as_opened)
+            found = folded(connection, [case_id], as_opened=as_opened)
         if not found:
             raise no_case(case_id)
         return found[0]
@@ -307,7 +302,7 @@ class Store:
                     raise no_case(after)
                 query = query.where(cases.c.opened > opened)
             ids = connection.scalars(query).all()
-            return [case for part in parts(ids) for case in _folded(connection, part)]
+            return [case for part in parts(ids) for case in folded(connection, part)]
 
     def all_cases(self, status: str | None = None) -> Iterator[Case]:
         """Yield every case page by page, in the order of their opening."""
@@ -373,21 +368,6 @@ class Store:
             return reader.verify_log(str(self._url.database), head)
         with told(self._url), self._engine.connect() as connection:
             return inspected(connection, head_of(head) if head else None)
-
-
-def _folded(connection: Connection, ids: Sequence[str], *, as_opened: bool = False) -> list[Case]:
-    told_by: dict[str, dict[int, Event]] = {}
-    pieces: dict[str, str] = {}
-    for *event, name, body in connection.execute(_WHOLE, {"ids": ids}):
-        row = EventRow(*event)
-        past = told_by.setdefault(row.case_id, {})
-        if row.seq not in past:
-            past[row.seq] = row.event()
-        if name is not None:
-            pieces[name] = body
-    # The whole past is folded in any case, so that what was erased is not read back as it was opened.
-    whole = [fold([*past.values()], pieces) for past in told_by.values()]
-    return [fold(case.events[:1], pieces) for case in whole] if as_opened else whole
 
 
 def _given_back(case_id: str, connection: Connection, _rows: Sequence[EventRow]) -> None:

@@ -1,5 +1,6 @@
 """Serves a desk: one process, one port, until it is interrupted."""
 
+import ctypes
 import errno
 import os
 import signal
@@ -19,6 +20,9 @@ PATIENCE_SECONDS = 5
 """How long requests that are being answered may take once the desk is closing."""
 KEPT_SECONDS = 65
 """How long a connection stays open between two clicks: people read, and opening another costs a handshake."""
+_MMAP_THRESHOLD, _ARENA_MAX = -3, -8  # as malloc.h calls them
+LARGE_BYTES = 256 * 1024
+"""Blocks from this size on go back to the system once they are free."""
 
 
 @contextmanager
@@ -95,6 +99,7 @@ def serve(
         raise ForetellError(f"the certificate {cert} cannot be used: {error}", "name PEM files") from error
     listening.listen(config.backlog)
     tell(f"the desk is open at {address(listening, secure=cert is not None)} (Ctrl-C closes it)")
+    hold_little()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to end are one
     try:
@@ -102,6 +107,14 @@ def serve(
             uvicorn.Server(config).run(sockets=[listening])
     except KeyboardInterrupt:
         tell("the desk is closed")
+
+
+def hold_little() -> None:
+    """Have freed memory given back: glibc would keep the 19 MiB of a password's check for each of its threads."""
+    # Other C libraries have no such call, or none of this name.
+    if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
+        mallopt(_MMAP_THRESHOLD, LARGE_BYTES)
+        mallopt(_ARENA_MAX, 1)
 
 
 def address(listening: socket.socket, *, secure: bool) -> str:
