@@ -7,25 +7,37 @@ and for sentences alike, how often a sentence that could be told was told, and w
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, tee
 from typing import Any
 
 from foretell.narration.embedded import Telling, due
 from foretell.narration.style import Shares, Style
 from foretell.records import Evidence
-from foretell.verification.conditions import World, world
+from foretell.verification.conditions import Bound, World, world
 from foretell.verification.grammar import GRAMMARS, language_of
 from foretell.verification.parse import Parser, Sentence
-from foretell.verification.productions import Alternative, Call, Choice, Grammar, Nodes
+from foretell.verification.productions import (
+    Agreement,
+    Alternative,
+    Call,
+    Choice,
+    Grammar,
+    Listing,
+    Literal,
+    Nodes,
+    Production,
+    Slot,
+)
 from foretell.verification.verdict import spans
 from foretell.verification.wordings import Wording, extended
 
 PRIOR = 0.003
 """Approved choices that each unit of the grammar's own weights counts for: a house means what it does."""
-FAMILIAR = 20.0
-"""How much heavier than one that was never on offer a wording is that the house has taken before."""
-ROUNDS = 30
-LEAST = 1e-6
+FIRM = 4
+"""The power of the estimated weights that is used: what a house seems to prefer it is taken to prefer, and
+only between what it took about equally often is there a choice."""
+ROUNDS = 10
+LEAST = 1e-30
 """The least weight, so that what a house avoids is still written where nothing else is true."""
 
 
@@ -57,13 +69,68 @@ class Reading:
     facts: World
     register: str
     sentences: tuple[Sentence, ...]
+    outline: "Outline"
+    bound: dict[tuple[str, str, tuple[str, ...]], Iterator[Bound]] = field(default_factory=dict)
+    """Licence, and the variables of an alternative under it -> the facts that they may stand for."""
 
-    def telling(self, before: Iterable[Sentence], group: str = "") -> Telling:
-        """Return the writer as it stood when these sentences were told."""
-        telling = Telling(self.rules, self.facts, "", self.register)
-        telling.told = {point for sentence in before for point in sentence.tells}
-        telling.group = group
-        return telling
+    def told(self, sentences: Iterable[Sentence]) -> set[tuple[str, str]]:
+        return {point for sentence in sentences for point in sentence.tells}
+
+    def could(self, group: str, told: set[tuple[str, str]], last: str) -> Iterator[Alternative]:
+        """Yield the sentences of a group that could stand after one of the group `last`, when this was told."""
+        outline = self.outline
+        for production, option in self.rules.groups.get(group, ()):
+            stands = option.register in ("", self.register) and (not production.after or last in production.after)
+            if stands and any(
+                not outline.points((option,), bound) & told and outline.fits(option.nodes, bound)
+                for bound in self.solutions(production, option)
+            ):
+                yield option
+
+    def solutions(self, production: Production, option: Alternative) -> Iterator[Bound]:
+        """Return what an alternative can be about: found once, wherever in the text it could stand."""
+        licence = production.name, option.when, option.variables
+        several = self.bound.get(licence) or option.bindings(self.facts.one, self.facts)
+        self.bound[licence], given = tee(several)
+        return given
+
+
+class Outline(Telling):
+    """A writer that only looks whether a sentence could be written: no dice, no values."""
+
+    def __init__(self, rules: Grammar, facts: World, register: str) -> None:
+        super().__init__(rules, facts, "", register)
+        self.called: dict[tuple[str, ...], list[Bound]] = {}
+
+    def fits(self, nodes: Nodes, bound: Bound) -> bool:
+        """Return whether all values are there, with variables bound to these facts."""
+        for at, node in enumerate(nodes):
+            if isinstance(node, Call):
+                return any(self.fits(nodes[at + 1 :], bound | more) for more in self.calls(node, bound))
+            if isinstance(node, Choice):
+                return any(self.fits(option + nodes[at + 1 :], bound) for option in node.options)
+            if isinstance(node, Slot):
+                if node.expression.evaluate(bound, self.facts) in (None, ""):
+                    return False
+            elif isinstance(node, Listing) and not self.facts.many[node.variable]:
+                return False
+        return True
+
+    def calls(self, node: Call, bound: Bound) -> list[Bound]:
+        """Return the facts that a phrase adds to those it is about, for each way to word it, once each."""
+        phrase = self.rules.phrases[node.phrase].alternatives
+        names = dict.fromkeys(name for option in phrase for name in option.variables)
+        key = (node.phrase, *(bound[name]["id"] if name in bound else "" for name in names))
+        if key not in self.called:
+            found = [
+                {name: last[name] for name in names if name not in bound and name in last}
+                for option in phrase
+                if option.register in ("", self.register)
+                for last in option.bindings(bound, self.facts)
+                if self.fits(option.nodes, last)
+            ]
+            self.called[key] = [more for at, more in enumerate(found) if more not in found[:at]]
+        return self.called[key]
 
 
 def learn(texts: Iterable[Approved], language: str = "en", wordings: tuple[Wording, ...] = ()) -> Style:
@@ -103,7 +170,8 @@ def read(approved: Approved, wordings: tuple[Wording, ...] = ()) -> Reading | No
         span for span in spans(parser, approved.text) if isinstance(span, Sentence) and not span.fault
     )
     used = {pick.register for sentence in found for pick in sentence.picks if isinstance(pick, Alternative)}
-    return Reading(approved, rules, facts, "plain" if "plain" in used else "expert", found)
+    register = "plain" if "plain" in used else "expert"
+    return Reading(approved, rules, facts, register, found, Outline(rules, facts, register))
 
 
 def _befores(readings: list[Reading]) -> Counter[tuple[str, str]]:
@@ -119,20 +187,16 @@ def _count_wordings(reading: Reading, habits: Habits) -> None:
     """Count, sentence by sentence, what was taken among what could be."""
     for number, sentence in enumerate(reading.sentences):
         before = reading.sentences[:number]
-        telling = reading.telling(before, before[-1].production.group if before else "")
+        last = before[-1].production.group if before else ""
         picks = iter(sentence.picks)
         top: Any = next(picks)
-        could = {
-            option.key: option.weight
-            for production, option in telling.shuffled(reading.rules.groups[sentence.production.group])
-            if telling.draft(production, option) is not None
-        }
-        habits.taken.append((top.key, {top.key: top.weight, **could}))
-        _count_phrases(top.nodes, picks, sentence, telling, habits)
+        could = reading.could(sentence.production.group, reading.told(before), last)
+        habits.taken.append((top.key, {top.key: top.weight} | {each.key: each.weight for each in could}))
+        _count_phrases(top.nodes, picks, sentence, reading.outline, habits)
 
 
 def _count_phrases(
-    nodes: Nodes, picks: Iterator[Any], sentence: Sentence, telling: Telling, habits: Habits
+    nodes: Nodes, picks: Iterator[Any], sentence: Sentence, outline: Outline, habits: Habits
 ) -> None:
     """Count the phrases and choices of one sentence, in the order of reading."""
     for node in nodes:
@@ -140,30 +204,24 @@ def _count_phrases(
             taken = next(picks)
             could = {
                 option.key: option.weight
-                for option in telling.rules.phrases[node.phrase].alternatives
-                if option.register in ("", telling.register) and _fits(option, sentence, telling)
+                for option in outline.rules.phrases[node.phrase].alternatives
+                if option.register in ("", outline.register)
+                and any(outline.fits(option.nodes, bound) for bound in option.bindings(sentence.bound, outline.facts))
             }
             habits.taken.append((taken.key, {taken.key: taken.weight, **could}))
-            _count_phrases(taken.nodes, picks, sentence, telling, habits)
+            _count_phrases(taken.nodes, picks, sentence, outline, habits)
         elif isinstance(node, Choice):
             choice, number = next(picks)
             habits.options[choice.text][number] += 1
-            _count_phrases(choice.options[number], picks, sentence, telling, habits)
-
-
-def _fits(option: Alternative, sentence: Sentence, telling: Telling) -> bool:
-    """Return whether a phrase could have stood in a sentence, about the facts which that is about."""
-    for bound in option.bindings(sentence.bound, telling.facts):
-        for _ in telling.render(option.nodes, 0, ("", bound, (option,))):
-            return True
-    return False
+            _count_phrases(choice.options[number], picks, sentence, outline, habits)
 
 
 def estimated(taken: list[tuple[str, dict[str, float]]]) -> Mapping[str, float]:
-    """Return the weight of each alternative that was ever among several that could be taken.
+    """Return the weight of each alternative that was ever taken, or could have been.
 
     The chance of an alternative is its weight's share among those that could be taken with it; the weights
-    are the most likely ones under a prior: `PRIOR` choices for each unit of the grammar's weights.
+    are the most likely ones under a prior: `PRIOR` choices for each unit of the grammar's weights. The same
+    choice made often counts once, by the shares: it teaches nothing of other choices.
 
     Source: Hunter, Annals of Statistics 32 (2004), MM algorithm; Caron and Doucet, JCGS 21 (2012), the prior.
 
@@ -172,24 +230,25 @@ def estimated(taken: list[tuple[str, dict[str, float]]]) -> Mapping[str, float]:
     True
     """
     own: dict[str, float] = {}
-    wins: Counter[str] = Counter()
-    sets: Counter[frozenset[str]] = Counter()
+    counts: dict[frozenset[str], Counter[str]] = defaultdict(Counter)
     for key, could in taken:
-        if len(could) > 1:
-            own |= could
-            wins[key] += 1
-            sets[frozenset(could)] += 1
+        own |= could
+        counts[frozenset(could)][key] += 1
+    wins: Counter[str] = Counter()
+    for several in counts.values():
+        total = several.total()
+        for key, times in several.items():
+            wins[key] += times / total
     weights = dict(own)
     for _ in range(ROUNDS):
         pulls = dict.fromkeys(own, PRIOR)
-        for could, times in sets.items():
-            pull = times / sum(weights[key] for key in could)
-            for key in could:
-                pulls[key] += pull
+        for could in counts:
+            if len(could) > 1:
+                pull = 1 / sum(weights[key] for key in could)
+                for key in could:
+                    pulls[key] += pull
         weights = {key: (wins[key] + PRIOR * own[key]) / pulls[key] for key in own}
-    return {
-        key: round(max(weights[key], LEAST) * (FAMILIAR if wins[key] else 1), 6) for key in sorted(weights)
-    }
+    return {key: float(f"{max(weights[key] ** FIRM, LEAST):.6g}") for key in sorted(weights)}
 
 
 def _chances(counts: Counter[int], num_options: int) -> tuple[float, ...]:
@@ -242,8 +301,7 @@ def _told(
         last = before[-1].production.group if before else ""
         before += mine
         if len(mine) < len(usual[group]):
-            telling = reading.telling(before, group if mine else last)
-            if any(telling.draft(*one) for one in telling.shuffled(reading.rules.groups.get(group, []))):
+            if any(True for _ in reading.could(group, reading.told(before), group if mine else last)):
                 yield group, len(mine), False
 
 
