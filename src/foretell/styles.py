@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from foretell.cases import Store, approved_texts
 from foretell.cases.drafting import Refusal, cases_of
@@ -14,11 +15,14 @@ from foretell.narration.habits import Approved
 from foretell.narration.habits import learn as learned
 from foretell.narration.style import Style, furnish, opened, save
 from foretell.records import Case, Evidence, Prediction, canonical, restore
-from foretell.spec import NarrateSpec
+from foretell.spec import NarrateSpec, Spec
 from foretell.training.checkpoint import write_whole
 from foretell.verification.grammar import language_of
 
-POINTER, STYLES = "style.json", "styles"
+if TYPE_CHECKING:
+    from foretell.schooling import Comparison
+
+POINTER, STYLES, WRITER = "style.json", "styles", "writer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,22 @@ def learn(folder: Path, store: Store) -> Lesson:
     path = save(style, folder / STYLES)
     adopt(folder, path.stem)
     return Lesson(style=style, path=path, candidates=offered(store, language))
+
+
+def train(folder: Path, store: Store, spec: Spec) -> "tuple[Path, Comparison]":
+    """Train a language model on the approved texts of a store, beside a run; it writes only where it won.
+
+    Raises:
+        DataError: when too few texts were approved.
+    """
+    from foretell.schooling import train as trained
+
+    pairs = [
+        (approved.evidence, approved.text, replace(spec.narrate, length=approved.length, style=""))
+        for approved, _ in _approved(store)
+    ]
+    place = folder / WRITER
+    return place, trained(pairs, place, threads=spec.train.threads, seed=spec.train.seed)
 
 
 def offered(store: Store, language: str = "en") -> tuple[Candidate, ...]:
