@@ -5,10 +5,15 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from click.testing import CliRunner
 
+from case_material import proposal
+from desk_material import House
 from evidences import evidence
-from foretell import schooling
+from foretell import schooling, styles
 from foretell.authoring import Pair
+from foretell.cases import draft
+from foretell.cli import main
 from foretell.errors import CheckpointError, DataError, SpecError
 from foretell.narration import narrate
 from foretell.narration.embedded import write
@@ -79,6 +84,28 @@ def test_the_comparison_in_the_folder_alone_decides_whether_it_writes(lost, tmp_
         else:
             with pytest.raises(SpecError, match="stays off"):
                 narrate(evidence(10**6), spec)
+
+
+def test_the_command_trains_on_what_was_approved_and_says_who_won(tmp_path):
+    house, seen = House(f"sqlite:///{tmp_path}/cases.db"), {}
+    for seed in range(schooling.FEWEST + 4):
+        facts = evidence(seed)
+        prediction = replace(proposal("r1").prediction, id=facts.id)
+        seen[facts.id] = draft(prediction, facts, *narrate(facts, SPEC))
+    house.store.open_cases([*seen.values()])
+    for name in seen:
+        house.decide("bob", name, "approve")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "spec.yaml").write_text(
+        "data: {source: rows.csv, target: y}\nnarrate: {register: plain}\n"
+    )
+    done = CliRunner().invoke(main, ["style", "train", "--run", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    found = schooling.comparison_of(tmp_path / styles.WRITER)
+    assert found.num_read + found.num_held == len(seen)
+    assert f"{found.grammar:.3f}" in done.output and f"{found.model:.3f}" in done.output
+    assert ("stays off" in done.output) != found.won
+    assert (f"narrate.writer: lm:{tmp_path / styles.WRITER}" in done.output) == found.won
 
 
 def test_from_few_texts_and_from_texts_of_no_grammar_nothing_is_trained(tmp_path):
