@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from foretell import narration
 from foretell.cases import Store, approved_texts
 from foretell.cases.drafting import Refusal, cases_of
 from foretell.cases.releases import Releases
@@ -113,12 +114,13 @@ def told(
         return cases_of(predictions, evidence, spec)
     known = _known(folder, spec.style)
     pairs = [(one, facts, known.get(one.id, used)) for one, facts in zip(predictions, evidence, strict=True)]
+    write = narration.writer_of(spec)
     cases: list[Case] = []
     refused: list[Refusal] = []
     for path in dict.fromkeys(path for _, _, path in pairs):
         mine = [(one, furnish(facts, path)) for one, facts, its in pairs if its == path]
         asked = ([one for one, _ in mine], [facts for _, facts in mine])
-        made, wrong = cases_of(*asked, replace(spec, style=path))
+        made, wrong = cases_of(*asked, replace(spec, style=path), write)
         cases += made
         refused += wrong
     place = {one.id: at for at, (one, _, _) in enumerate(pairs)}
