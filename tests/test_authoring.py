@@ -8,9 +8,7 @@ import torch
 
 from evidences import evidence
 from foretell import authoring
-from foretell.errors import CheckpointError
 from foretell.models.lm import LanguageModel
-from foretell.narration import narrate
 from foretell.narration.embedded import write
 from foretell.narration.masking import Acceptor
 from foretell.narration.prior import WHOLE, Prior
@@ -54,7 +52,7 @@ def test_a_writer_of_random_weights_tells_nothing_but_the_truth(folder, tmp_path
         torch.nn.init.normal_(parameter, std=0.5)
     kept = {name: (folder / name).read_bytes() for name in ("vocabulary.json", "model.json", "style.json")}
     save(tmp_path / "wild", {**kept, "weights.safetensors": pack_tensors(model.state_dict())}, kind="lm")
-    wild = authoring.writer(str(tmp_path / "wild"), SPEC)
+    wild = authoring.writer(str(tmp_path / "wild"))
     for seed in range(40):
         facts = evidence(seed, hostile=seed % 3 == 0, language=("en", "de")[seed % 2])
         spec = NarrateSpec(length=("short", "medium", "long")[seed % 3], seed=seed)
@@ -63,15 +61,9 @@ def test_a_writer_of_random_weights_tells_nothing_but_the_truth(folder, tmp_path
         assert verify(narrative, facts).passed
 
 
-def test_a_spec_names_it_by_its_folder(folder):
-    narrative, verdict = narrate(evidence(5), NarrateSpec(writer=f"lm:{folder}", length="short"))
-    assert narrative.writer == f"lm:{folder}"
-    assert verdict.passed
-
-
 def test_what_it_learned_is_kept_and_the_same_seed_tells_the_same(folder):
     facts = evidence(77)
-    first, again = (authoring.writer(str(folder), SPEC) for _ in range(2))
+    first, again = (authoring.writer(str(folder)) for _ in range(2))
     texts = [first(facts, NarrateSpec(length="short", seed=seed), 0).text for seed in range(8)]
     assert texts == [again(facts, NarrateSpec(length="short", seed=seed), 0).text for seed in range(8)]
     assert len(set(texts)) > 2
@@ -119,8 +111,3 @@ def test_no_name_of_a_row_or_of_anybody_is_read_or_learned(folder):
             name in line for name in names for line in set(shown.splitlines()) - set(bare.splitlines())
         )
         assert not {name.encode() for name in names if len(name) > 3} & tokens
-
-
-def test_a_folder_that_is_not_there_is_told_before_anything_is_written():
-    with pytest.raises(CheckpointError, match="no checkpoint"):
-        authoring.writer("/nowhere", SPEC)

@@ -137,6 +137,20 @@ def test_going_back_gives_the_same_bytes_and_a_case_keeps_its_style(house, relea
     assert told() == plain
 
 
+def test_a_run_told_in_two_styles_has_one_budget(house, tmp_path):
+    from test_remote import peer
+
+    several = [evidence(seed) for seed in range(4)]
+    asked = [replace(proposal("r1").prediction, id=one.id) for one in several]
+    house.store.open_cases(styles.told(tmp_path, asked[:2], several[:2], NarrateSpec())[0])
+    path_of(tmp_path, 1)
+    with peer(tmp_path, "good") as model:
+        cases, refused = styles.told(tmp_path, asked, several, model.spec(run_calls=1))
+        assert len(model.asked) == 1
+    assert len(cases) == 4 and len(refused) == 3
+    assert all("calls allowed for a run are spent" in each.fault for each in refused)
+
+
 def path_of(folder: Path, taste: int) -> Path:
     """Put a style in use that prefers one opening, and return its file."""
     from test_style import wild

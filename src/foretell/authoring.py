@@ -2,7 +2,7 @@
 
 The grammar's weights, learned from the same texts, give what they expect; the model, which reads the facts,
 typed and rounded, learns what is left. Both draw under the mask, where one way on is taken unasked.
-`narrate.writer: lm:<folder>` names the folder that `learn` wrote.
+Whether such a writer may write is settled in `schooling`.
 """
 
 import json
@@ -21,7 +21,7 @@ from foretell.narration.style import Style
 from foretell.records import Evidence, Fact, Narrative, canonical, restore
 from foretell.spec import NarrateSpec, TrainSpec
 from foretell.training.checkpoint import open_checkpoint, pack_tensors, save
-from foretell.training.loop import FitReport, fit
+from foretell.training.loop import FitReport, fit, held_to
 from foretell.verification.grammar import language_of
 from foretell.vocabulary import END, Vocabulary
 
@@ -49,6 +49,7 @@ READ = frozenset(("n", "stat", "abstained", "known"))
 """Details that wordings turn on; whether a claim is licensed, the mask knows."""
 
 
+Writer = Callable[[Evidence, NarrateSpec, int], Narrative]
 Pair = tuple[Evidence, str, NarrateSpec]
 """What a text is about, the text as it was approved, and how it was asked for."""
 
@@ -70,6 +71,7 @@ class Lesson:
 
     tokens: Sequence[int]
     forks: Sequence[Fork]
+    num_sentences: int
 
 
 def serialised(evidence: Evidence, spec: NarrateSpec) -> str:
@@ -120,7 +122,7 @@ def lesson(
         else:
             forced.append(token)
         if token == END:
-            return Lesson(tokens, forks)
+            return Lesson(tokens, forks, len(mask.state.claims))
         at += len(vocabulary.tokens[token])
         mask.take(token)
 
@@ -149,8 +151,12 @@ def batch(lessons: Sequence[Lesson], num_tokens: int) -> "dict[str, torch.Tensor
     return {"tokens": tokens, "at": torch.tensor(counted), "floor": floor}
 
 
-def learn(pairs: Sequence[Pair], folder: Path, spec: TrainSpec) -> tuple[FitReport, int]:
-    """Fit a writer on evidence and approved texts, write it to `folder`, and say how many texts taught it."""
+def learn(pairs: Sequence[Pair], folder: Path, spec: TrainSpec, **more: bytes) -> tuple[FitReport, int]:
+    """Fit a writer on evidence and approved texts, write it to `folder`, and say how many texts taught it.
+
+    Args:
+        more: other files of the folder, by the name before .json.
+    """
     import torch
 
     from foretell.models.lm import LanguageModel
@@ -176,6 +182,7 @@ def learn(pairs: Sequence[Pair], folder: Path, spec: TrainSpec) -> tuple[FitRepo
         "vocabulary.json": vocabulary.pack(),
         "model.json": canonical(shape),
         "style.json": canonical(learned(pairs)),
+        **{f"{name}.json": content for name, content in more.items()},
     }
     save(folder, files, kind=KIND)
     return report, len(lessons)
@@ -215,8 +222,8 @@ def opened(folder: Path) -> "tuple[LanguageModel, Vocabulary, Style]":
     return model.eval(), vocabulary, restore(Style, checkpoint.json("style.json"))
 
 
-def writer(folder: str, spec: NarrateSpec) -> Callable[[Evidence, NarrateSpec, int], Narrative]:
-    """Return the writer of a folder; the same evidence, spec and attempt give the same text.
+def writer(folder: str) -> Writer:
+    """Return the writer of a folder, however well it learned; the same asked again gives the same text.
 
     Raises:
         CheckpointError: when there is no such folder, or it is damaged.
@@ -228,7 +235,8 @@ def writer(folder: str, spec: NarrateSpec) -> Callable[[Evidence, NarrateSpec, i
         mask = TokenMask(acceptor, vocabulary, style)
         seed = Random(f"{spec.seed}/{attempt}/{evidence.id}").getrandbits(60)
         begin = prompt(evidence, spec, vocabulary)
-        model.sample(begin, most=MOST, top_p=TOP_P, stop=[END], mask=mask, recall=RECALL, seed=seed)
+        with held_to(1):  # on more, so small a model waits for threads
+            model.sample(begin, most=MOST, top_p=TOP_P, stop=[END], mask=mask, recall=RECALL, seed=seed)
         return acceptor.narrative(mask.state, f"lm:{folder}")
 
     return write

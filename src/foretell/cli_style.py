@@ -46,6 +46,31 @@ def learn(folder: Path | None, url: str) -> None:
 @style.command()
 @run_option
 @store_option
+def train(folder: Path | None, url: str) -> None:
+    """Train a language model on approved texts; it stays off unless it beats the weighted grammar.
+
+    The latest quarter of the texts is held out, and both are compared on it.
+    """
+    from foretell import styles
+    from foretell.border import load_spec
+    from foretell.champions import settled
+
+    run = found(folder)
+    with opened(folder, url) as cases:
+        place, told = styles.train(run, cases, load_spec(settled(run) / "spec.yaml"))
+    click.echo(f"{'writer, learned from ' + _texts(told.num_read):48}  bits per choice")
+    click.echo(f"{'weighted grammar':48}  {told.grammar:15.3f}")
+    click.echo(f"{'the same and a language model':48}  {told.model:15.3f}")
+    saved = f"saved on {_texts(told.num_held)} held out: {told.low:+.3f} to {told.high:+.3f} (95 %)"
+    if told.won:
+        click.echo(f"{saved}: the language model won\nuse it: narrate.writer: lm:{place}")
+    else:
+        click.echo(f"{saved}: no win, so the language model stays off")
+
+
+@style.command()
+@run_option
+@store_option
 def show(folder: Path | None, url: str) -> None:
     """Show the styles of a run, what the one in use prefers, and the sentences people wrote themselves."""
     from foretell import styles

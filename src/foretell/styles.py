@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from foretell import narration
 from foretell.cases import Store, approved_texts
 from foretell.cases.drafting import Refusal, cases_of
 from foretell.cases.releases import Releases
@@ -14,11 +16,14 @@ from foretell.narration.habits import Approved
 from foretell.narration.habits import learn as learned
 from foretell.narration.style import Style, furnish, opened, save
 from foretell.records import Case, Evidence, Prediction, canonical, restore
-from foretell.spec import NarrateSpec
+from foretell.spec import NarrateSpec, Spec
 from foretell.training.checkpoint import write_whole
 from foretell.verification.grammar import language_of
 
-POINTER, STYLES = "style.json", "styles"
+if TYPE_CHECKING:
+    from foretell.schooling import Comparison
+
+POINTER, STYLES, WRITER = "style.json", "styles", "writer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,22 @@ def learn(folder: Path, store: Store) -> Lesson:
     path = save(style, folder / STYLES)
     adopt(folder, path.stem)
     return Lesson(style=style, path=path, candidates=offered(store, language))
+
+
+def train(folder: Path, store: Store, spec: Spec) -> "tuple[Path, Comparison]":
+    """Train a language model on the approved texts of a store, beside a run; it writes only where it won.
+
+    Raises:
+        DataError: when too few texts were approved.
+    """
+    from foretell.schooling import train as trained
+
+    pairs = [
+        (approved.evidence, approved.text, replace(spec.narrate, length=approved.length, style=""))
+        for approved, _ in _approved(store)
+    ]
+    place = folder / WRITER
+    return place, trained(pairs, place, threads=spec.train.threads, seed=spec.train.seed)
 
 
 def offered(store: Store, language: str = "en") -> tuple[Candidate, ...]:
@@ -93,12 +114,13 @@ def told(
         return cases_of(predictions, evidence, spec)
     known = _known(folder, spec.style)
     pairs = [(one, facts, known.get(one.id, used)) for one, facts in zip(predictions, evidence, strict=True)]
+    write = narration.writer_of(spec)
     cases: list[Case] = []
     refused: list[Refusal] = []
     for path in dict.fromkeys(path for _, _, path in pairs):
         mine = [(one, furnish(facts, path)) for one, facts, its in pairs if its == path]
         asked = ([one for one, _ in mine], [facts for _, facts in mine])
-        made, wrong = cases_of(*asked, replace(spec, style=path))
+        made, wrong = cases_of(*asked, replace(spec, style=path), write)
         cases += made
         refused += wrong
     place = {one.id: at for at, (one, _, _) in enumerate(pairs)}

@@ -26,15 +26,21 @@ class Refusal:
 
 
 def cases_of(
-    predictions: Iterable[Prediction], evidence: Iterable[Evidence], spec: NarrateSpec
+    predictions: Iterable[Prediction],
+    evidence: Iterable[Evidence],
+    spec: NarrateSpec,
+    write: narration.Writer | None = None,
 ) -> tuple[tuple[Case, ...], tuple[Refusal, ...]]:
     """Return a case for each row that some writer told truthfully, and what was refused.
+
+    Args:
+        write: the run's writer, so that its budgets are the run's; if not given, the one that the spec names.
 
     Raises:
         SpecError: when the writer cannot be found.
     """
     cases, refused = [], []
-    write = narration.writer_of(spec)
+    write = write or narration.writer_of(spec)
     for prediction, facts in zip(predictions, evidence, strict=True):
         drafts = [*narration.drafts(facts, spec, write)]
         narrative, verdict = drafts[-1]

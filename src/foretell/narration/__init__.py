@@ -16,7 +16,7 @@ WRITERS = {OWN: "foretell.narration.embedded:write"}
 MAKERS = {
     "openai": "foretell.narration.remote:remote",
     "hf": "foretell.narration.local:local",
-    "lm": "foretell.authoring:writer",
+    "lm": "foretell.schooling:writer",
 }
 """What stands before the colon -> a function (what stands behind it, spec) -> such a writer, for one run."""
 

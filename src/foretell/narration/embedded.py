@@ -180,6 +180,10 @@ class Telling:
             return (self.random.choice(choice.options),)
         return self.random.choices(choice.options, weights)
 
+    def picked(self, choice: Choice, option: Nodes) -> tuple[Alternative, ...]:
+        """Return what is noted of a choice that was made; nothing here, where only the text counts."""
+        return ()
+
     def render(self, nodes: Nodes, index: int, draft: Draft) -> Iterator[Draft]:
         """Write the nodes from `index` on; nothing is yielded when a value is missing."""
         text, bound, used = draft
@@ -194,7 +198,7 @@ class Telling:
                 return
             if isinstance(node, Choice):
                 for option in self.wordings(node):
-                    for more, facts, parts in self.render(option, 0, ("", bound, ())):
+                    for more, facts, parts in self.render(option, 0, ("", bound, self.picked(node, option))):
                         yield from self.render(nodes, here + 1, (text + more, facts, used + parts))
                 return
             written = self.written(node, bound)

@@ -55,9 +55,9 @@ class Checkpoint:
         if attempt:
             raise NoDraftError(f"{self._name} wrote no whole text", final=True)
         tokenizer, model, tree, ends = self._opened = self._opened or self._open()
-        prompt = tokenizer(_prompt(tokenizer, evidence), add_special_tokens=False)["input_ids"]
+        prompt = tokenizer(_prompt(tokenizer, evidence), return_tensors="pt", add_special_tokens=False)
         acceptor = Acceptor(evidence, spec)
-        return acceptor.narrative(decoded(model, prompt, acceptor, tree, ends), self._name)
+        return acceptor.narrative(decoded(model, prompt["input_ids"], acceptor, tree, ends), self._name)
 
     def _open(self) -> tuple[Any, Any, Node, list[int]]:
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -74,16 +74,14 @@ class Checkpoint:
         ends = told if isinstance(told, list) else [tokenizer.eos_token_id if told is None else told]
         if None in ends:
             raise SpecError(f"'{self._folder}' has no token that ends a text", "name one as eos_token_id")
-        return tokenizer, model.eval(), _tree(tokenizer), ends
+        return tokenizer, model.eval().requires_grad_(False), _tree(tokenizer), ends
 
 
-def decoded(model: Any, prompt: Sequence[int], acceptor: Acceptor, tree: Node, ends: Sequence[int]) -> State:
+def decoded(model: Any, prompt: Any, acceptor: Acceptor, tree: Node, ends: Sequence[int]) -> State:
     """Return the state at the end of the likeliest text; where one way alone goes on, nobody is asked."""
-    import torch
-
     # transformers renames the argument during version 5
     name = "cache" if "cache" in signature(model.forward).parameters else "past_key_values"
-    state, waiting, cache = acceptor.start, [*prompt], None
+    state, waiting, cache = acceptor.start, prompt[0].tolist(), None
     for _ in range(MOST_CHOICES):
         forced, data = _spelled(tree, acceptor.forced(state))
         waiting += forced
@@ -91,8 +89,7 @@ def decoded(model: Any, prompt: Sequence[int], acceptor: Acceptor, tree: Node, e
         ways = choices(acceptor, state, tree) | dict.fromkeys(ends if acceptor.may_end(state) else (), b"")
         if not ways:
             break  # no token of this vocabulary goes on
-        with torch.inference_mode():
-            seen = model(input_ids=torch.tensor([waiting]), use_cache=True, **{name: cache})
+        seen = model(input_ids=prompt.new_tensor([waiting]), use_cache=True, **{name: cache})
         cache, logits = getattr(seen, name), seen.logits[0, -1]
         token = max(ways, key=lambda each: logits[each].item())
         if token in ends:

@@ -10,7 +10,7 @@ as its length, are the verifier's.
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 from foretell.narration.embedded import Telling, due, never
 from foretell.narration.style import PLAIN, opened
@@ -35,7 +35,7 @@ class Sentence:
     after: tuple[str, ...]
     points: Points
     used: tuple[Alternative, ...]
-    """The alternatives it was written by, its own first."""
+    """The alternatives it was written by, its own first, and the options of choices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,9 @@ class _Every(Telling):
 
     def wordings(self, choice: Choice) -> Iterable[Nodes]:
         return choice.options
+
+    def picked(self, choice: Choice, option: Nodes) -> tuple[Alternative, ...]:
+        return (_option(choice_key(choice.text, choice.options.index(option))),)
 
 
 class Acceptor:
@@ -226,6 +229,16 @@ class Acceptor:
             )
             self._met[place] = found
         return found
+
+
+def choice_key(choice: str, number: int) -> str:
+    """Return how an option of a choice [a|b] is named among alternatives."""
+    return f"[{choice}]{number}"
+
+
+@cache
+def _option(key: str) -> Alternative:
+    return Alternative(1.0, (), (), (), "", (), (), (), (), key=key)
 
 
 def _sentences(telling: Telling, group: str) -> Iterator[Sentence]:

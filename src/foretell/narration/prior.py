@@ -3,13 +3,15 @@
 import math
 from collections.abc import Iterable
 
-from foretell.narration.masking import Acceptor, Place, Sentence
+from foretell.narration.masking import Acceptor, Place, Sentence, choice_key
 from foretell.narration.style import Style
 
 SPREAD = 0.02
 """Share of the probability that is spread over all that is true, so that nothing true is impossible."""
 WHOLE = ""
 """In place of a sentence: the narrative is whole and ends."""
+LEAST = 1e-6
+"""The least weight of an option that a house never takes."""
 
 
 class Prior:
@@ -18,6 +20,11 @@ class Prior:
     def __init__(self, acceptor: Acceptor, style: Style) -> None:
         self.acceptor, self.style = acceptor, style
         self.plan = style.plans.get(acceptor.length) or acceptor.plan
+        self.weights = {**style.weights} | {
+            choice_key(choice, number): max(share, LEAST)
+            for choice, shares in style.choices.items()
+            for number, share in enumerate(shares)
+        }
         self._found: dict[Place, dict[str, float]] = {}
 
     def chances(self, place: Place) -> dict[str, float]:
@@ -48,7 +55,7 @@ class Prior:
 
     def _shared(self, among: list[Sentence]) -> dict[str, float]:
         """Return the share of each sentence of a group: of its alternative, then of the phrases in it."""
-        weights = [[self.style.weights.get(each.key, each.weight) for each in one.used] for one in among]
+        weights = [[self.weights.get(each.key, each.weight) for each in one.used] for one in among]
         tops = {one.used[0].key: weight[0] for one, weight in zip(among, weights, strict=True)}
         within = dict.fromkeys(tops, 0.0)
         for one, weight in zip(among, weights, strict=True):

@@ -73,7 +73,7 @@ def fit(
         CheckpointError: when a checkpoint cannot be written, or belongs to another run.
         KeyboardInterrupt: on Ctrl-C, after the step was finished and a checkpoint written.
     """
-    with torch.random.fork_rng(devices=[]), _threads(spec.threads), _interruptions() as interrupted:
+    with torch.random.fork_rng(devices=[]), held_to(spec.threads), _interruptions() as interrupted:
         identity = identity_of(model, batch_at(0), spec, steps)
         if folder is not None and exists(folder):
             run = Run(model, spec, steps)
@@ -180,7 +180,8 @@ def _goodbye(advance: Advance, folder: Path | None) -> str:
 
 
 @contextmanager
-def _threads(count: int) -> Generator[None, None, None]:
+def held_to(count: int) -> Generator[None, None, None]:
+    """Hold torch to so many threads inside the block; 0 leaves the choice to it."""
     before = torch.get_num_threads()
     if count:
         torch.set_num_threads(count)
