@@ -369,7 +369,9 @@ MUTATIONS: dict[str, Mutation] = {
     "letter case": at_mark(r"[A-Za-z]", lambda mark, random: mark.swapcase()),
     "white space": at_mark(" ", lambda mark, random: random.choice(("  ", "\t", "\n", "\u00a0", ""))),
     # A mark between two digits may be left out: 5000 is 5,000.
-    "punctuation": at_mark(r"(?<!\d)[.,:;]|[.,:;](?!\d)", lambda mark, random: random.choice(("!", "?", "…", "", " -"))),
+    "punctuation": at_mark(
+        r"(?<!\d)[.,:;]|[.,:;](?!\d)", lambda mark, random: random.choice(("!", "?", "…", "", " -"))
+    ),
     "confusable or hidden character": confused,
 }
 
