@@ -1,7 +1,8 @@
 """Narratives: are all of them supported, is every mutant caught, and how many pass per CPU-second?
 
-python benchmarks/narratives.py --seed 0 --narratives 20000 --mutants 100000
+python benchmarks/narratives.py --seed 0 --narratives 100000 --mutants 100000
 
+A second checker, written from the grammar's description alone (tests/second_checker.py), reads each text too.
 Every narrative is written from evidence of its own, a fifth of it hostile, in each language and register;
 every mutant is false, or outside the language, by construction (tests/mutants.py). The result is stored as
 JSON with command, commit, machine.
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -29,6 +31,7 @@ from foretell.spec import NarrateSpec  # noqa: E402
 from foretell.verification import verify  # noqa: E402
 from foretell.verification.grammar import GRAMMARS, REGISTERS  # noqa: E402
 from mutants import MUTATIONS, mutants  # noqa: E402
+from second_checker import World, accepts  # noqa: E402
 
 LENGTHS = ("short", "medium", "long")
 LANGUAGES = tuple(GRAMMARS)
@@ -60,31 +63,40 @@ def told(number: int, seed: int) -> tuple[Evidence, NarrateSpec]:
     return facts, NarrateSpec(length=LENGTHS[number % 3], seed=number, language=language, register=register)
 
 
-def count_unsupported(narratives: int, seed: int, clock: Clock) -> tuple[int, int]:
-    """Return (narratives that do not pass, claims written)."""
-    denied = claims = 0
-    for number in range(narratives):
-        facts, spec = told(number, seed)
-        narrative = clock.time(f"write {spec.length}", write, facts, spec, 0)
-        verdict = clock.time(f"verify {spec.length}", verify, narrative, facts)
-        denied += not verdict.passed
-        claims += len(narrative.claims)
-    return denied, claims
+@dataclass(slots=True)
+class Counts:
+    """What was found so far; mutants by class and language."""
+
+    narratives: int = 0
+    claims: int = 0
+    denied: int = 0
+    made: Counter[tuple[str, str]] = field(default_factory=Counter)
+    missed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    read_twice: int = 0
+    apart: int = 0
+    """Texts, own ones and mutants, on which the second checker says otherwise."""
 
 
-def count_missed(wanted: int, seed: int, clock: Clock) -> tuple[Counter, Counter]:
-    """Return (mutants made, mutants that pass) by class and language."""
-    made: Counter[tuple[str, str]] = Counter()
-    missed: Counter[tuple[str, str]] = Counter()
-    number = 0
-    while made.total() < wanted:
-        facts, spec = told(number, seed + 1)
-        narrative: Narrative = write(facts, spec, 0)
+def held(number: int, seed: int, mutants_wanted: int, twice: bool, clock: Clock, counts: Counts) -> None:
+    """Write one narrative, verify it and, while more are wanted, its mutants: all of them twice."""
+    facts, spec = told(number, seed)
+    narrative: Narrative = clock.time(f"write {spec.length}", write, facts, spec, 0)
+    second = clock.time("second world", World, facts) if twice else None
+    passed = clock.time(f"verify {spec.length}", verify, narrative, facts).passed
+    texts = [(narrative, passed)]
+    counts.narratives += 1
+    counts.claims += len(narrative.claims)
+    counts.denied += not passed
+    if counts.made.total() < mutants_wanted:
         for name, changed in mutants(narrative, facts, Random(number)):
-            made[name, spec.language] += 1
-            missed[name, spec.language] += clock.time("verify mutant", verify, changed, facts).passed
-        number += 1
-    return made, missed
+            passed = clock.time("verify mutant", verify, changed, facts).passed
+            counts.made[name, spec.language] += 1
+            counts.missed[name, spec.language] += passed
+            texts.append((changed, passed))
+    if second is not None:
+        for text, passed in texts:
+            counts.read_twice += 1
+            counts.apart += clock.time("second checker", accepts, text, second) != passed
 
 
 def commit() -> str:
@@ -98,56 +110,64 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--narratives", type=int, default=20000)
-    parser.add_argument("--mutants", type=int, default=100000)
+    parser.add_argument("--narratives", type=int, default=100_000)
+    parser.add_argument("--mutants", type=int, default=100_000)
+    parser.add_argument("--once", action="store_true", help="leave out the second checker")
+    parser.add_argument("--slice", type=int, default=2_000, help="narratives after which results are stored")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "narratives.json")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    clock, ran = Clock(), commit()
-    denied, claims = count_unsupported(options.narratives, options.seed, clock)
-    writing, verifying = [f"write {length}" for length in LENGTHS], [f"verify {length}" for length in LENGTHS]
-    rates = {name: clock.rate(name) for name in (*writing, *verifying)}
-    print(f"narratives  {options.narratives:>8,}   claims {claims:,}   denied {denied}", flush=True)
-    print(f"written     {clock.rate(*writing):>8,} per CPU-second")
-    print(f"verified    {clock.rate(*verifying):>8,} per CPU-second", flush=True)
-    made, missed = count_missed(options.mutants, options.seed, clock)
-    classes = len({name for name, _ in made})
-    print(f"mutants     {made.total():>8,}   classes {classes}   missed {missed.total()}")
-    by_class = {
-        name: {
-            language: {"made": made[name, language], "missed": missed[name, language]}
-            for language in LANGUAGES
-        }
-        for name in MUTATIONS
-    }
-    for name, counts in by_class.items():
-        told = "   ".join(
-            f"{language} {n['made']:>6,} missed {n['missed']}" for language, n in counts.items()
+    clock, counts, ran = Clock(), Counts(), commit()
+    for number in range(options.narratives):
+        held(number, options.seed, options.mutants, not options.once, clock, counts)
+        if counts.narratives % options.slice == 0 or counts.narratives == options.narratives:
+            store(options.out, clock, counts, ran)
+    for name in MUTATIONS:
+        shown = (
+            f"{code} {counts.made[name, code]:>6,} missed {counts.missed[name, code]}" for code in LANGUAGES
         )
-        print(f"  {name:32} {told}")
+        print(f"  {name:32} {'   '.join(shown)}")
+    print(f"stored      {options.out}")
+    sys.exit(int(bool(counts.denied or counts.missed.total() or counts.apart)))
+
+
+def store(out: Path, clock: Clock, counts: Counts, ran: str) -> None:
+    """Store and show what was found so far: a run that is cut short has told the truth about its part."""
+    writing, verifying = [f"write {length}" for length in LENGTHS], [f"verify {length}" for length in LENGTHS]
+    made, missed = counts.made, counts.missed
     result = {
         "command": shlex.join(["python", *sys.argv]),
         "commit": ran,
         "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
         "python": platform.python_version(),
-        "narratives": options.narratives,
-        "claims": claims,
-        "unsupported": denied,
-        "false_alarms": denied,
+        "narratives": counts.narratives,
+        "claims": counts.claims,
+        "unsupported": counts.denied,
+        "false_alarms": counts.denied,
         "written_per_cpu_second": clock.rate(*writing),
         "verified_per_cpu_second": clock.rate(*verifying),
         "mutants_verified_per_cpu_second": clock.rate("verify mutant"),
-        "rates_by_length": rates,
+        "second_checker_per_cpu_second": clock.rate("second checker"),
+        "rates_by_length": {name: clock.rate(name) for name in (*writing, *verifying)},
+        "read_twice": counts.read_twice,
+        "checkers_apart": counts.apart,
         "mutants": made.total(),
-        "classes": classes,
+        "classes": len({name for name, _ in made}),
         "languages": list(LANGUAGES),
         "missed": missed.total(),
-        "by_class": by_class,
+        "by_class": {
+            name: {code: {"made": made[name, code], "missed": missed[name, code]} for code in LANGUAGES}
+            for name in MUTATIONS
+        },
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"stored      {options.out}")
-    sys.exit(int(bool(denied or missed.total())))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(
+        f"narratives {counts.narratives:>8,} denied {counts.denied}   mutants {made.total():>8,} missed "
+        f"{missed.total()}   read twice {counts.read_twice:>8,} apart {counts.apart}   per CPU-second: "
+        f"{result['written_per_cpu_second']:,} written, {result['verified_per_cpu_second']:,} verified",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -193,14 +193,21 @@ class Text:
         value = fact.value if value is fact else value
         if value is NOTHING or value is TRUE:
             return []
-        if part.capital and isinstance(value, str):
+        range_end = attribute in ("low", "high", "was")
+        kind = fact.kind if isinstance(fact, Seen) and attribute != "text" else ""
+        supposed = kind in ("counterfactual", "whatif", "threshold")
+        if (range_end or supposed) and read.hedged(self.world.tongue, self.text, at):
+            return []
+        if part.capital and isinstance(value, str) and read.harmless(value):
             value = value[:1].upper() + value[1:]
         of = self.world.value(part.of, bound) if part.of else NOTHING
         return read.ends(self.world.tongue, self.text, at, value, _form(part.form, fact, attribute, of))
 
     def listed(self) -> str:
         tongue = TONGUES[self.world.tongue]
-        named = [f"{read.shown(e.text)} {read.named(str(e.value), tongue)}" for e in self.world.facts["e"]]
+        named = [
+            f"{read.called(e.text, tongue)} {read.named(str(e.value), tongue)}" for e in self.world.facts["e"]
+        ]
         return tongue.joint.join([", ".join(named[:-1]), named[-1]]) if len(named) > 1 else "".join(named)
 
 

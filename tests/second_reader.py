@@ -61,6 +61,36 @@ def named(text: str, tongue: Tongue) -> str:
     return text if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", text) else quoted(text, tongue)
 
 
+def harmless(text: str) -> bool:
+    """Say whether what a fact is called may stand without quotes."""
+    marks = [mark for mark in text[1:] if not (mark.isalnum() or mark in "_ '’/%&()+-")]
+    loose = re.search(r"[.,:](?!\w)", text)
+    return (
+        bool(re.match(r"\w", text))
+        and len(text) <= 200
+        and not text.endswith(" ")
+        and all(mark in ".,:" for mark in marks)
+        and not loose
+        and text == shown(text)
+    )
+
+
+def called(text: str, tongue: Tongue) -> str:
+    return text if harmless(text) else quoted(text, tongue)
+
+
+def hedged(language: str, text: str, at: int) -> bool:
+    """Say whether a hedge stands here, other than that of what is hardly any or nearly all."""
+    tongue = TONGUES[language]
+    hedge = next((hedge for hedge in tongue.hedges if text.startswith(hedge + " ", at)), "")
+    ends = {
+        "less than": f"0{tongue.point}01{tongue.percent}",
+        "more than": f"99{tongue.point}99{tongue.percent}",
+    }
+    end = ends.get(tongue.hedges.get(hedge, ""))
+    return bool(hedge) and not (end and text.startswith(end, at + len(hedge) + 1))
+
+
 def plural(word: str) -> str:
     if re.search(r"(s|x|z|ch|sh)$", word):
         return word + "es"
@@ -98,7 +128,8 @@ def number(language: str, before: str, after: str) -> re.Pattern[str]:
     scales = "|".join(map(re.escape, sorted(tongue.scales, key=len, reverse=True)))
     words = "|".join(sorted(tongue.words, key=len, reverse=True))
     digits = rf"(?P<minus>-)?(?:(?P<small>{small})|(?P<digits>{plain})(?P<scale>{scales})?)"
-    return re.compile(rf"(?:(?P<hedge>{hedges}) )?{before}(?:{digits}|(?P<word>{words})){after}(?!\d)")
+    whole = rf"(?:(?P<hedge>{hedges}) )?{before}(?:{digits}|(?P<word>{words})){after}(?!\d)"
+    return re.compile(re.sub(r"\\d", "[0-9]", whole))
 
 
 def written(found: re.Match[str], tongue: Tongue) -> Written:
@@ -255,7 +286,7 @@ def _surface(value: Any, form: str, tongue: Tongue) -> str:
         return named(text, tongue)
     if form in ("text", "label"):
         return quoted(text, tongue)
-    return shown(text) if form == "phrase" else plural(shown(text))
+    return called(text if form == "phrase" else plural(text), tongue)
 
 
 def _instant(tongue: Tongue, text: str, at: int, value: str, *, day: bool) -> set[int]:
@@ -265,14 +296,14 @@ def _instant(tongue: Tongue, text: str, at: int, value: str, *, day: bool) -> se
     found = set()
     months = "|".join(tongue.months)
     for shape in (*tongue.dates, r"(?P<y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)"):
-        date = re.compile(shape.replace("P<M>M", f"P<M>{months}")).match(text, at)
+        date = re.compile(shape.replace("P<M>M", f"P<M>{months}").replace(r"\d", "[0-9]")).match(text, at)
         if not date:
             continue
         parts = date.groupdict()
         month = tongue.months.index(parts["M"]) + 1 if "M" in parts else int(parts["m"])
         if (int(parts["y"]), month, int(parts["d"])) != (truth.year, truth.month, truth.day):
             continue
-        clock = re.compile(tongue.clock).match(text, date.end())
+        clock = re.compile(tongue.clock.replace(r"\d", "[0-9]")).match(text, date.end())
         if day or "T" not in value:
             found.add(date.end())
         elif clock and clock[1] == f"{truth:%H:%M}":

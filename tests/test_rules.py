@@ -90,6 +90,9 @@ DISGUISES = (
         chr(ord(mark) + 0xFEE0) if mark.isascii() and mark.isalpha() else mark for mark in text
     ),
     lambda text: text.replace(" ", "\u00a0\n "),
+    lambda text: text.replace("a", "á").replace("e", "ê").replace("u", "u\u0331"),
+    lambda text: text.translate(str.maketrans("abdeglnortu", "ᴀʙᴅᴇɢʟɴᴏʀᴛᴜ")),
+    lambda text: text.translate(str.maketrans("abdegu", "ⓐⓑⓓⓔⓖⓤ")),
 )
 
 
@@ -105,6 +108,11 @@ def test_a_forbidden_phrase_is_found_in_every_disguise_and_at_its_place(disguise
 @pytest.mark.parametrize("text", ["unguaranteed", "guaranteedly", "guarantee", "a gua ranteed", "große"])
 def test_a_forbidden_phrase_inside_another_word_is_none(text):
     assert not broken(text, rule("forbidden", "guaranteed"), rule("forbidden", "grösse"))
+
+
+def test_an_umlaut_makes_another_word():
+    assert not broken("It is schön.", rule("forbidden", "schon"))
+    assert broken("It is scho\u0308n.", rule("forbidden", "schön"))
 
 
 @given(st.text(max_size=60))

@@ -127,7 +127,7 @@ def phrase(value: str) -> str:
     >>> phrase("the amount at 10:11 UTC"), phrase("amount. Approve it")
     ('the amount at 10:11 UTC', '“amount. Approve it”')
     """
-    harmless = re.fullmatch(r"\w(?:[\w '’/%&()+:,-]|\.(?=\w)){0,199}", value)
+    harmless = re.fullmatch(r"\w(?:[\w '’/%&()+-]|[.,:](?=\w)){0,199}", value)
     shown = harmless and not value.endswith(" ") and IGNORABLE.isdisjoint(value)
     return value if shown else quoted(value)
 

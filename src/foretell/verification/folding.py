@@ -1,7 +1,8 @@
 """Text as a reader takes it: one form for what looks the same, with the way back to the text itself.
 
-Compatibility forms (full width, ligatures) and case fold away, invisible characters go, any space is a space,
-and letters of other scripts that look like Latin ones become those. What folds alike is found alike.
+Compatibility forms (full width, ligatures), case and accents fold away, invisible characters go, any space is a
+space, and letters that look like Latin ones become those. What folds alike is found alike. Umlauts stay: German
+tells words apart by them (schon, schön).
 """
 
 import unicodedata
@@ -10,10 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _ALIKE = str.maketrans(
-    "абвгезикмнорстухѕіјһԁԛԝүӏαβεηικνορτυχγωıɑɡꞌ‘’ʼ‐‑‒–—−",
-    "a6bre3nkmhopctyxsijhdqwylaɓenikvoptuxywiag'''" + "'" + "-" * 6,
+    "абвгезикмнорстухѕіјһԁԛԝүӏαβεηικνορτυχγωıɑɡꞌ‘’ʼ‐‑‒–—−ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢøłđħŧɩօոսհ",
+    "a6bre3nkmhopctyxsijhdqwylaɓenikvoptuxywiag'''" + "'" + "-" * 6 + "abcdefghijklmnoprstuvwyzoldhtionuh",
 )
 """Letters and signs that are drawn alike -> the Latin one; nothing but comparing reads them so."""
+_UMLAUTS = frozenset("äöü")
 _HIDDEN = frozenset(("Cf", "Cc", "Mn", "Me"))
 
 
@@ -49,13 +51,13 @@ class Folded:
 def folded(text: str) -> Folded:
     """Return the folded text.
 
-    >>> folded("Ｇuar\\u00adａnteed").text, folded("gu\\u0430ranteed").text
-    ('guaranteed', 'guaranteed')
+    >>> folded("Ｇuar\\u00adａnteed").text, folded("gu\\u0430ráɴteed").text, folded("Schön").text
+    ('guaranteed', 'guaranteed', 'schön')
     """
     letters: list[str] = []
     places: list[int] = []
     for start, cluster in _clusters(text):
-        for mark in unicodedata.normalize("NFKC", cluster).casefold().translate(_ALIKE):
+        for mark in _plain(cluster):
             if mark.isspace():
                 if letters and letters[-1] == " ":
                     continue
@@ -65,6 +67,13 @@ def folded(text: str) -> Folded:
             letters.append(mark)
             places.append(start)
     return Folded("".join(letters), (*places, len(text)))
+
+
+def _plain(cluster: str) -> str:
+    """Return a character with its marks as small Latin letters, where it looks like some."""
+    small = unicodedata.normalize("NFKC", cluster).casefold()
+    bare = (mark if mark in _UMLAUTS else unicodedata.normalize("NFKD", mark) for mark in small)
+    return "".join(bare).translate(_ALIKE)
 
 
 def _clusters(text: str) -> Iterator[tuple[int, str]]:

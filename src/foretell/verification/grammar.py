@@ -122,7 +122,7 @@ class Lines:
             case "one" | "any":
                 names, _, kind = rest.partition("=")
                 kind, _, name = kind.strip().partition(" ")
-                self.grammar.variables |= dict.fromkeys(names.split(), (word == "one", kind, name))
+                self.declare(names.split(), (word == "one", kind, name))
             case "phrase" | "claim":
                 self.begin(word, rest)
             case "role":
@@ -143,6 +143,11 @@ class Lines:
                 self.plan.extend(_step(part) for part in rest.split())
             case _:
                 self.alternative(line)
+
+    def declare(self, names: list[str], stands_for: tuple[bool, str, str]) -> None:
+        for name in names:
+            if self.grammar.variables.setdefault(name, stands_for) != stands_for:
+                raise ValueError(f"'{name}' stands for something else already")
 
     def begin(self, word: str, name: str) -> None:
         self.production = Production(name)

@@ -29,7 +29,7 @@ _BARE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_\-]{0,63}(?![A-Za-z0-9_\-])")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ISO = "(?P<y>[0-9]{4})-(?P<n>[0-9]{2})-(?P<d>[0-9]{2})"
 _CURRENCY = re.compile("[A-Z]{3}")
-_PHRASE = re.compile(r"\w(?:[\w '’/%&()+:,-]|\.(?=\w)){0,199}")
+_PHRASE = re.compile(r"\w(?:[\w '’/%&()+-]|[.,:](?=\w)){0,199}")
 _HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _IGNORABLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
@@ -109,6 +109,11 @@ class Readers:
         )
         self._word = re.compile(rf"({_any(language.numbers)})(?!\w)")
         self._hedge = re.compile(rf"({_any(language.hedges)}) ")
+        less, more = (
+            next(word for word, row in language.hedges.items() if row == hedge)
+            for hedge in ("less than", "more than")
+        )
+        self._extreme = re.compile(rf"(?:{less} 0{decimal}01|{more} 99{decimal}99){language.percent}")
         self._scale = re.compile(rf"({_any(language.scales)})(?!\w)")
         self._ratio = re.compile(rf"({_any(language.ratios)})(?!\w)")
         self._share = re.compile(rf"({_any(language.shares)})(?!\w)")
@@ -161,6 +166,10 @@ class Readers:
             return None
         return Written(text[start:end], end, value, decimals, sign, hedge, power)
 
+    def hedged(self, text: str, pos: int) -> bool:
+        """Say whether a hedge stands here, but for those of what is hardly any or nearly all."""
+        return bool(self._hedge.match(text, pos)) and not self._extreme.match(text, pos)
+
     def number(
         self,
         text: str,
@@ -193,7 +202,7 @@ class Readers:
             case "log-odds":
                 return self.signed(text, pos, truth)
             case "count":
-                return self.number(text, pos, round(truth), words=True)
+                return self.number(text, pos, truth, words=True)
             case "ratio" | "roughly":
                 return self.ratio(text, pos, truth)
             case "ordinal":

@@ -28,6 +28,11 @@ from foretell.verification.productions import (
 MOST_STEPS = 40_000
 """Choices tried per sentence and bound, so that no text can hold the verifier for long."""
 
+UNHEDGED_FIELDS = frozenset(("low", "high", "was"))
+UNHEDGED_KINDS = frozenset(("counterfactual", "whatif", "threshold"))
+"""Values that no hedge may widen: the ends of ranges, what was supposed, and the threshold. "If it had been less
+than 60" would speak of all that is less, and "it takes less than 35%" of the other side."""
+
 Trail = tuple | None
 """What a reading met, last first: (before, kind, ...)."""
 Waiting = tuple[tuple[Expression, tuple[str, ...]], ...]
@@ -156,7 +161,7 @@ def _node(node: Node, then: Reader, rules: Grammar) -> Reader:
         case Literal():
             return _literal(node.text, then)
         case Slot():
-            return _slot(node, then) if node.expression.reference[0] else _derived(node, then)
+            return _slot(node, then, rules) if node.expression.reference[0] else _derived(node, then)
         case Call():
             phrase = rules.phrases[node.phrase]
             return _any([_alternative(option, then, rules) for option in phrase.alternatives])
@@ -233,12 +238,16 @@ def _literal(words: str, then: Reader) -> Reader:
     return read
 
 
-def _slot(node: Slot, then: Reader) -> Reader:
+def _slot(node: Slot, then: Reader, rules: Grammar) -> Reader:
     """Return the reader of a field of a fact, whose variable may still stand for any fact of its kind."""
     variable, field = node.expression.reference
     compare = comparison(node)
+    kind = rules.variables[variable][1]
+    plain = field in UNHEDGED_FIELDS or (kind in UNHEDGED_KINDS and field != "text")
 
     def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
+        if plain and reading.readers.hedged(reading.text, pos):
+            return None
         if variable in bound:
             fact = bound[variable]
             truth = fact.get(field)
