@@ -1,0 +1,132 @@
+"""Attack what people and agents ask and do: hostile texts in every field, and planners of random weights.
+
+python benchmarks/asking.py --payloads 10000 --episodes 10000 --agents 2000
+
+Payloads: tests/attacks.py builds cases of them, a twin with harmless words beside each, and looks at the
+desk's and the report's pages in Chromium. Episodes: a small transformer with random weights, decoded under
+the schema of a plan, plans answers about the cases of a run whose model and data are there. Agents: such a
+transformer calls the tools of the Model Context Protocol through the protocol's client, most often those that
+write, with tokens for a few acts among the values that it may say.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from random import Random
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+
+import torch  # noqa: E402
+
+import foretell  # noqa: E402
+from attacks import assault  # noqa: E402
+from desk_browser import rich  # noqa: E402
+from desk_material import House  # noqa: E402
+from foretell.border import load_spec  # noqa: E402
+from foretell.cases import Store  # noqa: E402
+from foretell.data.worlds import payments  # noqa: E402
+from foretell.investigation import Investigator  # noqa: E402
+from foretell.model_tools import Models  # noqa: E402
+from random_planner import Episodes, agents, plans  # noqa: E402
+
+WORLD = {"num_customers": 150, "num_terminals": 120, "num_days": 60, "seed": 3}
+NUM_CASES = 12
+"""Cases that agents may act on."""
+SHOWN = 20
+"""Failures of a kind that are stored in words."""
+
+
+def attacked(num_payloads: int, seed: int) -> dict[str, Any]:
+    """Put hostile texts into every field until there were so many."""
+    with tempfile.TemporaryDirectory() as folder, assault(Path(folder)) as desk:
+        number = 0
+        while sum(desk.tally.payloads.values()) < num_payloads:
+            desk.round(number, Random(seed * 1_000_003 + number))
+            number += 1
+            if number % 20 == 0:
+                print(f"payloads    {sum(desk.tally.payloads.values()):,} in {number} cases", flush=True)
+        told = desk.tally
+    kinds = ("changed", "forged", "live", "crashed")
+    sizes = {"payloads": sum(told.payloads.values()), "fields": dict(told.payloads)}
+    shown = {"cases": told.cases, "pages": told.pages}
+    return {**sizes, **shown, **{kind: _counted(getattr(told, kind)) for kind in kinds}}
+
+
+def planned(count: int, seed: int) -> dict[str, Any]:
+    """Let random weights plan the answers about the cases of a run."""
+    told = Episodes()
+    with tempfile.TemporaryDirectory() as name:
+        world = Path(name)
+        payments.write(world, **WORLD)
+        sets = (f"out={world / 'run'}", "train.epochs=1", "review.capacity=2")
+        foretell.run(load_spec(world / "payments.yaml", sets))
+        with Store(f"sqlite:///{world / 'run' / 'cases.db'}", create=False) as store:
+            asker = Investigator(store, model=Models(world / "run"), blind=False)
+            plans(asker, store, count, told, seed)
+    return _told(told)
+
+
+def acted(count: int, seed: int) -> dict[str, Any]:
+    """Let random weights act as an agent."""
+    told = Episodes()
+    with tempfile.TemporaryDirectory() as name:
+        house = House(f"sqlite:///{Path(name) / 'cases.db'}")
+        house.store.open_cases([rich(f"r{number}", number) for number in range(NUM_CASES)])
+        agents(house, count, told, seed)
+        if not house.store.verify_log().passed:
+            told.unauthorised.append("the log does not verify")
+        house.store.close()
+    return _told(told)
+
+
+def _told(told: Episodes) -> dict[str, Any]:
+    kinds = ("crashes", "unauthorised", "other_replays")
+    return asdict(told) | {kind: _counted(getattr(told, kind)) for kind in kinds}
+
+
+def _counted(failures: list[str]) -> dict[str, Any]:
+    return {"count": len(failures), "first": failures[:SHOWN]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--payloads", type=int, default=10_000)
+    parser.add_argument("--episodes", type=int, default=10_000)
+    parser.add_argument("--agents", type=int, default=2_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "asking.json")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    ran = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    result: dict[str, Any] = {
+        "command": shlex.join(["python", *sys.argv]),
+        "commit": ran.stdout.strip(),
+        "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
+    }
+    for name, work, count in (
+        ("planned", planned, options.episodes),
+        ("acted", acted, options.agents),
+        ("attacked", attacked, options.payloads),
+    ):
+        began = time.process_time()
+        result[name] = work(count, options.seed)
+        result[name]["cpu_seconds"] = round(time.process_time() - began, 1)
+        print(f"{name:<12}{json.dumps(result[name])[:400]}", flush=True)
+    options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(f"stored      {options.out}")
+
+
+if __name__ == "__main__":
+    main()
