@@ -25,6 +25,15 @@ OWN = (
     Wording(text="In short, {score} against a threshold of {line}.", licences=("opening.alert",)),
 )
 """Sentences that houses add, one a house."""
+OWN_GERMAN = (
+    Wording(text="Für unsere Akten: {i.text:label} {i}, {h.text:label} {h}.", licences=("figures.times",)),
+    Wording(text="Vergleiche {i} mit {h}, {h.text:label}.", licences=("figures.times",)),
+    Wording(
+        text="Zum Vergleich: {i.text:label} {i} neben den üblichen {i.low} bis {i.high}.",
+        licences=("figures.usual",),
+    ),
+    Wording(text="Kurz gesagt: {score} gegen eine Alarmschwelle von {line}.", licences=("opening.alert",)),
+)
 KEPT = ("opening", "sure", "brief", "why", "against")
 """Groups that no house moves: the grammar has them build on each other."""
 

@@ -14,6 +14,7 @@ from foretell.narration.embedded import Telling
 from foretell.narration.habits import Approved
 from foretell.verification.conditions import Bound, World, world
 from foretell.verification.grammar import grammar, language_of
+from foretell.verification.languages import LANGUAGES
 from foretell.verification.parse import Parser, Sentence
 from foretell.verification.productions import Agreement, Alternative, Choice, Grammar, Nodes, Slot
 from foretell.verification.reading import Reading, comparison
@@ -205,6 +206,8 @@ class Alignment:
         self.reading, self.sentence = Reading(rules.language, facts, sentence), sentence
         self.rules, self.slots = rules, _slots(rules)
         self.telling = Telling(rules, facts, "", "expert")
+        self.known: dict[tuple, int] = {}
+        self.quote = LANGUAGES[rules.language].quotes[0]
         self.terms = {name for name, (_, kind, _) in rules.variables.items() if kind == "term"}
 
     def texts(self, ground: Ground) -> Iterator[str]:
@@ -233,14 +236,15 @@ class Alignment:
         """Return the sentence with these slots in place of their values; empty as for `texts`."""
         made, pos, about = [], 0, set[str]()
         while pos < len(self.sentence):
-            begins = _STOP.match(self.sentence[pos]) and not (pos and _STOP.match(self.sentence[pos - 1]))
+            word = _STOP.match(self.sentence[pos]) and not (pos and _STOP.match(self.sentence[pos - 1]))
+            begins = word or self.sentence[pos] == self.quote
             slot, end = self.value(pos, slots, ground.bound) if begins else (None, pos)
-            word = next((word for word in agreeing if begins and self.stands(word, pos)), "")
+            agreed = next((word for word in agreeing if begins and self.stands(word, pos)), "")
             if end < 0:
                 return ""
-            if slot is None and word:
-                made.append(agreeing[word])
-                pos += len(word)
+            if slot is None and agreed:
+                made.append(agreeing[agreed])
+                pos += len(agreed)
             elif slot is None:
                 made.append(self.sentence[pos])
                 pos += 1
@@ -259,13 +263,7 @@ class Alignment:
         """Return the slot whose value stands at `pos` and where that ends; -1 where it could be several."""
         found: dict[int, list[Slot]] = {}
         for slot in slots:
-            truth = slot.expression.evaluate(bound, self.reading.world)
-            if truth is None:
-                continue
-            shown = replace(slot, capital=True) if not pos and slot.form == "phrase" else slot
-            fact = bound.get(slot.expression.reference[0], {})
-            end, wrong = comparison(shown)(self.reading, pos, truth, fact, bound)
-            if end > pos and not wrong and not _STOP.match(self.sentence[end : end + 1]):
+            if end := self.ending(pos, slot, bound):
                 found.setdefault(end, []).append(slot)
         if not found:
             return None, pos
@@ -274,6 +272,21 @@ class Alignment:
         exact = [slot for slot in found[end] if self.telling.written(slot, bound).casefold() == span]
         likely = exact or found[end]
         return (likely[0], end) if len({slot.expression.text for slot in likely}) == 1 else (None, -1)
+
+    def ending(self, pos: int, slot: Slot, bound: Bound) -> int:
+        """Return where the value of a slot ends that stands at `pos`; 0 where it does not."""
+        names = (*slot.expression.variables, *(slot.argument.variables if slot.argument else ()))
+        key = (pos, id(slot), *(bound[name]["id"] if name in bound else "" for name in names))
+        if key not in self.known:
+            truth = slot.expression.evaluate(bound, self.reading.world)
+            end, wrong = 0, ""
+            if truth is not None:
+                shown = replace(slot, capital=True) if not pos and slot.form == "phrase" else slot
+                fact = bound.get(slot.expression.reference[0], {})
+                end, wrong = comparison(shown)(self.reading, pos, truth, fact, bound)
+            whole = end > pos and not wrong and not _STOP.match(self.sentence[end : end + 1])
+            self.known[key] = end if whole else 0
+        return self.known[key]
 
 
 def _written(slot: Slot, *, capital: bool) -> str:
