@@ -137,7 +137,7 @@ def writers(results: Mapping[str, Any]) -> str:
         f"Means over seeds {', '.join(map(str, seeds))}, each another house; {first['later']} later texts "
         "each. Editors are simulated: `house` has firm tastes, in wordings and order; `whole` has a taste for "
         "each sentence as a whole; of `attentive` it depends on the case. A win: the 95 % interval of the bits saved "
-        "lies above 0. The language model stays off unless it wins on the approved texts of its own house "
+        "lies above 0, and no fewer first choices are the editor's. The language model stays off unless it wins on the approved texts of its own house "
         "(`foretell style train`); then `narrate.writer: lm:<folder>` asks for it."
     )
     return "\n\n".join([table(head, rows), notes, source(results)])
