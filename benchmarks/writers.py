@@ -4,11 +4,11 @@ python benchmarks/writers.py --seeds 0 1 2
 
 Simulated editors approve texts; both learn from the same ones and are judged on later ones. Each seed is
 another house. "house": firm tastes, always the same one of all true wordings, in an order of its own
-(tests/houses.py). "whole": a taste for each sentence as a whole, phrases included. "attentive": the same, but
-the taste depends on what the case is about. One choice in ten of the last two is not by taste. Bits per choice:
-a choice is which sentence follows, or that the text ends, among all that are true. Told as the editor did:
-share of sentences for which the likeliest one is the editor's, word for word. A win: the 95 % interval of the
-bits saved lies above 0, and no more forks are taken wrongly.
+(tests/houses.py). "whole": a taste for each sentence as a whole, phrases included. "attentive": the same,
+but the taste depends on what the case is about. One choice in ten of the last two is not by taste. Bits per
+choice: a choice is which sentence follows, or that the text ends, among all that are true. Told as the editor
+did: share of sentences for which the likeliest one is the editor's, word for word. A win: the 95 % interval
+of the bits saved lies above 0, and no more forks are taken wrongly.
 """
 
 import argparse

@@ -60,7 +60,7 @@ class Comparison:
     def __str__(self) -> str:
         needs = f"{self.model:.3f} bits per choice, the weighted grammar {self.grammar:.3f}"
         apart = f"{self.low:+.3f} to {self.high:+.3f} saved"
-        right = f"{self.model_right:.1%} of its first choices are people's, {self.grammar_right:.1%} of the grammar's"
+        right = f"{self.model_right:.1%} of its first choices fit, of the grammar's {self.grammar_right:.1%}"
         return f"on {self.num_held} later texts the language model needs {needs} ({apart}), and {right}"
 
 
@@ -133,9 +133,10 @@ def judged(folder: Path, pairs: Sequence[Pair]) -> list[Judged]:
         with inference_mode(), held_to(1):
             logits, wanted = model.counted(batch)
             both = (batch["floor"], logits)
-            bits = [cross_entropy(each, wanted, reduction="sum").item() / log(2) for each in both]
-            right = [int((each.argmax(-1) == wanted).sum()) for each in both]
-        found.append(Judged(*bits, lesson.num_sentences + 1, *right, len(wanted)))
+            grammar, learned = (cross_entropy(each, wanted, reduction="sum").item() / log(2) for each in both)
+            right, learned_right = (int((each.argmax(-1) == wanted).sum()) for each in both)
+        choices = lesson.num_sentences + 1
+        found.append(Judged(grammar, learned, choices, right, learned_right, len(wanted)))
     return found
 
 
