@@ -143,6 +143,22 @@ def writers(results: Mapping[str, Any]) -> str:
     return "\n\n".join([table(head, rows), notes, source(results)])
 
 
+def small_writer(results: Mapping[str, Any]) -> str:
+    """Return who told rows whose writer was a small checkpoint behind a real server."""
+    tries = results["tries"]
+    told = [
+        [f"told by the model, draft {name}", f"{tries[name]}"] for name in sorted(tries) if name.isdigit()
+    ]
+    rows = [
+        *told,
+        ["told by the embedded writer instead", f"{tries.get('embedded', 0)}"],
+        ["requests per row", f"{results['calls'] / results['rows']:.2f}"],
+        ["tokens per row", f"{results['tokens'] / results['rows']:,.0f}"],
+    ]
+    head = (f"A checkpoint of 300,000 weights behind `transformers serve`, {results['rows']} rows", "")
+    return f"{table(head, rows)}\n\n{source(results)}"
+
+
 def style(results: Mapping[str, Any]) -> str:
     """Return how fast the writer learns how a house words, orders and chooses."""
     rows = [
@@ -332,6 +348,7 @@ TABLES: Mapping[str, Callable[..., str]] = {
     "truth": truth,
     "style": style,
     "writers": writers,
+    "small_writer": small_writer,
     "cases": cases,
     "desk": desk,
     "proofs": proofs,
