@@ -4,11 +4,11 @@ python benchmarks/writers.py --seeds 0 1 2
 
 Simulated editors approve texts; both learn from the same ones and are judged on later ones. Each seed is
 another house. "house": firm tastes, always the same one of all true wordings, in an order of its own
-(tests/houses.py). "whole": a taste for each sentence as a whole, phrases included. "attentive": the same, but
-the taste depends on what the case is about. One choice in ten of the last two is not by taste. Bits per choice:
-a choice is which sentence follows, or that the text ends, among all that are true. Told as the editor did:
-share of sentences for which the likeliest one is the editor's, word for word. A win: the 95 % interval of the
-bits saved lies above 0.
+(tests/houses.py). "whole": a taste for each sentence as a whole, phrases included. "attentive": the same,
+but the taste depends on what the case is about. One choice in ten of the last two is not by taste. Bits per
+choice: a choice is which sentence follows, or that the text ends, among all that are true. Told as the editor
+did: share of sentences for which the likeliest one is the editor's, word for word. A win: the 95 % interval
+of the bits saved lies above 0, and no more forks are taken wrongly.
 """
 
 import argparse
@@ -183,6 +183,7 @@ def compared(seed: int, editor: str, options: argparse.Namespace, folder: Path) 
     found = schooling.compared(folder, [(facts, text, SPEC) for facts, text in later], num_read)
     cell |= {"grammar_bits_per_choice": round(found.grammar, 4), "lm_bits_per_choice": round(found.model, 4)}
     cell |= {"saved_low": round(found.low, 4), "saved_high": round(found.high, 4), "lm_won": found.won}
+    cell |= {"grammar_right": round(found.grammar_right, 4), "lm_right": round(found.model_right, 4)}
     for name, counts in (("grammar", judge_grammar(style, later)), ("lm", judge_model(folder, later))):
         cell[f"{name}_told_as_editor"] = round(counts["alike"] / counts["sentences"], 4)
     cell["grammar_training_cpu_seconds"] = round(grammar_seconds, 2)

@@ -66,6 +66,7 @@ def test_a_writer_that_won_on_later_texts_writes_in_its_name(tmp_path):
 def test_a_writer_that_did_not_surely_win_stays_off_and_the_refusal_says_by_how_much(lost):
     folder, found = lost
     assert not found.won and found.low <= found.grammar - found.model <= found.high
+    assert 0 < found.model_right <= 1 and 0 < found.grammar_right <= 1
     with pytest.raises(SpecError, match="stays off") as refused:
         narrate(evidence(10**6), NarrateSpec(writer=f"lm:{folder}", length="short"))
     assert f"{found.model:.3f}" in refused.value.message and f"{found.grammar:.3f}" in refused.value.message
@@ -74,11 +75,14 @@ def test_a_writer_that_did_not_surely_win_stays_off_and_the_refusal_says_by_how_
 def test_the_comparison_in_the_folder_alone_decides_whether_it_writes(lost, tmp_path):
     folder, found = lost
     files = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "manifest.json"}
-    for low in (-0.001, 0.0, 0.001):
-        changed = {"comparison.json": canonical(replace(found, low=low))}
-        save(tmp_path / str(low), files | changed, kind="lm")
-        spec = NarrateSpec(writer=f"lm:{tmp_path / str(low)}", length="short")
-        if low > 0:
+    for number, (low, right, won) in enumerate(
+        [(-0.001, 0.9, False), (0.0, 0.9, False), (0.001, 0.89, False), (0.001, 0.9, True)]
+    ):
+        told = replace(found, low=low, model_right=right, grammar_right=0.9)
+        assert told.won == won
+        save(tmp_path / str(number), files | {"comparison.json": canonical(told)}, kind="lm")
+        spec = NarrateSpec(writer=f"lm:{tmp_path / str(number)}", length="short")
+        if won:
             narrative, verdict = narrate(evidence(10**6), spec)
             assert (narrative.writer, verdict.passed) == (spec.writer, True)
         else:

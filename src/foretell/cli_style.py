@@ -58,9 +58,9 @@ def train(folder: Path | None, url: str) -> None:
     run = found(folder)
     with opened(folder, url) as cases:
         place, told = styles.train(run, cases, load_spec(settled(run) / "spec.yaml"))
-    click.echo(f"{'writer, learned from ' + _texts(told.num_read):48}  bits per choice")
-    click.echo(f"{'weighted grammar':48}  {told.grammar:15.3f}")
-    click.echo(f"{'the same and a language model':48}  {told.model:15.3f}")
+    click.echo(f"{'writer, learned from ' + _texts(told.num_read):44}  bits per choice  first choices right")
+    click.echo(f"{'weighted grammar':44}  {told.grammar:15.3f}  {told.grammar_right:19.1%}")
+    click.echo(f"{'the same and a language model':44}  {told.model:15.3f}  {told.model_right:19.1%}")
     saved = f"saved on {_texts(told.num_held)} held out: {told.low:+.3f} to {told.high:+.3f} (95 %)"
     if told.won:
         click.echo(f"{saved}: the language model won\nuse it: narrate.writer: lm:{place}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from statistics import quantiles
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from foretell import authoring
 from foretell.authoring import Pair, Writer
@@ -43,19 +44,24 @@ class Comparison:
     """Bits per choice that the weighted grammar needs."""
     model: float
     """Bits per choice that the language model needs."""
+    grammar_right: float
+    """Share of the forks at which what the grammar finds likeliest is what people took."""
+    model_right: float
+    """The same of the language model."""
     low: float
     """Of the difference, grammar less model: the lower end of its 95 % interval over resampled texts."""
     high: float
 
     @property
     def won(self) -> bool:
-        """Whether the model is surely better."""
-        return self.low > 0
+        """Whether the model surely needs fewer bits, and is not right less often."""
+        return self.low > 0 and self.model_right >= self.grammar_right
 
     def __str__(self) -> str:
         needs = f"{self.model:.3f} bits per choice, the weighted grammar {self.grammar:.3f}"
         apart = f"{self.low:+.3f} to {self.high:+.3f} saved"
-        return f"the language model needs {needs} ({apart}) on {self.num_held} later texts"
+        right = f"{self.model_right:.1%} of its first choices fit, of the grammar's {self.grammar_right:.1%}"
+        return f"on {self.num_held} later texts the language model needs {needs} ({apart}), and {right}"
 
 
 def train(pairs: Sequence[Pair], folder: Path, *, threads: int = 1, seed: int = 0) -> Comparison:
@@ -85,23 +91,36 @@ def train(pairs: Sequence[Pair], folder: Path, *, threads: int = 1, seed: int = 
 
 def compared(folder: Path, later: Sequence[Pair], num_read: int) -> Comparison:
     """Return how the model of a folder does on texts that it has not read, against its own floor."""
-    rows, dice, saved = bits(folder, later), Random(0), []
+    rows, dice, saved = judged(folder, later), Random(0), []
     for _ in range(RESAMPLES):
         drawn = dice.choices(rows, k=len(rows))
-        saved.append(sum(row[0] - row[1] for row in drawn) / sum(row[2] for row in drawn))
-    ends, choices = quantiles(saved, n=40), sum(row[2] for row in rows)
+        saved.append(sum(row.grammar - row.model for row in drawn) / sum(row.choices for row in drawn))
+    ends, choices, forks = quantiles(saved, n=40), sum(r.choices for r in rows), sum(r.forks for r in rows)
     return Comparison(
         num_read=num_read,
         num_held=len(rows),
-        grammar=sum(row[0] for row in rows) / choices,
-        model=sum(row[1] for row in rows) / choices,
+        grammar=sum(row.grammar for row in rows) / choices,
+        model=sum(row.model for row in rows) / choices,
+        grammar_right=sum(row.grammar_right for row in rows) / forks,
+        model_right=sum(row.model_right for row in rows) / forks,
         low=ends[0],
         high=ends[-1],
     )
 
 
-def bits(folder: Path, pairs: Sequence[Pair]) -> list[tuple[float, float, int]]:
-    """Return of each text the bits that grammar and model need for it, and how many choices it has."""
+class Judged(NamedTuple):
+    """One later text: the bits that both need for it, and at how many forks of it both are right."""
+
+    grammar: float
+    model: float
+    choices: int
+    grammar_right: int
+    model_right: int
+    forks: int
+
+
+def judged(folder: Path, pairs: Sequence[Pair]) -> list[Judged]:
+    """Return how the grammar's weights and the model of a folder do on each text."""
     from torch import inference_mode
     from torch.nn.functional import cross_entropy
 
@@ -113,11 +132,11 @@ def bits(folder: Path, pairs: Sequence[Pair]) -> list[tuple[float, float, int]]:
         batch = authoring.batch([lesson], len(vocabulary))
         with inference_mode(), held_to(1):
             logits, wanted = model.counted(batch)
-            grammar, learned = (
-                cross_entropy(each, wanted, reduction="sum").item() / log(2)
-                for each in (batch["floor"], logits)
-            )
-        found.append((grammar, learned, lesson.num_sentences + 1))
+            both = (batch["floor"], logits)
+            grammar, learned = (cross_entropy(each, wanted, reduction="sum").item() / log(2) for each in both)
+            right, learned_right = (int((each.argmax(-1) == wanted).sum()) for each in both)
+        choices = lesson.num_sentences + 1
+        found.append(Judged(grammar, learned, choices, right, learned_right, len(wanted)))
     return found
 
 
