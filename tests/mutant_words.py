@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from foretell.records import Evidence
 from foretell.verification.grammar import language_of
 
+CONFUSABLE = dict(zip("aceiopxyABCEHKMOPTX", "асеіорхуАВСЕНКМОРТХ", strict=True))
+DIGITS = str.maketrans("0123456789", "０１２３４５６７８９")
+HIDDEN = ("\u200b", "\u200d", "\u00ad", "\u202e", "\u2060", "\ufeff", "\u3164", "\ufe0f")
+
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -41,6 +45,7 @@ class Words:
     provenance: Pairs
     foreign: Pairs
     hedged: Pairs
+    widened: Pairs
     certainty: tuple[str, ...]
     sure: Pairs
 
@@ -171,6 +176,15 @@ ENGLISH = Words(
         *(("about ", "exactly "), ("nearly ", "more than "), ("more than ", "less than ")),
         ("less than ", "more than "),
     ),
+    widened=(
+        *(("instead of ", "instead of more than "), ("threshold of ", "threshold of at most ")),
+        *(
+            (" been ", " been at least "),
+            ("(interval ", "(interval at least "),
+            ("range of ", "range of about "),
+        ),
+        ("lies between ", "lies between nearly "),
+    ),
     certainty=("very likely", "likely", "uncertain", "unlikely", "very unlikely"),
     sure=((" puts ", " surely puts "), ("the model", "the infallible model")),
 )
@@ -267,6 +281,11 @@ GERMAN = Words(
     hedged=(
         *(("rund ", "genau "), ("knapp ", "mehr als "), ("mehr als ", "weniger als ")),
         ("weniger als ", "mehr als "),
+    ),
+    widened=(
+        *(("statt ", "statt mehr als "), ("chwelle von ", "chwelle von höchstens ")),
+        *(("(Intervall ", "(Intervall mindestens "), ("Bereich von ", "Bereich von rund ")),
+        ("reicht von ", "reicht von knapp "),
     ),
     certainty=(
         "sehr wahrscheinlich",

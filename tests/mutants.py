@@ -1,4 +1,4 @@
-"""False texts made from true ones: thirty-eight ways to change what a narrative says, in every language.
+"""False texts made from true ones: forty ways to change what a narrative says, in every language.
 
 A mutation returns a text that is false, or outside the language, by construction; where it cannot know that,
 it returns None and no mutant is counted. It never asks the verifier.
@@ -11,12 +11,9 @@ from random import Random
 from foretell import wording
 from foretell.records import Claim, Evidence, Narrative
 from foretell.verification.grammar import language_of
-from mutant_words import Pairs, Words, numbers, plainly, words
+from mutant_words import CONFUSABLE, DIGITS, HIDDEN, Pairs, Words, numbers, plainly, words
 
 Mutation = Callable[[Narrative, Evidence, Random], str | None]
-
-CONFUSABLE = dict(zip("aceiopxyABCEHKMOPTX", "асеіорхуАВСЕНКМОРТХ", strict=True))
-HIDDEN = ("\u200b", "\u200d", "\u00ad", "\u202e", "\u2060", "\ufeff", "\u3164", "\ufe0f")
 
 
 def put(text: str, found: re.Match[str], new: str) -> str:
@@ -280,8 +277,7 @@ def check(narrative: Narrative, evidence: Evidence, random: Random) -> str | Non
 
 
 def dated(narrative: Narrative, evidence: Evidence, random: Random) -> str | None:
-    text = narrative.text
-    tongue, names = words(evidence), wording.MONTHS[language_of(evidence)]
+    text, tongue, names = narrative.text, words(evidence), wording.MONTHS[language_of(evidence)]
     months = plainly(re.compile("|".join(names)), text, tongue)
     windows = plainly(re.compile(r"\d+ days before"), text, tongue)
     if windows and (not months or random.random() < 0.5):
@@ -339,6 +335,8 @@ MUTATIONS: dict[str, Mutation] = {
     "abbreviation": at_number(abbreviated),
     "hedge": hedged,
     "locale format": at_number(localised),
+    "other digits": at_number(lambda written, random, tongue: written.translate(DIGITS)),
+    "widened range": reworded("widened"),
     "unit": reworded("units"),
     "percent or points": reworded("points"),
     "duration": reworded("durations"),

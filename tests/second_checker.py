@@ -125,10 +125,15 @@ class Text:
         self.text, self.world = text, world
         self.calls: dict[tuple, set[State]] = {}
         self.slots: dict[tuple, list[tuple[int, tuple]]] = {}
+        self.possible = {
+            name: [wording for wording in wordings if all(word in text for word in wording.words)]
+            for name, wordings in world.possible.items()
+        }
+        """The wordings whose words stand in the text at all."""
 
     def sentence(self, sentence: Sentence, at: int) -> Iterator[tuple[int, Told]]:
         """Yield (end, what it tells) of every reading of a sentence at this place."""
-        for wording in self.world.possible[sentence.name]:
+        for wording in self.possible[sentence.name]:
             first = wording.parts[0]
             if isinstance(first, Word) and not self.text.startswith(first.text, at):
                 continue

@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -148,6 +148,10 @@ class Wording:
     licence: tuple[Formula, ...]
     when: str
     tells: tuple[Point, ...]
+
+    @cached_property
+    def words(self) -> list[str]:
+        return [part.text for part in self.parts if isinstance(part, Word)]
 
 
 @dataclass

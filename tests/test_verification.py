@@ -1,5 +1,7 @@
 """Verification: what is true passes, what is changed is denied, and the reason names the fact."""
 
+import json
+import math
 import re
 from collections import Counter
 from dataclasses import replace
@@ -22,6 +24,8 @@ from foretell.records import (
     Evidence,
     Fact,
     Narrative,
+    canonical,
+    plain,
 )
 from foretell.spec import NarrateSpec
 from foretell.verification import verify
@@ -227,6 +231,24 @@ def test_the_verdict_depends_on_the_text_alone_and_is_the_same_each_time(facts):
     narrative = write(facts, NarrateSpec(length="long"), 0)
     whole = Narrative(claims=(Claim(text=narrative.text),), writer="x", length="long")
     assert verify(whole, facts) == verify(narrative, facts) == verify(narrative, facts)
+
+
+@given(
+    st.dictionaries(st.text(max_size=8), st.none() | st.booleans() | st.integers() | st.floats() | st.text()),
+    st.text(max_size=20),
+)
+def test_evidence_has_the_canonical_form_of_plain_json(detail, text):
+    """The digest is that of any JSON library, whatever is quick about ours."""
+    fact = Fact(
+        id="f1", kind="input", name="A", text=text, value=next(iter(detail.values()), 1.5), detail=detail
+    )
+    facts = Evidence(id=text, facts=(fact,))
+    if any(isinstance(value, float) and not math.isfinite(value) for value in detail.values()):
+        with pytest.raises(ValueError, match="no canonical form"):
+            canonical(facts)
+        return
+    options = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
+    assert canonical(facts) == json.dumps(plain(facts), **options).encode()
 
 
 def test_a_long_hostile_text_is_denied_in_time():

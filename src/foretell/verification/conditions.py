@@ -53,10 +53,15 @@ def world(variables: Mapping[str, tuple[bool, str, str]], evidence: Evidence) ->
     """
     kinds: dict[str, list[Fields]] = {}
     for fact in evidence.facts:
-        kinds.setdefault(fact.kind, []).append(fields(fact))
+        if fact.kind in kinds:
+            kinds[fact.kind].append(fields(fact))
+        else:
+            kinds[fact.kind] = [fields(fact)]
     for kind, facts in kinds.items():
+        if len(facts) == 1 or kind in ("term", "check", "glossary", "passage"):
+            continue
         texts = [fact["text"] for fact in facts]
-        if kind not in ("term", "check", "glossary", "passage") and len(set(texts)) < len(texts):
+        if len(set(texts)) < len(texts):
             kinds[kind] = [fact for fact in facts if texts.count(fact["text"]) == 1]
     one, many = {}, {}
     for variable, (single, kind, name) in variables.items():

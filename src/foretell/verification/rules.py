@@ -29,11 +29,11 @@ _BORDER = re.compile(r"(?<=[a-z0-9])(?![a-z0-9])")
 
 def tellable(evidence: Evidence, length: str) -> Evidence:
     """Return the evidence without what no text of this length may say, or need: personal values, notices."""
+    if not evidence.of("rule"):
+        return evidence
     rules = list(_due(evidence, length))
     hidden = {rule.value for rule in rules if rule.name == "column" and _status(rule) == REFUSED}
     notices = {rule.id for rule in rules if rule.name == "disclosure"}
-    if not evidence.of("rule"):
-        return evidence
     return replace(evidence, facts=tuple(
         fact for fact in evidence.facts
         if not (fact.kind in HOLDERS and fact.name in hidden)
@@ -82,6 +82,9 @@ def _status(rule: Fact) -> str:
 
 def _due(evidence: Evidence, length: str) -> Iterator[Fact]:
     """Yield the rules that hold for a text of this length about this score."""
+    rules = evidence.of("rule")
+    if not rules:
+        return
     score, threshold = (next(iter(evidence.of(kind)), None) for kind in ("score", "threshold"))
     value = score.value if score is not None and isinstance(score.value, float | int) else None
     limit = threshold.value if threshold is not None else None
@@ -90,7 +93,7 @@ def _due(evidence: Evidence, length: str) -> Iterator[Fact]:
         outcome = "abstained"
     elif value is not None and isinstance(limit, float | int) and value < limit:
         outcome = "below"
-    for rule in evidence.of("rule"):
+    for rule in rules:
         detail = rule.detail
         low, high = detail.get("score_from", 0.0), detail.get("score_until", 1.0)
         if (
