@@ -10,10 +10,13 @@ from sqlalchemy import select
 from foretell.cases import (
     accounts,
     desk,
+    endpoints,
     entries,
     governance,
+    outbox,
     people,
     planted,
+    promotion,
     queue,
     rules,
     standing,
@@ -98,6 +101,21 @@ def _stolen(self: desk.Desk, connection: Any, name: str, case_id: str) -> str:
     return _LEASE(self, connection, name, case_id)
 
 
+def _told_early(patch: pytest.MonkeyPatch) -> None:
+    """Endpoints are told from their proposal on."""
+    patch.setattr(endpoints, "NO_CLOCK", "")
+    right = endpoints.listed
+    patch.setattr(
+        outbox, "listed", lambda *it: tuple(replace(each, state="confirmed") for each in right(*it))
+    )
+
+
+def _told_more(**more: Any) -> Plant:
+    """Endpoints are told of what is not for them."""
+    wrong = lambda connection, endpoint, after: _MESSAGES(connection, replace(endpoint, **more), after)  # noqa: E731
+    return instead(outbox, "_messages", wrong)
+
+
 def _any_confirmed(connection: Any) -> Any:
     return tuple(replace(each, state="proposed") for each in _PROPOSALS(connection))
 
@@ -110,6 +128,7 @@ def _anybody(connection: Any, name: str) -> Person:
 _LEASE = desk.Desk._lease
 _PROPOSALS = governance.Governance._proposals
 _CASE = desk.Desk.case
+_MESSAGES = outbox._messages
 _PARTS = queue._parts
 
 _ANY = select(tables.cases.c.id, tables.cases.c.alert)
@@ -176,6 +195,24 @@ FAULTS: dict[str, Plant] = {
     "closed proposals are confirmed": instead(
         governance.Governance, "_proposals", staticmethod(_any_confirmed)
     ),
+    "viewers lead events elsewhere": also("webhooks", "viewer"),
+    "approvers lead events elsewhere": also("webhooks", "approver"),
+    "proposers confirm endpoints": instead(endpoints, "four_eyes", lambda *args: None),
+    "closed endpoints are confirmed": instead(
+        endpoints.Endpoints,
+        "_still",
+        staticmethod(lambda connection, by, number, states: governance.may(by, "webhooks")(connection)),
+    ),
+    "endpoints are told before two allowed them": _told_early,
+    "endpoints are told of every team": _told_more(team=""),
+    "endpoints are told of every kind": _told_more(kinds=endpoints.KINDS),
+    "endpoints are told of planted cases": instead(outbox, "planted_ids", lambda connection: frozenset()),
+    "endpoints that stopped are told": instead(outbox, "NO_CLOCK", ""),
+    "viewers promote models": also("promote", "viewer"),
+    "approvers promote models": also("promote", "approver"),
+    "proposers promote models": instead(promotion, "four_eyes", lambda *args: None),
+    "models that lost are promoted": instead(promotion, "_against", lambda *args: None),
+    "an old proposal takes the model back": instead(promotion, "_last_confirmed", lambda told: ""),
     "the queue shows every team": instead(
         queue, "_parts", lambda person, query, now: _PARTS(replace(person, teams=("*",)), query, now)
     ),

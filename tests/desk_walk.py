@@ -2,29 +2,24 @@
 
 The model is written from the rules as `docs/desk.md` tells them, not from their code. Each step is one act of
 somebody: decide (on what stands, or on a stale page), claim, give back, look, change an account, propose,
-confirm or withdraw a policy, make and use a key, plant and open cases, let time pass; some happen between
-another's reading and writing.
+confirm or withdraw a policy, an endpoint of webhooks or a model, make and use a key, plant and open cases,
+tell endpoints, let time pass; some happen between another's reading and writing.
 """
 
-import random
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from case_material import numbered, proposal, texts
-from foretell.cases.accounts import Accounts
+from case_material import proposal, texts
+from desk_pairs import NAMES, Bypass, Pairs, Told
 from foretell.cases.desk import Desk
-from foretell.cases.governance import Governance
 from foretell.cases.people import Person
 from foretell.cases.planted import Planting
 from foretell.cases.queue import Query
-from foretell.cases.store import Store
 from foretell.errors import ForetellError
 from foretell.records import Case, Decision
 
-PASSWORD = "a sentence is a good password"
 VERBS = ("approve", "approve", "reject", "edit", "escalate", "accept", "judge", "snooze", "ask", "comment")
 ADMITS = {
     "open": {*VERBS},
@@ -33,97 +28,19 @@ ADMITS = {
     "rejected": {"comment"},
     "released": {"comment", "escalate"},
 }
-POLICIES: tuple[dict[str, Any], ...] = (
-    {},
-    {"rules": [{"name": "two", "approvals": 2, "approver": "approver"}]},
-    {
-        "rules": [
-            {"name": "north", "probability_from": 0.5, "team": "north", "approvals": 2},
-            {"name": "low", "probability_below": 0.2, "release": "auto"},
-        ],
-        "audit_share": 0.0,
-    },
-    {"blind_share": 1.0, "lease_minutes": 5.0},
-    {"hourly_limit": 1},
-)
-NEVER = datetime(1, 1, 1, tzinfo=UTC)
 CROOK = " The customer is a known crook."
-STAFF = (
-    ("root", ("administrator",), (), ""),
-    ("ada", ("administrator",), (), ""),
-    ("bob", ("reviewer",), ("north",), ""),
-    ("cleo", ("reviewer",), (), ""),
-    ("dan", ("approver",), ("north",), ""),
-    ("eve", ("reviewer", "approver"), ("*",), ""),
-    ("vic", ("viewer",), ("north",), ""),
-    ("bobs-script", ("reviewer", "approver"), ("north",), "bob"),
-    ("adas-script", ("administrator", "approver"), ("north",), "ada"),
-)
-NAMES = tuple(row[0] for row in STAFF)
 
 
-@dataclass(slots=True)
-class Told:
-    """What the model knows of a case."""
-
-    team: str
-    probability: float
-    status: str = "open"
-    touched: bool = False
-    text: str = ""
-    flagged: bool = False
-    editors: set[str] = field(default_factory=set)
-    endorsers: set[str] = field(default_factory=set)
-    judges: set[str] = field(default_factory=set)
-    holder: str = ""
-    until: datetime = NEVER
-
-
-class Bypass(AssertionError):
-    """The desk and the model disagree."""
-
-
-class Walk:
+class Walk(Pairs):
     """A desk, the model of it, and one random act after the other."""
 
     def __init__(self, url: str, seed: int) -> None:
-        self.rng = random.Random(seed)
-        self.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
-        self.meanwhile: Callable[[], None] | None = None
-        self._numbers = numbered()
-        self.store = Store(url, clock=self._clock, salt=self._salt)
-        self.accounts, self.desk = Accounts(self.store), Desk(self.store)
-        self.governance, self.planting = Governance(self.store), Planting(self.store)
-        self.people: dict[str, Person] = {}
-        self.policy: dict[str, Any] = {}
-        self.proposals: dict[int, tuple[str, dict[str, Any], str]] = {}
+        super().__init__(url, seed)
+        self.desk, self.planting = Desk(self.store), Planting(self.store)
         self.keys: dict[str, str] = {}
-        self.planted: dict[str, bool] = {}
-        self.cases: dict[str, Told] = {}
         self.stale: dict[str, str] = {}
         self.decided: list[tuple[str, datetime]] = []
-        self.num_admitted = self.num_refused = 0
-        self.accounts.found("root", PASSWORD)
-        self.people["root"] = Person(name="root", roles=("administrator",), teams=("*",))
-        for name, roles, teams, owner in STAFF[1:]:
-            person = Person(name=name, roles=roles, teams=teams, owner=owner)
-            self.accounts.save("root", person)
-            self.people[name] = person
         self.open_cases()
-
-    def _clock(self) -> datetime:
-        self.now += timedelta(milliseconds=1)
-        return self.now
-
-    def _salt(self) -> str:
-        """Return a salt: drawn once a decision was admitted, before it is written; others may act here."""
-        act, self.meanwhile = self.meanwhile, None
-        if act is not None:
-            act()
-        return self._numbers()
-
-    def close(self) -> None:
-        self.store.close()
 
     def step(self) -> None:
         """Let somebody do something.
@@ -140,29 +57,15 @@ class Walk:
             self.govern,
             self.key,
             self.plant,
+            self.hook,
+            self.model,
         )
-        act = self.rng.choices(acts, (60, 10, 5, 8, 8, 6, 3, 3))[0]
+        act = self.rng.choices(acts, (60, 10, 5, 8, 8, 6, 3, 3, 5, 3))[0]
         act()
         if self.rng.random() < 0.02:
             self.now += timedelta(minutes=self.rng.choice((1, 6, 61)))
         if sum(told.status in ("open", "escalated") for told in self.cases.values()) < 4:
             self.open_cases()
-
-    def _agree(self, what: str, wanted: str, act: Callable[[], Any]) -> Any:
-        """Do it, and hold the outcome against the model's: the reason why it is refused, or nothing."""
-        try:
-            found = act()
-        except ForetellError as error:
-            self.num_refused += 1
-            if not wanted:
-                raise Bypass(f"{what} was refused: {error.message}") from error
-            return None
-        except Exception as error:
-            raise Bypass(f"{what} broke the desk: {error!r}") from error
-        self.num_admitted += 1
-        if wanted:
-            raise Bypass(f"{what} was admitted, though {wanted}")
-        return found
 
     # Cases
 
@@ -182,18 +85,12 @@ class Walk:
                 return rule
         return {}
 
-    def identity(self, name: str) -> str:
-        return self.people[name].owner or name
-
     def holder(self, told: Told) -> str:
         return told.holder if told.until > self.now else ""
 
     def sees(self, name: str, told: Told) -> bool:
         person = self.people[name]
         return person.active and (not told.team or told.team in person.teams or "*" in person.teams)
-
-    def works(self, name: str, *roles: str) -> bool:
-        return self.people[name].active and not {*roles}.isdisjoint(self.people[name].roles)
 
     def decide(self) -> None:
         name, row = self.rng.choice(NAMES), self._row()
@@ -396,33 +293,6 @@ class Walk:
                 self._end_keys(name)
         elif self.store.head() != before_head:
             raise Bypass(f"{by}: account {name} was refused, and written")
-
-    def govern(self) -> None:
-        by = self.rng.choice(NAMES)
-        may = self.works(by, "administrator")
-        open_ones = [seq for seq, (_, _, state) in self.proposals.items() if state == "proposed"]
-        if not open_ones or self.rng.random() < 0.3:
-            data = self.rng.choice(POLICIES)
-            wanted = "" if may else "they may not propose"
-            seq = self._agree(f"{by}: propose", wanted, lambda: self.governance.propose(by, data))
-            if seq is not None:
-                self.proposals[seq] = (by, data, "proposed")
-            return
-        seq = self.rng.choice([*self.proposals])
-        proposer, data, state = self.proposals[seq]
-        if self.rng.random() < 0.2:
-            wanted = "" if may and state == "proposed" else "they may not withdraw it"
-            self._agree(f"{by}: withdraw", wanted, lambda: self.governance.withdraw(by, seq))
-            if not wanted:
-                self.proposals[seq] = (proposer, data, "withdrawn")
-            return
-        later = any(other > seq and kept[2] == "confirmed" for other, kept in self.proposals.items())
-        own = self.identity(proposer) == self.identity(by)
-        wanted = "" if may and state == "proposed" and not own and not later else "they may not confirm it"
-        self._agree(f"{by}: confirm", wanted, lambda: self.governance.confirm(by, seq))
-        if not wanted:
-            self.proposals[seq] = (proposer, data, "confirmed")
-            self.policy = data
 
     def plant(self) -> None:
         by = self.rng.choice(NAMES)
