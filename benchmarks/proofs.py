@@ -125,18 +125,8 @@ PROOFS: Mapping[str, Proof] = {
 }
 
 
-<<<<<<< HEAD
-def done(slices: Path, name: str) -> list[Slice]:
-    """Return the slices of a proof that are done."""
-=======
-def commit() -> str:
-    asked = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
-    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def done(slices: Path, name: str, sums: Path = STORED) -> list[Slice]:
     """Return the slices of a proof that are done and not yet in the stored sum."""
->>>>>>> main
     file = slices / f"{name}.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
     first = stored(name, sums)["slices"]
