@@ -63,7 +63,7 @@ class Ground:
 
     @property
     def licences(self) -> Iterator[tuple[str, ...]]:
-        """The licences that hold, the strictest first: with and without those of its phrases, and its `when`."""
+        """The licences that hold, the strictest first: with and without its phrases' and its `when`."""
         found = []
         for option in self.used:
             name = option.key.partition(" | ")[0]
