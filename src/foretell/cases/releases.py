@@ -80,7 +80,8 @@ class Releases:
                 return error
             now = next(each for each in releases(connection) if each.seq == seq)
             if now.state == "withdrawn" or (kind, now.state) == ("confirmed", "confirmed"):
-                return DecisionError(f"proposal {seq} was {now.state} by {now.closed_by}", "propose it again")
+                hint = "propose it again" if now.state == "withdrawn" else "use it: foretell style learn"
+                return DecisionError(f"proposal {seq} was {now.state} by {now.closed_by}", hint)
             return None if kind == "withdrawn" else four_eyes(connection, now.actor, by, "sentence")
 
         more = {kind: seq, "wording_name": asked.wording.name}

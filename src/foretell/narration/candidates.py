@@ -110,6 +110,17 @@ def candidates(texts: Iterable[tuple[Approved, str]], language: str = "en") -> t
     return tuple(sorted(found, key=lambda candidate: -candidate.num_texts))
 
 
+def unsayable(texts: Iterable[tuple[Approved, str]], language: str = "en") -> dict[str, str]:
+    """Return each sentence of approved texts that can never be a house's own, with the reason."""
+    rules, found = grammar(language), {}
+    for text in texts:
+        edit = Edit(rules, *text) if language_of(text[0].evidence) == language else None
+        for sentence in edit.unread if edit else ():
+            if next(edit.wordings(sentence), None) is None:
+                found[sentence] = edit.hindrance(sentence)
+    return found
+
+
 def _merit(
     rules: Grammar, wording: Wording, places: set[tuple[int, str]], edits: list["Edit"]
 ) -> tuple[float, int, str]:
@@ -156,6 +167,15 @@ class Edit:
             yield from found
             if found:
                 return
+
+    def hindrance(self, sentence: str) -> str:
+        """Return why a sentence can become no wording."""
+        alignment = Alignment(self.rules, self.facts, sentence)
+        for ground in islice(self.grounds, MOST_GROUNDS):
+            for text in alignment.texts(ground):
+                licences = next(iter(ground.licences))
+                return fault(Wording(text=text, licences=licences), self.rules.language)
+        return "it holds no value of a fact, or one that could be of several"
 
     def said(self, wording: Wording) -> str:
         """Return how a wording tells this evidence first; empty where it may not."""
