@@ -18,8 +18,8 @@ OWN = (
         text="Note the {i.text} of {i} beside the usual {i.low} to {i.high}.", licences=("figures.usual",)
     ),
     Wording(
-        text="The desk keeps in mind that of {record.n:count} past {row:agree(record.n)} scored like this one, "
-        "{record} {was a case|were cases: record.value} of {outcome}.",
+        text="The desk keeps in mind that of {record.n:count} past {row:agree(record.n)} scored like this "
+        "one, {record} {was a case|were cases: record.value} of {outcome}.",
         licences=("sure.plain", "<cases>"),
     ),
     Wording(text="In short, {score} against a threshold of {line}.", licences=("opening.alert",)),

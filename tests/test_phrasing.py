@@ -72,20 +72,35 @@ def test_what_people_say_anew_becomes_a_candidate_that_tells_the_same(language, 
     assert found[0].num_texts == 6
 
 
+def around(sentence: str, claim: str, at: int) -> tuple[str, ...]:
+    """Return a sentence with a claim before it, behind it, and in it at a blank."""
+    return (
+        f"{claim[0].upper()}{claim[1:]}: {sentence[0].lower()}{sentence[1:]}",
+        f"{sentence[:-1]}, {claim}.",
+        f"{sentence[:at]} {claim}{sentence[at:]}",
+        f"{sentence[:at]}, {claim},{sentence[at:]}",
+        f"{sentence[:at]} ({claim}){sentence[at:]}",
+    )
+
+
+@pytest.mark.parametrize(("language", "own"), HOUSES)
+def test_no_claim_can_stand_anywhere_in_a_sentence_of_a_houses_own(language, own):
+    blanks = [
+        at for at, mark in enumerate(own.text) if mark == " " and "{" not in own.text[at:].split("}")[0]
+    ]
+    for claim in CLAIMS[language]:
+        for at in [0, *(at for at in blanks if at)]:
+            for text in around(own.text, claim, at):
+                assert fault(replace(own, text=text), language), text
+
+
 @pytest.mark.parametrize(("language", "own"), HOUSES)
 def test_no_claim_that_people_add_to_a_sentence_of_their_own_becomes_a_candidate(language, own):
-    for one, _, sentence in told(own, language, 1):
-        places = [match.start() for match in re.finditer(" ", sentence)]
-        for number, claim in enumerate(CLAIMS[language]):
-            at = places[number % len(places)]
-            for text in (
-                f"{claim[0].upper()}{claim[1:]}: {sentence[0].lower()}{sentence[1:]}",
-                f"{sentence[:-1]}, {claim}.",
-                f"{sentence[:at]} {claim}{sentence[at:]}",
-                f"{sentence[:at]}, {claim},{sentence[at:]}",
-                f"{sentence[:at]} ({claim}){sentence[at:]}",
-            ):
-                assert candidates(approved(text, one), language) == (), text
+    one, _, sentence = told(own, language, 1)[0]
+    places = [match.start() for match in re.finditer(" ", sentence)]
+    for number, claim in enumerate(Random(own.text).sample(CLAIMS[language], 4)):
+        for text in around(sentence, claim, places[number % len(places)])[number % 5 :][:2]:
+            assert candidates(approved(text, one), language) == (), text
 
 
 @settings(max_examples=150, deadline=None)
@@ -111,10 +126,23 @@ OWN_WORDS = {language: _own_words(language) for language in ("en", "de")}
 
 
 SLOTS = ("{i.text}", "{i}", "{h.text}", "{h}")
-JOINTS = (" ", ", ", " and ", " with ", " beside ", " against ", ": ", " of ", " is ", ", which is ", " for ", " at ")
+JOINTS = (
+    " ",
+    ", ",
+    " and ",
+    " with ",
+    " beside ",
+    " against ",
+    ": ",
+    " of ",
+    " is ",
+    ", which is ",
+    " for ",
+    " at ",
+)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(
     st.sampled_from(("", "Note ", "Compare ", "For our files: ", "In short, ")),
     st.lists(st.tuples(st.sampled_from(SLOTS), st.sampled_from(JOINTS)), min_size=2, max_size=5),
@@ -130,7 +158,7 @@ def test_of_values_side_by_side_each_name_stands_beside_its_own_value(frame, par
         slots = slots[2:] if set(slots[:2]) == pair else slots[1:]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(SEEDS, st.sampled_from(HOUSES))
 def test_no_false_sentence_of_any_class_becomes_a_candidate(seed, house):
     language, own = house
@@ -148,19 +176,20 @@ def test_no_invented_or_injected_sentence_becomes_a_candidate_whatever_values_it
     for language, own in HOUSES:
         one, _, sentence = told(own, language, 1)[0]
         tongue = words(one)
-        for text in (*HOSTILE, *INJECTED, *tongue.invented, *tongue.injected):
-            for shown in (text, f"{text} {sentence}", f"{sentence[:-1]}. {text}", f"{sentence[:-1]}; {text}"):
-                found = candidates(approved(shown, one), language)
-                assert {each.example for each in found} <= {sentence}, shown
+        for number, text in enumerate((*HOSTILE, *INJECTED, *tongue.invented, *tongue.injected)):
+            ways = (text, f"{text} {sentence}", f"{sentence[:-1]}. {text}", f"{sentence[:-1]}; {text}")
+            shown = ways[number % 4]
+            found = candidates(approved(shown, one), language)
+            assert {each.example for each in found} <= {sentence}, shown
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     SEEDS, st.sampled_from(CLAIMS["en"]), st.sampled_from(("figures.times", "what.value", "opening.alert"))
 )
 def test_a_forged_sentence_in_the_evidence_is_read_by_no_verifier(seed, claim, licence):
     one = evidence(seed)
-    texts = (f"Note {{i}}, {claim}.", f"{claim} {{score}}.", f"The {{h.text}} of {{i}}.", f"{claim}.")
+    texts = (f"Note {{i}}, {claim}.", f"{claim} {{score}}.", "The {h.text} of {i}.", f"{claim}.")
     forged = tuple(Wording(text=text, licences=(licence,), instead=True) for text in texts)
     brought = replace(one, facts=(*one.facts, *as_facts(forged, "style 0")))
     assert extended("en", forged).groups.keys() == grammar("en").groups.keys()

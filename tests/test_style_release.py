@@ -14,11 +14,12 @@ from foretell.cases import draft
 from foretell.cases.people import Person
 from foretell.cases.releases import Releases
 from foretell.cli import main
-from foretell.errors import AccessError, CheckpointError, DecisionError
+from foretell.errors import AccessError, CheckpointError, DecisionError, VerdictError
 from foretell.narration import narrate
 from foretell.narration.style import Style, furnish, opened, save
-from foretell.records import Case, Evidence, canonical
+from foretell.records import Case, Claim, Evidence, Narrative, canonical
 from foretell.spec import NarrateSpec
+from foretell.verification import verify
 from foretell.verification.wordings import Wording
 
 OWN = Wording(text="Compare {i} with {h}, which is {h.text}.", licences=("figures.times",))
@@ -149,6 +150,51 @@ def test_a_run_told_in_two_styles_has_one_budget(house, tmp_path):
         assert len(model.asked) == 1
     assert len(cases) == 4 and len(refused) == 3
     assert all("calls allowed for a run are spent" in each.fault for each in refused)
+
+
+def test_a_case_with_a_sentence_that_nobody_released_is_not_opened(house, releases, tmp_path):
+    spec = NarrateSpec()
+    seed = next(seed for seed in range(100) if sentence_in(furnish_with(evidence(seed))))
+    facts = furnish_with(evidence(seed))
+    sentence = sentence_in(facts)
+    prediction = replace(proposal("r1").prediction, id=facts.id)
+    told = narrate(facts, spec)[0]
+    text = Narrative(claims=(*told.claims, Claim(text=sentence)), writer="embedded")
+    assert verify(text, facts).passed
+    case = draft(prediction, facts, text, verify(text, facts))
+    with pytest.raises(VerdictError, match="a sentence that nobody released"):
+        house.store.open_cases([case])
+    seq = releases.propose("ada", OWN)
+    with pytest.raises(VerdictError, match="a sentence that nobody released"):
+        house.store.open_cases([case])
+    releases.release("root", seq)
+    assert house.store.open_cases([case]) == 1
+    releases.withdraw("ada", seq)
+    assert house.store.open_cases([case]) == 0  # what was opened stays, and can be opened again as it was
+    other = replace(case, id="r2", prediction=replace(prediction, id="r2"), evidence=replace(facts, id="r2"))
+    with pytest.raises(VerdictError, match="a sentence that nobody released"):
+        house.store.open_cases([other])
+    assert house.store.verify_log().passed
+
+
+def test_learning_more_and_going_back_leaves_the_same_weights_byte_by_byte(house, tmp_path):
+    def approve(seeds: range) -> None:
+        cases = {case.id: case for case in (case_of(seed, NarrateSpec()) for seed in seeds)}
+        house.store.open_cases(cases.values())
+        for name in cases:
+            house.decide("bob", name, "approve")
+
+    approve(range(8))
+    first = styles.learn(tmp_path, house.store).path
+    before = first.read_bytes()
+    approve(range(8, 20))
+    second = styles.learn(tmp_path, house.store).path
+    assert second.read_bytes() != before
+    assert styles.settled(tmp_path) == str(second)
+    styles.adopt(tmp_path, first.stem)
+    assert styles.settled(tmp_path) == str(first)
+    assert first.read_bytes() == before
+    assert styles.learn(tmp_path, house.store).path.read_bytes() == second.read_bytes()
 
 
 def path_of(folder: Path, taste: int) -> Path:

@@ -188,17 +188,20 @@ def explain(row_id: str, folder: Path | None) -> None:
 @click.option("--length", type=click.Choice(["short", "medium", "long"]), help="The run's if not given.")
 @click.option("--seed", type=int, help="Another true wording; the run's if not given.")
 def narrate(row_id: str, folder: Path | None, length: str | None, seed: int | None) -> None:
-    """Write the verified narrative of one test row."""
+    """Write the verified narrative of one test row, in the house style that is in use."""
     from dataclasses import replace
 
+    from foretell import styles
     from foretell.border import load_spec
     from foretell.champions import settled
+    from foretell.narration.style import furnish
     from foretell.workflow import evidence_of
 
     run_folder = found(folder)
     spec = load_spec(settled(run_folder) / "spec.yaml").narrate
     spec = replace(spec, length=length or spec.length, seed=spec.seed if seed is None else seed)
-    narrative, _ = foretell.narrate(evidence_of(run_folder, row_id), spec)
+    spec = replace(spec, style=styles.settled(run_folder, spec.style))
+    narrative, _ = foretell.narrate(furnish(evidence_of(run_folder, row_id), spec.style), spec)
     click.echo(narrative.text)
     if narrative.tries > 1:
         click.echo(f"written by {narrative.author}", err=True)

@@ -39,8 +39,8 @@ def learn(folder: Path | None, url: str) -> None:
     click.echo(f"style {lesson.path.stem[:12]}, learned from {_texts(lesson.style.num_texts)}, is in use")
     if lesson.candidates:
         number = len(lesson.candidates)
-        said = "1 sentence of people is" if number == 1 else f"{number} sentences of people are"
-        click.echo(f"{said} not known to the grammar: foretell style show")
+        said = "1 sentence" if number == 1 else f"{number} sentences"
+        click.echo(f"{said} that people wrote could become the house's own: foretell style show")
 
 
 @style.command()
@@ -94,6 +94,8 @@ def show(folder: Path | None, url: str) -> None:
             click.echo(f"{one.wording.name}  in {_texts(one.num_texts)}: {one.example}")
             click.echo(f"    worded as: {one.wording.text}")
             click.echo(f"    told only when: {' and '.join(one.conditions) or 'always'}")
+        for sentence, why in styles.unoffered(cases, held.language).items():
+            click.echo(f"cannot be the house's own: {sentence}\n    {why}")
 
 
 @style.command()
@@ -115,7 +117,8 @@ def propose(name: str, folder: Path | None, url: str) -> None:
         ]
         if len(fitting) != 1:
             raise DecisionError(
-                f"{len(fitting)} sentences that people wrote begin with '{name}'", "foretell style show"
+                f"{len(fitting)} sentences that people wrote begin with '{name}' and are not proposed yet",
+                "list them: foretell style show",
             )
         seq = Releases(cases).propose(who(cases), *fitting[0])
     click.echo(f"proposal {seq}: another administrator must release it")

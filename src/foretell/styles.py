@@ -11,7 +11,7 @@ from foretell.cases import Store, approved_texts
 from foretell.cases.drafting import Refusal, cases_of
 from foretell.cases.releases import Releases
 from foretell.errors import CheckpointError, DataError
-from foretell.narration.candidates import Candidate, candidates
+from foretell.narration.candidates import Candidate, candidates, unsayable
 from foretell.narration.habits import Approved
 from foretell.narration.habits import learn as learned
 from foretell.narration.style import Style, furnish, opened, save
@@ -74,6 +74,11 @@ def offered(store: Store, language: str = "en") -> tuple[Candidate, ...]:
     """Return the sentences of people that could become the house's own, but were not proposed yet."""
     known = {each.wording for each in Releases(store).all() if each.state != "withdrawn"}
     return tuple(each for each in candidates(_approved(store), language) if each.wording not in known)
+
+
+def unoffered(store: Store, language: str = "en") -> dict[str, str]:
+    """Return the sentences of people that cannot become the house's own, each with the reason."""
+    return unsayable(_approved(store), language)
 
 
 def settled(folder: Path, given: str = "") -> str:

@@ -98,9 +98,8 @@ def json_schema() -> dict[str, Any]:
         if rule.choices:
             entry = _entry(schema, rule.path)
             choices = ["", *rule.choices] if rule.holds("") else [*rule.choices]
-            entry["anyOf"] = [{"enum": choices}]
-            if rule.holds("package.module:Object"):
-                entry["anyOf"].append({"pattern": r"^[\w.]+:\w+$"})
+            named = [{"pattern": r"^[\w.]+:\w+$"}] if rule.holds("package.module:Object") else []
+            entry["anyOf"] = [{"enum": choices}, *named]
     data = schema["$defs"]["DataSpec"]["properties"]
     schema["properties"] = {**{name: data[name] for name in SHORTHAND}, **schema["properties"]}
     schema["anyOf"] = [{"required": ["data"]}, {"required": list(SHORTHAND)}]

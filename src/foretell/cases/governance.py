@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from foretell.cases.ledger import Guard
 from foretell.cases.log import named
-from foretell.cases.names import POLICY
+from foretell.cases.names import CLOSERS, POLICY
 from foretell.cases.people import permitted
 from foretell.cases.policy import Policy, as_data, policy_of
 from foretell.cases.standing import known_person
@@ -18,8 +18,6 @@ from foretell.cases.store import Store
 from foretell.cases.tables import contents, events
 from foretell.errors import AccessError, DecisionError, ForetellError
 from foretell.records import canonical
-
-CLOSERS = ("confirmed", "withdrawn")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

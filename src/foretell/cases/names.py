@@ -12,6 +12,8 @@ DESK_PREFIX = "foretell:"
 PEOPLE, POLICY, PLANTED = DESK_PREFIX + "people", DESK_PREFIX + "policy", DESK_PREFIX + "planted"
 WEBHOOKS, MODEL = DESK_PREFIX + "webhooks", DESK_PREFIX + "model"
 WORDING = DESK_PREFIX + "wording"
+CLOSERS = ("confirmed", "withdrawn")
+"""How a proposal about the desk itself ends."""
 
 
 def nobody(actor: str) -> DecisionError | None:

@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from foretell.cases.governance import CLOSERS, four_eyes
-from foretell.cases.names import MODEL
+from foretell.cases.governance import four_eyes
+from foretell.cases.names import CLOSERS, MODEL
 from foretell.cases.people import permitted
 from foretell.cases.standing import known_person
 from foretell.cases.store import Store

@@ -1,36 +1,15 @@
 """Which sentences of their own a house may use: proposed by one administrator, released by another."""
 
-import json
-from dataclasses import dataclass
-
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from foretell.cases.governance import CLOSERS, four_eyes, may
-from foretell.cases.log import named
+from foretell.cases.governance import four_eyes, may
 from foretell.cases.names import WORDING
+from foretell.cases.released import Release, releases
 from foretell.cases.store import Store
-from foretell.cases.tables import contents, events
 from foretell.errors import DecisionError, ForetellError
-from foretell.records import canonical, plain, restore
+from foretell.records import canonical
 from foretell.verification.grammar import GRAMMARS
 from foretell.verification.wordings import Wording, fault
-
-_TOLD = sa.select(events).where(events.c.case_id == WORDING).order_by(events.c.seq)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
-    """A sentence that somebody proposed to use."""
-
-    seq: int
-    at: str
-    actor: str
-    wording: Wording
-    language: str
-    state: str
-    """proposed, confirmed or withdrawn."""
-    closed_by: str = ""
 
 
 class Releases:
@@ -53,7 +32,7 @@ class Releases:
         def guard(connection: Connection) -> ForetellError | None:
             if (error := may(by, "promote")(connection)) is not None:
                 return error
-            known = [each for each in _releases(connection) if each.wording == wording]
+            known = [each for each in releases(connection) if each.wording == wording]
             if any(each.state != "withdrawn" for each in known):
                 return DecisionError(
                     f"the sentence was {known[-1].state} already", "list them: foretell style show"
@@ -84,7 +63,7 @@ class Releases:
     def all(self) -> tuple[Release, ...]:
         """Return all that was proposed, the newest first."""
         with self._store.reading() as connection:
-            return tuple(reversed(_releases(connection)))
+            return tuple(reversed(releases(connection)))
 
     def released(self, language: str = "en") -> tuple[Wording, ...]:
         """Return the sentences in use, in the order in which they were proposed."""
@@ -99,36 +78,12 @@ class Releases:
         def guard(connection: Connection) -> ForetellError | None:
             if (error := may(by, "promote")(connection)) is not None:
                 return error
-            now = next(each for each in _releases(connection) if each.seq == seq)
+            now = next(each for each in releases(connection) if each.seq == seq)
             if now.state == "withdrawn" or (kind, now.state) == ("confirmed", "confirmed"):
-                return DecisionError(f"proposal {seq} was {now.state} by {now.closed_by}", "propose it again")
+                hint = "propose it again" if now.state == "withdrawn" else "use it: foretell style learn"
+                return DecisionError(f"proposal {seq} was {now.state} by {now.closed_by}", hint)
             return None if kind == "withdrawn" else four_eyes(connection, now.actor, by, "sentence")
 
         more = {kind: seq, "wording_name": asked.wording.name}
         self._store.record(WORDING, kind, by, {}, more=more, guard=guard)
         return asked.wording
-
-
-def _releases(connection: Connection) -> list[Release]:
-    rows = [(row, json.loads(row.body)) for row in connection.execute(_TOLD)]
-    texts = sa.select(contents.c.digest, contents.c.body).where(
-        contents.c.seq.in_([row.seq for row, _ in rows]), contents.c.kind == "wording"
-    )
-    bodies = {row.digest: json.loads(row.body) for row in connection.execute(texts)}
-    closed = {body[row.kind]: row for row, body in rows if row.kind in CLOSERS}
-    found = []
-    for row, body in rows:
-        if row.kind == "proposed":
-            held = bodies[named(body)["wording"]]
-            found.append(
-                Release(
-                    seq=row.seq,
-                    at=row.at,
-                    actor=row.actor,
-                    wording=restore(Wording, plain(held["wording"])),
-                    language=held["language"],
-                    state=closed[row.seq].kind if row.seq in closed else "proposed",
-                    closed_by=closed[row.seq].actor if row.seq in closed else "",
-                )
-            )
-    return found

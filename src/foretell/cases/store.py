@@ -23,6 +23,7 @@ from foretell.cases.log import Draft, EventRow, Head, head_of, named, salted
 from foretell.cases.names import DESK_PREFIX, nobody
 from foretell.cases.pasts import folded
 from foretell.cases.policy import Policy
+from foretell.cases.released import strange
 from foretell.cases.rules import refusal
 from foretell.cases.standing import (
     AnotherPolicyError,
@@ -91,7 +92,7 @@ class Store:
         with the same prediction, evidence and narrative stays as it is, and so does one that was erased.
 
         Raises:
-            VerdictError: when a narrative does not pass.
+            VerdictError: when a narrative does not pass, or is told with a sentence that nobody released.
             StoreError: when a case is there with other content, or cannot be written.
         """
         wanted: dict[str, Case] = {}
@@ -106,6 +107,9 @@ class Store:
             for case_id, event in there.items():
                 self._compare(event, checked[case_id])
             new = [case for case in wanted.values() if case.id not in there]
+            with self.reading() as connection:
+                if (error := strange(new, connection)) is not None:
+                    raise error
             policy = self.policy()
             openings = [
                 draft

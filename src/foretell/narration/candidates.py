@@ -63,7 +63,7 @@ class Ground:
 
     @property
     def licences(self) -> Iterator[tuple[str, ...]]:
-        """The licences that hold, the strictest first: with and without those of its phrases, and its `when`."""
+        """The licences that hold, the strictest first: with and without its phrases' and its `when`."""
         found = []
         for option in self.used:
             name = option.key.partition(" | ")[0]
@@ -108,6 +108,17 @@ def candidates(texts: Iterable[tuple[Approved, str]], language: str = "en") -> t
             example, num_texts = told[0][1], len({number for number, _ in told})
             found.append(Candidate(wording=best, example=example, num_texts=num_texts, conditions=conditions))
     return tuple(sorted(found, key=lambda candidate: -candidate.num_texts))
+
+
+def unsayable(texts: Iterable[tuple[Approved, str]], language: str = "en") -> dict[str, str]:
+    """Return each sentence of approved texts that can never be a house's own, with the reason."""
+    rules, found = grammar(language), {}
+    for text in texts:
+        edit = Edit(rules, *text) if language_of(text[0].evidence) == language else None
+        for sentence in edit.unread if edit else ():
+            if next(edit.wordings(sentence), None) is None:
+                found[sentence] = edit.hindrance(sentence)
+    return found
 
 
 def _merit(
@@ -156,6 +167,15 @@ class Edit:
             yield from found
             if found:
                 return
+
+    def hindrance(self, sentence: str) -> str:
+        """Return why a sentence can become no wording."""
+        alignment = Alignment(self.rules, self.facts, sentence)
+        for ground in islice(self.grounds, MOST_GROUNDS):
+            for text in alignment.texts(ground):
+                licences = next(iter(ground.licences))
+                return fault(Wording(text=text, licences=licences), self.rules.language)
+        return "it holds no value of a fact, or one that could be of several"
 
     def said(self, wording: Wording) -> str:
         """Return how a wording tells this evidence first; empty where it may not."""

@@ -17,13 +17,11 @@ from foretell.verification.conditions import Bound, World, world
 from foretell.verification.grammar import GRAMMARS, language_of
 from foretell.verification.parse import Parser, Sentence
 from foretell.verification.productions import (
-    Agreement,
     Alternative,
     Call,
     Choice,
     Grammar,
     Listing,
-    Literal,
     Nodes,
     Production,
     Slot,
@@ -77,10 +75,12 @@ class Reading:
         return {point for sentence in sentences for point in sentence.tells}
 
     def could(self, group: str, told: set[tuple[str, str]], last: str) -> Iterator[Alternative]:
-        """Yield the sentences of a group that could stand after one of the group `last`, when this was told."""
+        """Yield the sentences of a group that could follow one of the group `last`, when this was told."""
         outline = self.outline
         for production, option in self.rules.groups.get(group, ()):
-            stands = option.register in ("", self.register) and (not production.after or last in production.after)
+            stands = option.register in ("", self.register) and (
+                not production.after or last in production.after
+            )
             if stands and any(
                 not outline.points((option,), bound) & told and outline.fits(option.nodes, bound)
                 for bound in self.solutions(production, option)
@@ -106,7 +106,7 @@ class Outline(Telling):
         """Return whether all values are there, with variables bound to these facts."""
         for at, node in enumerate(nodes):
             if isinstance(node, Call):
-                return any(self.fits(nodes[at + 1 :], bound | more) for more in self.calls(node, bound))
+                return any(self.fits(nodes[at + 1 :], {**bound, **more}) for more in self.calls(node, bound))
             if isinstance(node, Choice):
                 return any(self.fits(option + nodes[at + 1 :], bound) for option in node.options)
             if isinstance(node, Slot):
@@ -206,7 +206,10 @@ def _count_phrases(
                 option.key: option.weight
                 for option in outline.rules.phrases[node.phrase].alternatives
                 if option.register in ("", outline.register)
-                and any(outline.fits(option.nodes, bound) for bound in option.bindings(sentence.bound, outline.facts))
+                and any(
+                    outline.fits(option.nodes, bound)
+                    for bound in option.bindings(sentence.bound, outline.facts)
+                )
             }
             habits.taken.append((taken.key, {taken.key: taken.weight, **could}))
             _count_phrases(taken.nodes, picks, sentence, outline, habits)
@@ -234,7 +237,7 @@ def estimated(taken: list[tuple[str, dict[str, float]]]) -> Mapping[str, float]:
     for key, could in taken:
         own |= could
         counts[frozenset(could)][key] += 1
-    wins: Counter[str] = Counter()
+    wins: dict[str, float] = defaultdict(float)
     for several in counts.values():
         total = several.total()
         for key, times in several.items():
@@ -300,9 +303,9 @@ def _told(
                 yield group, number, True
         last = before[-1].production.group if before else ""
         before += mine
-        if len(mine) < len(usual[group]):
-            if any(True for _ in reading.could(group, reading.told(before), group if mine else last)):
-                yield group, len(mine), False
+        could = reading.could(group, reading.told(before), group if mine else last)
+        if len(mine) < len(usual[group]) and next(could, None) is not None:
+            yield group, len(mine), False
 
 
 def _share(told: Counter[tuple[str, int, bool]], group: str, number: int, usual: float) -> float:

@@ -47,8 +47,8 @@ def _frame(*phrases: str) -> re.Pattern[str]:
 ENGLISH = Lexicon(
     articles=frozenset(("a", "an", "the")),
     frame=_frame(
-        "for (?:our )?(?:files?|records?|reference|comparison|review|context|completeness|orientation|overview"
-        "|summary|desk|team|readers?)",
+        "for (?:our )?(?:files?|records?|reference|comparison|review|context|completeness|orientation"
+        "|overview|summary|desk|team|readers?)",
         "in (?:short|brief|summary|figures|numbers|comparison|context|overview)",
         "as (?:reference|reminder|comparison|summary|overview)",
         "by (?:way of )?comparison|to (?:compare|recall|sum up)|at glance|side by side|once more|also|here",
@@ -62,8 +62,8 @@ ENGLISH = Lexicon(
         "|together with|as well as)|;"
     ),
     bonds=(
-        ":|,|of|is|was|at|being|(?:, which )?(?:is|was|stands at|stood at|comes to|came to|amounts to|amounted to)",
-        ",|is|was|being|for|as|, (?:which|that) (?:is|was)",
+        ":|of|at|being|(?:, which )?(?:is|was|stands at|stood at|comes to|came to|amounts to|amounted to)",
+        "is|was|being|for|as|, (?:which|that) (?:is|was)",
     ),
     nouns={"threshold": "(?:alert )?threshold", "score": "probability|estimate"},
     usual=("usual", "(?:range )?(?:of |from |between )?", "to|and"),
@@ -117,7 +117,7 @@ GERMAN = Lexicon(
     apart=re.compile(
         "(?:, )?(?:und|mit|neben|gegen|gegenüber|sowie|verglichen mit|im vergleich (?:zu|mit)|zusammen mit)|;"
     ),
-    bonds=(":|,|von|ist|war|beträgt|betrug|liegt bei|lag bei|mit", ",|ist|war|als|für|, ist|, war"),
+    bonds=(":|von|ist|war|beträgt|betrug|liegt bei|lag bei|mit", "ist|war|als|für|, ist|, war"),
     nouns={"threshold": "alarmschwelle|schwelle|schwellenwert", "score": "wahrscheinlichkeit|einschätzung"},
     usual=("üblichen", "(?:bereich )?(?:von |zwischen )?", "bis|und"),
     subject="vom",

@@ -128,14 +128,17 @@ def _alike(lexicon: Lexicon, said: Said) -> str:
 
 
 def _beside(lexicon: Lexicon, base: Grammar, nodes: Nodes, said: Said, licensed: frozenset[Said]) -> bool:
-    """Return whether a sentence puts values side by side, and each name beside its own value."""
+    """Return whether a sentence puts values side by side, and each name beside its own value.
+
+    Without a frame they are two at least: one alone is a scrap of another sentence.
+    """
     signs = {_slot(node): sign for node in nodes if (sign := _sign(base, node, licensed, lexicon))}
     told = tuple(signs.get(word, word) for word in said)
-    return any(_listed(lexicon, base, told[at:]) for at in _frames(lexicon, said))
+    return any(_listed(lexicon, base, told[at:]) >= (1 if at else 2) for at in _frames(lexicon, said))
 
 
 def _sign(base: Grammar, node: object, licensed: frozenset[Said], lexicon: Lexicon) -> str:
-    """Return what a slot is to its fact: N(ame), V(alue), L(ow) or H(igh) end of the usual, with the variable."""
+    """Return what a slot is to its fact: N(ame), V(alue), L(ow) or H(igh) end of the usual; "" for others."""
     if not isinstance(node, Slot):
         return ""
     variable, field = node.expression.reference
@@ -157,12 +160,12 @@ def _sign(base: Grammar, node: object, licensed: frozenset[Said], lexicon: Lexic
     return ""
 
 
-def _listed(lexicon: Lexicon, base: Grammar, told: Sequence[str]) -> bool:
-    """Return whether items follow each other to the end, each of one fact.
+def _listed(lexicon: Lexicon, base: Grammar, told: Sequence[str]) -> int:
+    """Return how many items follow each other to the end, each of one fact; 0 where something else is there.
 
     Where a comma alone could join a name to a value on either side, nothing may be joined by a comma.
     """
-    text, pos, open_before, last = " ".join(told), 0, True, ""
+    text, pos, number, open_before, last = " ".join(told), 0, 0, True, ""
     to_value, to_name = lexicon.bonds
     usual, low, high = lexicon.usual
     item = re.compile(
@@ -174,20 +177,21 @@ def _listed(lexicon: Lexicon, base: Grammar, told: Sequence[str]) -> bool:
     )
     between = re.compile(rf" (?:(?P<apart>{lexicon.apart.pattern})|,) ")
     while found := item.match(text, pos):
+        number += 1
         if found["range"] and found["range"] != last:
-            return False
+            return 0
         called = found["called"]
         if called and not re.fullmatch(lexicon.nouns.get(base.variables[called][1], ""), found["noun"]):
-            return False
+            return 0
         if found["at"] and base.variables[found["at"]][1] != "instant":
-            return False
+            return 0
         last = next((found[name] for name in "abcd" if found[name]), "") or (found["bare"] or "V")[1:]
         loose = bool(found["comma"] or found["other"] or found["bare"])
         pos = found.end()
         if text[pos:] == " .":
-            return open_before or not loose
+            return number if open_before or not loose else 0
         more = between.match(text, pos)
         if more is None or (loose and not (open_before and more["apart"])):
-            return False
+            return 0
         open_before, pos = bool(more["apart"]), more.end()
-    return False
+    return 0

@@ -2,7 +2,7 @@
 
 They come as facts of the evidence (kind "wording"), so that a verdict stays a function of text and evidence.
 None can weaken a licence: it names alternatives of the grammar, and takes over all their conditions. None
-stands in for what a narrative must tell. One that says more than its licence is no wording, whoever released it.
+stands in for what a narrative must tell. One that says more than its licence is none, whoever released it.
 """
 
 import re
@@ -49,7 +49,9 @@ def fault(wording: Wording, language: str) -> str:
         f"it is longer than {LONGEST} letters": len(text) > LONGEST,
         "it does not end with a full stop, or goes on behind one": not bare.endswith(".") or "." in bare[:-1],
         "it holds other marks than those of plain prose": bool(_PLAIN.sub("", bare)) or not _latin(bare),
-        "two values stand side by side in it": "}{" in text,
+        "blanks stand together in it or at its ends, or two values without one": text
+        != " ".join(text.split())
+        or "}{" in text,
         "the grammar has no such licence": licence_of(base, wording) is None,
     }
     found = next((reason for reason, holds in reasons.items() if holds), "")
@@ -86,21 +88,24 @@ def as_facts(wordings: tuple[Wording, ...], source: str) -> Iterator[Fact]:
         )
 
 
-def grammar_of(evidence: Evidence) -> Grammar:
-    """Return the grammar of the evidence's language, with the wordings that it brings."""
-    brought = evidence.of("wording")[:MOST_WORDINGS]
-    language = language_of(evidence)
-    if not brought:
-        return grammar(language)
-    wordings = (
+def brought(evidence: Evidence) -> tuple[Wording, ...]:
+    """Return the wordings that an evidence brings."""
+    facts = evidence.of("wording")[:MOST_WORDINGS]
+    found = (
         Wording(
             text=str(fact.value),
             licences=tuple(str(fact.detail.get("licences", "")).split("\n")),
             instead=fact.detail.get("instead") is True,
         )
-        for fact in brought
+        for fact in facts
     )
-    return extended(language, tuple(dict.fromkeys(wordings)))
+    return tuple(dict.fromkeys(found))
+
+
+def grammar_of(evidence: Evidence) -> Grammar:
+    """Return the grammar of the evidence's language, with the wordings that it brings."""
+    language, wordings = language_of(evidence), brought(evidence)
+    return extended(language, wordings) if wordings else grammar(language)
 
 
 @lru_cache(32)
@@ -154,7 +159,7 @@ def _productions(base: Grammar) -> dict[str, Production]:
 
 
 def _variables(base: Grammar, wording: Wording) -> set[str]:
-    """Return the variables that a wording may write: terms, and what its licences' own sentences are about."""
+    """Return the variables that a wording may write: terms, and what its licences are about."""
     found = {name for name, (_, kind, _) in base.variables.items() if kind == "term"}
     found |= {name for part in (licence_of(base, wording) or ((), ()))[0] for name in part.variables}
     productions = _productions(base)
