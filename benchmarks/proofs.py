@@ -1,10 +1,11 @@
 """How often the desk was attacked, and what got through: kills, power cuts, random acts, faults, edits.
 
     python benchmarks/proofs.py NAME [--minutes M]    one proof, slice by slice, until its goal or the time
-    python benchmarks/proofs.py --store               the sum of all slices, to benchmarks/results/proofs.json
+    python benchmarks/proofs.py --store               add all slices to benchmarks/results/proofs.json
 
 NAME is kills, cuts, walk, faults or tampering. A slice has its own seed, and is written to the folder of
---slices when it is done, so that a proof can be stopped at any time and goes on with the next slice.
+--slices when it is done, so that a proof can be stopped at any time and goes on with the next slice, after
+those of the stored sum: a proof of many hours may be made on several days and machines.
 """
 
 import argparse
@@ -41,6 +42,7 @@ WALKS, STEPS = 20, 500
 EDITS = 1000
 SEEDS_FOR_A_FAULT, STEPS_FOR_A_FAULT = 12, 600
 NAMES = sorted(FAULTS)
+STORED = RESULTS / "proofs.json"
 
 Slice = dict[str, Any]
 """`count` attacks, of which `failures` tells those that got through; and what else was seen."""
@@ -129,23 +131,33 @@ def commit() -> str:
     return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def done(slices: Path, name: str) -> list[Slice]:
-    """Return the slices of a proof that are done."""
+def done(slices: Path, name: str, sums: Path = STORED) -> list[Slice]:
+    """Return the slices of a proof that are done and not yet in the stored sum."""
     file = slices / f"{name}.jsonl"
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    lines = file.read_text().splitlines() if file.exists() else []
+    first = stored(name, sums)["slices"]
+    return [each for each in map(json.loads, lines) if each["slice"] >= first]
 
 
-def go_on(slices: Path, name: str, seconds: float) -> bool:
+def stored(name: str, sums: Path) -> dict[str, Any]:
+    """Return the stored sum of a proof's first slices."""
+    nothing = {"count": 0, "failures": [], "seconds": 0.0, "slices": 0}
+    return json.loads(sums.read_text())["proofs"].get(name, nothing) if sums.exists() else nothing
+
+
+def go_on(slices: Path, name: str, seconds: float, sums: Path = STORED) -> bool:
     """Do slices of a proof until its goal is reached or the time is up; tell whether nothing got through."""
     slices.mkdir(parents=True, exist_ok=True)
     code, proof, start = commit(), PROOFS[name], time.monotonic()
-    past = done(slices, name)
-    while (count := sum(each["count"] for each in past)) < proof.goal and time.monotonic() < start + seconds:
+    before, past = stored(name, sums), done(slices, name, sums)
+    while (
+        count := before["count"] + sum(each["count"] for each in past)
+    ) < proof.goal and time.monotonic() < start + seconds:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-            seen = proof.attack(len(past), Path(folder))
+            seen = proof.attack(before["slices"] + len(past), Path(folder))
         seen |= {
-            "slice": len(past),
+            "slice": before["slices"] + len(past),
             "seconds": round(time.monotonic() - began, 1),
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "commit": code,
@@ -158,30 +170,32 @@ def go_on(slices: Path, name: str, seconds: float) -> bool:
             f"{name}: {count + seen['count']:,} of {proof.goal:,}, {len(seen['failures'])} failures",
             flush=True,
         )
-    return not any(each["failures"] for each in past)
+    return not (before["failures"] or any(each["failures"] for each in past))
 
 
-def summed(slices: Path) -> dict[str, Any]:
-    """Return what all slices saw together."""
-    found = {name: done(slices, name) for name in PROOFS}
+def summed(slices: Path, sums: Path = STORED) -> dict[str, Any]:
+    """Return what the stored slices and all later ones saw together."""
+    found = {name: done(slices, name, sums) for name in PROOFS}
     every = [each for past in found.values() for each in past]
+    old = json.loads(sums.read_text()) if sums.exists() else {"commits": []}
+    last = max(every, key=lambda each: each["at"], default=old)
     return {
         "command": "python benchmarks/proofs.py NAME",
-        "commit": max(every, key=lambda each: each["at"])["commit"],
-        "commits": sorted({each["commit"] for each in every}),
-        "at": max(each["at"] for each in every),
-        "machine": max(every, key=lambda each: each["at"])["machine"],
-        "proofs": {
-            name: {
-                "count": sum(each["count"] for each in past),
-                "goal": PROOFS[name].goal,
-                "failures": [failure for each in past for failure in each["failures"]],
-                "seconds": round(sum(each["seconds"] for each in past), 1),
-                "slices": len(past),
-            }
-            for name, past in found.items()
-            if past
-        },
+        "commit": last["commit"],
+        "commits": sorted({*old["commits"], *(each["commit"] for each in every)}),
+        "at": last["at"],
+        "machine": last["machine"],
+        "proofs": {name: _more(stored(name, sums), past, PROOFS[name].goal) for name, past in found.items()},
+    }
+
+
+def _more(old: dict[str, Any], past: list[Slice], goal: int) -> dict[str, Any]:
+    return {
+        "count": old["count"] + sum(each["count"] for each in past),
+        "goal": goal,
+        "failures": old["failures"] + [failure for each in past for failure in each["failures"]],
+        "seconds": round(old["seconds"] + sum(each["seconds"] for each in past), 1),
+        "slices": old["slices"] + len(past),
     }
 
 
@@ -198,7 +212,7 @@ def main() -> None:
         sys.exit(not go_on(arguments.slices, arguments.name, 60 * arguments.minutes))
     text = json.dumps(summed(arguments.slices), indent=2)
     if arguments.store:
-        (RESULTS / "proofs.json").write_text(text + "\n")
+        STORED.write_text(text + "\n")
     print(text)
 
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import NoReturn
 
 import uvicorn  # noqa: F401, here so that a forked desk need not load it
@@ -66,12 +66,11 @@ def _serve(url: str, listening: object) -> NoReturn:
 
 
 def ask(port: int, method: str, path: str, body: object, cookie: str) -> tuple[int, bytes, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     headers = {"content-type": "application/json", "cookie": cookie}
-    connection.request(method, path, json.dumps(body), headers)
-    answer = connection.getresponse()
-    text, given = answer.read(), (answer.getheader("set-cookie") or "").split(";")[0]
-    connection.close()
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request(method, path, json.dumps(body), headers)
+        answer = connection.getresponse()
+        text, given = answer.read(), (answer.getheader("set-cookie") or "").split(";")[0]
     return answer.status, text, given
 
 
