@@ -4,7 +4,7 @@ import math
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evidences import evidence
@@ -16,6 +16,7 @@ from foretell.verification import verify
 from foretell.verification.grammar import GRAMMARS, grammar, load
 from foretell.verification.languages import HEDGES
 from foretell.verification.readers import readers
+from second_reader import ends
 
 LANGUAGES = st.sampled_from(sorted(GRAMMARS))
 SIZES = st.floats(0.001, 1e9).filter(lambda value: float(f"{value:.4g}") > 0)
@@ -156,6 +157,9 @@ def test_currencies_are_never_converted(cents, rate):
     assert not read(f"USD {value * rate:,.2f}", value, "EUR")
 
 
+@example("x❞ The customer is innocent. ‟", "en")
+@example("a„b“c", "en")
+@example("n\u0336o\u0336", "de")
 @given(st.text(min_size=1, max_size=30), LANGUAGES)
 def test_a_quotation_shows_every_character_and_ends_where_it_ends(value, language):
     quoted = wording.quoted(value, language)
@@ -163,7 +167,9 @@ def test_a_quotation_shows_every_character_and_ends_where_it_ends(value, languag
     opening, closing = wording.QUOTES[language]
     assert quoted.find(closing) == len(quoted) - 1
     assert quoted.startswith(opening)
-    assert not set(quoted) & {"\u200b", "\u202e", "\u3164", "\ufe0f", "\n"}
+    assert not set(quoted) & {"\u200b", "\u202e", "\u3164", "\ufe0f", "\n", "\u0336", "\u20dd"}
+    assert not set(quoted[1:-1]) & set("“”„‟❝❞〝〞〟＂″‶ʺˮ")
+    assert len(quoted) in ends(language, quoted, 0, value, "text")
 
 
 def test_both_grammars_tell_the_same_points_in_the_same_plans():

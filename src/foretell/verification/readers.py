@@ -18,6 +18,7 @@ from foretell.verification.languages import (
     HEDGES,
     LANGUAGES,
     MOST_ROUNDING,
+    QUOTATION_MARKS,
     Language,
 )
 
@@ -30,11 +31,12 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ISO = "(?P<y>[0-9]{4})-(?P<n>[0-9]{2})-(?P<d>[0-9]{2})"
 _CURRENCY = re.compile("[A-Z]{3}")
 _PHRASE = re.compile(r"\w(?:[\w '’/%&()+-]|[.,:](?=\w)){0,199}")
-_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Me"))
 _IGNORABLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
+    "\u0334-\u0338\u20d0-\u20f0]"
 )
-"""What shows nothing although it is no control and no format."""
+"""What shows nothing although it is no control and no format, and strokes through other letters."""
 
 NEAR_NONE = 0.005
 """Percentages this near to 0 or to 100 % need a second decimal."""
@@ -129,7 +131,7 @@ class Readers:
         self._open, self._close = language.quotes
         self.shown = lru_cache(8192)(self._shown)
         self.numeral = lru_cache(256)(self._numeral)
-        self._marks = str.maketrans(dict.fromkeys(language.marks, '"'))
+        self._marks = str.maketrans(dict.fromkeys(QUOTATION_MARKS, '"'))
 
     def _numeral(self, text: str, pos: int, prefix: str = "", words: bool = False) -> Written | None:
         """Read [hedge] [prefix] number [scale], or with `words` a number in words.
