@@ -99,9 +99,9 @@ def day(value: str) -> str:
 def quoted(value: str) -> str:
     """Write a foreign text between curly quotes, so that nothing in it can end the quotation.
 
-    What looks like a double quotation mark inside it becomes a straight one. Controls and formats (line
-    breaks, zero-width and right-to-left marks) and strokes through letters, which could hide, cancel or reorder
-    the words around, are written as their code points.
+    What looks like a double quotation mark inside it becomes a straight one. What could hide, cancel or
+    reorder the words around (line breaks, zero-width and right-to-left marks, strokes through letters) is
+    written as its code point.
 
     >>> quoted("A \u201cred\u201d\u202e flag")
     '“A "red"⟨U+202E⟩ flag”'

@@ -19,7 +19,7 @@
 `if` lines add up; a `when` or `tells` replaces the one before. A sentence stands `after` another when it
 follows directly. A plan binds the writer; a text may tell in any order, and is read whatever the register.
 
-Facts of one kind that share a text cannot be told apart and drop out, but for terms, checks, glossary and passages.
+Facts of one kind that share a text cannot be told apart and drop out; terms, checks, glossary, passages may.
 
 Conditions: and, or, not, (...); has x, no x; count(z: ...) over all facts that z may stand for; ratio(x, y);
 pair(column, entity), which is column@entity; column(x), what stands before the @. A comparison is false when
