@@ -1,6 +1,7 @@
 """Written values: a number, hedge, duration or ratio is read as true within what its words promise."""
 
 import math
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -16,6 +17,8 @@ from foretell.verification import verify
 from foretell.verification.grammar import GRAMMARS, grammar, load
 from foretell.verification.languages import HEDGES
 from foretell.verification.readers import readers
+from second_checker import World as SecondWorld
+from second_checker import accepts
 from second_reader import ends
 
 LANGUAGES = st.sampled_from(sorted(GRAMMARS))
@@ -243,3 +246,24 @@ def test_no_hedge_makes_another_number_true(seed, language, factor):
     changed = narrative.text.replace(shown, f"{hedge} {wrong}")
     text = Narrative(claims=(Claim(text=changed),), writer="test", length="short")
     assert changed == narrative.text or not verify(text, facts).passed
+
+
+@pytest.mark.parametrize("language", sorted(GRAMMARS))
+@pytest.mark.parametrize("score", [0.0, 1e-9, 0.00009, 0.0001, 0.0049, 0.995, 0.9951, 0.9999, 0.99995, 1.0])
+def test_the_own_writer_tells_scores_that_are_hardly_any_or_nearly_sure(score, language):
+    for seed in range(6):
+        facts = evidence(seed, language=language)
+        ends = {"low": score / 2, "high": (1 + score) / 2, "base_rate": 0.00002}
+        changed = tuple(
+            replace(fact, value=score, detail={**fact.detail, **ends})
+            if fact.kind == "score"
+            else replace(fact, value=score * (1.2, 0.9)[seed % 2])
+            if fact.kind == "threshold"
+            else fact
+            for fact in facts.facts
+        )
+        facts = replace(facts, facts=changed)
+        for length in ("short", "medium", "long"):
+            narrative = write(facts, NarrateSpec(length=length, seed=seed), 0)
+            assert verify(narrative, facts).passed
+            assert accepts(narrative, SecondWorld(facts))
