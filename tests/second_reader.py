@@ -211,7 +211,16 @@ def _numeric(language: str, text: str, at: int, value: float, unit: str) -> set[
     elif unit not in ("", "count", "number"):
         sizes = next((sizes for sizes in DIMENSIONS if unit in sizes), {unit: 1.0})
         return set().union(
-            *(_measured(language, text, at, value * sizes[unit] / sizes[other], other) for other in sizes)
+            *(
+                _measured(
+                    language,
+                    text,
+                    at,
+                    value if sizes[unit] == sizes[other] else value * sizes[unit] / sizes[other],
+                    other,
+                )
+                for other in sizes
+            )
         )
     found = number(language, before, after).match(text, at)
     if not found:
