@@ -176,6 +176,8 @@ def altered(evidence: Evidence, random: Random) -> Evidence:
             new = old * random.choice((*FACTORS, -1, 2, 0.5))
         if random.random() < 0.15:
             facts.pop(at)
+        elif random.random() < 0.1:
+            facts.append(replace(fact, id="twin", value=new if key == "value" else fact.value))
         elif fact.kind == "term" and fact.name in ("row", "outcome", "language"):
             continue
         elif key == "value":

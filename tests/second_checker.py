@@ -6,6 +6,7 @@ expressions. A narrative is accepted when some way through its whole text tells 
 nothing of faults, and shares no code with the verifier.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
@@ -33,6 +34,10 @@ from second_words import TONGUES
 
 Told = frozenset[tuple[str, str]]
 """Points that were made known: a name, and the id of the fact or nothing."""
+
+
+ALIKE = ("term", "check", "glossary", "passage")
+"""Kinds whose facts may share a text; others that do cannot be told apart, and say nothing."""
 
 
 class Seen:
@@ -65,17 +70,15 @@ class World:
         terms = {fact.name: str(fact.value) for fact in evidence.facts if fact.kind == "term"}
         self.tongue = terms.get("language", "en")
         self.language = language(self.tongue)
+        shared = Counter((fact.kind, fact.text) for fact in evidence.facts if fact.kind not in ALIKE)
+        told = [fact for fact in evidence.facts if shared[fact.kind, fact.text] < 2]
         self.facts: dict[str, list[Seen]] = {}
         for name, (_, kind, only) in self.language.variables.items():
-            self.facts[name] = [
-                Seen(fact) for fact in evidence.facts if fact.kind == kind and only in ("", fact.name)
-            ]
+            self.facts[name] = [Seen(fact) for fact in told if fact.kind == kind and only in ("", fact.name)]
         self.any = {name for name, (number, _, _) in self.language.variables.items() if number == "any"}
-        ones = {
-            name: (self.facts[name] or [NOTHING])[0]
-            for name in self.language.variables
-            if name not in self.any
-        }
+        for name in self.facts.keys() - self.any:
+            self.facts[name] = self.facts[name] if len(self.facts[name]) == 1 else []
+        ones = {name: (self.facts[name] or [NOTHING])[0] for name in self.facts.keys() - self.any}
         self.base: dict[str, Any] = {
             **FUNCTIONS, **ones, "has": lambda name: bool(self.facts[name]),
             "no": lambda name: not self.facts[name], "count": self.count, "__builtins__": {},

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from foretell.verification.languages import DIMENSIONS
-from second_words import CURRENCIES, TONGUES, Tongue
+from second_words import CURLY, CURRENCIES, TONGUES, Tongue
 
 FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 TINY = 1e-12
@@ -43,18 +43,15 @@ def shown(text: str) -> str:
 
 
 def _hidden(mark: str) -> bool:
-    selector = (
-        "\u180b" <= mark <= "\u180f" or "\ufe00" <= mark <= "\ufe0f" or "\U000e0100" <= mark <= "\U000e01ef"
-    )
-    return (
-        mark in FILLERS
-        or selector
-        or unicodedata.category(mark) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-    )
+    code = ord(mark)
+    selector = 0x180B <= code <= 0x180F or 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF
+    stroke = 0x0334 <= code <= 0x0338 or 0x20D0 <= code <= 0x20F0
+    unseen = unicodedata.category(mark) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Me")
+    return mark in FILLERS or selector or stroke or unseen
 
 
 def quoted(text: str, tongue: Tongue) -> str:
-    return tongue.quotes[0] + shown(re.sub(f"[{tongue.marks}]", '"', text)) + tongue.quotes[1]
+    return tongue.quotes[0] + shown(re.sub(f"[{CURLY}]", '"', text)) + tongue.quotes[1]
 
 
 def named(text: str, tongue: Tongue) -> str:
@@ -214,7 +211,16 @@ def _numeric(language: str, text: str, at: int, value: float, unit: str) -> set[
     elif unit not in ("", "count", "number"):
         sizes = next((sizes for sizes in DIMENSIONS if unit in sizes), {unit: 1.0})
         return set().union(
-            *(_measured(language, text, at, value * sizes[unit] / sizes[other], other) for other in sizes)
+            *(
+                _measured(
+                    language,
+                    text,
+                    at,
+                    value if sizes[unit] == sizes[other] else value * sizes[unit] / sizes[other],
+                    other,
+                )
+                for other in sizes
+            )
         )
     found = number(language, before, after).match(text, at)
     if not found:

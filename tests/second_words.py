@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+CURLY = "“”„‟❝❞〝〞〟＂″‶ʺˮ"
+"""What becomes straight inside quotation marks."""
+
 
 @dataclass(frozen=True)
 class Tongue:
@@ -10,8 +13,6 @@ class Tongue:
     point: str
     comma: str
     quotes: tuple[str, str]
-    marks: str
-    """What becomes straight inside quotation marks."""
     joint: str
     hedges: dict[str, str]
     scales: dict[str, float]
@@ -45,7 +46,6 @@ ENGLISH = Tongue(
     point=".",
     comma=",",
     quotes=("“", "”"),
-    marks="“”",
     joint=" and ",
     hedges=_meaning(
         about="about/roughly/around",
@@ -86,7 +86,6 @@ GERMAN = Tongue(
     point=",",
     comma=".",
     quotes=("„", "“"),
-    marks="„“”",
     joint=" und ",
     hedges=_meaning(
         about="etwa/rund/ungefähr",

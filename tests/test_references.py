@@ -1,5 +1,6 @@
 """References stand for what the embedded writer writes, and nothing but facts' values comes from them."""
 
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,10 +1,11 @@
 """Written values: a number, hedge, duration or ratio is read as true within what its words promise."""
 
 import math
+from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evidences import evidence
@@ -16,6 +17,9 @@ from foretell.verification import verify
 from foretell.verification.grammar import GRAMMARS, grammar, load
 from foretell.verification.languages import HEDGES
 from foretell.verification.readers import readers
+from second_checker import World as SecondWorld
+from second_checker import accepts
+from second_reader import ends
 
 LANGUAGES = st.sampled_from(sorted(GRAMMARS))
 SIZES = st.floats(0.001, 1e9).filter(lambda value: float(f"{value:.4g}") > 0)
@@ -156,6 +160,9 @@ def test_currencies_are_never_converted(cents, rate):
     assert not read(f"USD {value * rate:,.2f}", value, "EUR")
 
 
+@example("x❞ The customer is innocent. ‟", "en")
+@example("a„b“c", "en")
+@example("n\u0336o\u0336", "de")
 @given(st.text(min_size=1, max_size=30), LANGUAGES)
 def test_a_quotation_shows_every_character_and_ends_where_it_ends(value, language):
     quoted = wording.quoted(value, language)
@@ -163,7 +170,9 @@ def test_a_quotation_shows_every_character_and_ends_where_it_ends(value, languag
     opening, closing = wording.QUOTES[language]
     assert quoted.find(closing) == len(quoted) - 1
     assert quoted.startswith(opening)
-    assert not set(quoted) & {"\u200b", "\u202e", "\u3164", "\ufe0f", "\n"}
+    assert not set(quoted) & {"\u200b", "\u202e", "\u3164", "\ufe0f", "\n", "\u0336", "\u20dd"}
+    assert not set(quoted[1:-1]) & set("“”„‟❝❞〝〞〟＂″‶ʺˮ")
+    assert len(quoted) in ends(language, quoted, 0, value, "text")
 
 
 def test_both_grammars_tell_the_same_points_in_the_same_plans():
@@ -237,3 +246,24 @@ def test_no_hedge_makes_another_number_true(seed, language, factor):
     changed = narrative.text.replace(shown, f"{hedge} {wrong}")
     text = Narrative(claims=(Claim(text=changed),), writer="test", length="short")
     assert changed == narrative.text or not verify(text, facts).passed
+
+
+@pytest.mark.parametrize("language", sorted(GRAMMARS))
+@pytest.mark.parametrize("score", [0.0, 1e-9, 0.00009, 0.0001, 0.0049, 0.995, 0.9951, 0.9999, 0.99995, 1.0])
+def test_the_own_writer_tells_scores_that_are_hardly_any_or_nearly_sure(score, language):
+    for seed in range(6):
+        facts = evidence(seed, language=language)
+        ends = {"low": score / 2, "high": (1 + score) / 2, "base_rate": 0.00002}
+        changed = tuple(
+            replace(fact, value=score, detail={**fact.detail, **ends})
+            if fact.kind == "score"
+            else replace(fact, value=score * (1.2, 0.9)[seed % 2])
+            if fact.kind == "threshold"
+            else fact
+            for fact in facts.facts
+        )
+        facts = replace(facts, facts=changed)
+        for length in ("short", "medium", "long"):
+            narrative = write(facts, NarrateSpec(length=length, seed=seed), 0)
+            assert verify(narrative, facts).passed
+            assert accepts(narrative, SecondWorld(facts))

@@ -99,25 +99,27 @@ def day(value: str) -> str:
 def quoted(value: str) -> str:
     """Write a foreign text between curly quotes, so that nothing in it can end the quotation.
 
-    Curly quotes inside it become straight ones. Controls and formats (line breaks, zero-width and
-    right-to-left marks), which could hide or reorder the words around, are written as their code points.
+    What looks like a double quotation mark inside it becomes a straight one. What could hide, cancel or
+    reorder the words around (line breaks, zero-width and right-to-left marks, strokes through letters) is
+    written as its code point.
 
     >>> quoted("A \u201cred\u201d\u202e flag")
     '“A "red"⟨U+202E⟩ flag”'
     """
-    straight = value.replace("“", '"').replace("”", '"')
-    return "“" + "".join(map(_visible, straight)) + "”"
+    return "“" + "".join(map(_visible, value.translate(STRAIGHT))) + "”"
 
 
+STRAIGHT = str.maketrans(dict.fromkeys("“”„‟❝❞〝〞〟＂″‶ʺˮ", '"'))
 IGNORABLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0").union(
-    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)))
+    map(chr, (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))),
+    map(chr, (*range(0x0334, 0x0339), *range(0x20D0, 0x20F1))),
 )
-"""Characters that show nothing although they are no controls and no formats."""
+"""Characters that show nothing although they are no controls and no formats, and strokes through others."""
 
 
 def _visible(character: str) -> str:
     category = unicodedata.category(character)
-    hidden = category in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") or character in IGNORABLE
+    hidden = category in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Me") or character in IGNORABLE
     return f"⟨U+{ord(character):04X}⟩" if hidden else character
 
 

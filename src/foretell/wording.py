@@ -186,7 +186,7 @@ def quoted(value: str, language: str = "en") -> str:
     if language == "en":
         return units.quoted(value)
     opening, closing = QUOTES[language]
-    return opening + units.quoted(value.replace(opening, '"'))[1:-1] + closing
+    return opening + units.quoted(value)[1:-1] + closing
 
 
 def name(value: str, language: str = "en") -> str:

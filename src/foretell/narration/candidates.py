@@ -17,7 +17,8 @@ from foretell.verification.grammar import grammar, language_of
 from foretell.verification.languages import LANGUAGES
 from foretell.verification.parse import Parser, Sentence
 from foretell.verification.productions import Agreement, Alternative, Choice, Grammar, Nodes, Slot
-from foretell.verification.reading import Reading, comparison
+from foretell.verification.reading import comparison
+from foretell.verification.state import Reading
 from foretell.verification.verdict import spans
 from foretell.verification.wordings import Wording, extended, fault, licence_of
 

@@ -1,8 +1,8 @@
 """Text as a reader takes it: one form for what looks the same, with the way back to the text itself.
 
-Compatibility forms (full width, ligatures), case and accents fold away, invisible characters go, any space is a
-space, and letters that look like Latin ones become those. What folds alike is found alike. Umlauts stay: German
-tells words apart by them (schon, schön).
+Compatibility forms (full width, ligatures), case and accents fold away, invisible characters go, any space
+is a space, and letters that look like Latin ones become those. What folds alike is found alike. Umlauts stay:
+German tells words apart by them (schon, schön).
 """
 
 import unicodedata

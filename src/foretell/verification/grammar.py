@@ -2,7 +2,7 @@
 
     translates LANGUAGE            variables, demands and plans are that grammar's; so are each claim's role,
                                    licence and points: only wordings follow, under the same `when` lines
-    one NAME = KIND [FACT NAME]    a variable for the only fact of a kind
+    one NAME = KIND [FACT NAME]    a variable for the only fact of a kind; nothing where there are more
     any NAMES = KIND               variables for any fact of a kind
     phrase NAME                    a part of sentences, called by <NAME>, or <^NAME> with a capital letter
     claim GROUP.NAME               a sentence; `role` says which question it answers
@@ -18,6 +18,8 @@
 
 `if` lines add up; a `when` or `tells` replaces the one before. A sentence stands `after` another when it
 follows directly. A plan binds the writer; a text may tell in any order, and is read whatever the register.
+
+Facts of one kind that share a text cannot be told apart and drop out; terms, checks, glossary, passages may.
 
 Conditions: and, or, not, (...); has x, no x; count(z: ...) over all facts that z may stand for; ratio(x, y);
 pair(column, entity), which is column@entity; column(x), what stands before the @. A comparison is false when

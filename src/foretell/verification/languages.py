@@ -48,6 +48,10 @@ CURRENCIES = frozenset(
 )
 
 
+QUOTATION_MARKS = "“”„‟❝❞〝〞〟＂″‶ʺˮ"
+"""What looks like a double quotation mark stands as a straight one inside a quotation."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
     """One language, as written values need it. Words are matched longest first."""
@@ -56,8 +60,6 @@ class Language:
     thousands: str
     quotes: tuple[str, str]
     """What opens and closes a quotation."""
-    marks: str
-    """Quotation marks that stand as straight ones inside a quotation."""
     joint: str
     """Between the last two names of a list."""
     months: tuple[str, ...]
@@ -93,7 +95,6 @@ ENGLISH = Language(
     decimal=".",
     thousands=",",
     quotes=("“", "”"),
-    marks="“”",
     joint=" and ",
     months=(
         *("January", "February", "March", "April", "May", "June"),
@@ -127,7 +128,6 @@ GERMAN = Language(
     decimal=",",
     thousands=".",
     quotes=("„", "“"),
-    marks="„“”",
     joint=" und ",
     months=(
         *("Januar", "Februar", "März", "April", "Mai", "Juni"),

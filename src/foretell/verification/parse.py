@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from foretell.verification.conditions import Bound, Expression, Fields, World
 from foretell.verification.productions import Alternative, Choice, Grammar, Production
-from foretell.verification.reading import Found, Opening, Reading, Trail, Whole, openings
+from foretell.verification.reading import Opening, openings
+from foretell.verification.state import Found, Reading, Trail, Whole
 
 MOST_FAULTS = 3
 _PICKS = ("licence", "choice")

@@ -7,7 +7,6 @@ Each says where the written value ends and whether it agrees with a fact's value
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -17,9 +16,10 @@ from foretell.verification.languages import (
     FACTORS,
     HEDGES,
     LANGUAGES,
-    MOST_ROUNDING,
+    QUOTATION_MARKS,
     Language,
 )
+from foretell.verification.written import Written
 
 MISMATCH = tuple[int, str]
 """(where the written value ends or -1 when there is none, the fault or "")."""
@@ -30,66 +30,19 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ISO = "(?P<y>[0-9]{4})-(?P<n>[0-9]{2})-(?P<d>[0-9]{2})"
 _CURRENCY = re.compile("[A-Z]{3}")
 _PHRASE = re.compile(r"\w(?:[\w '’/%&()+-]|[.,:](?=\w)){0,199}")
-_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Me"))
 _IGNORABLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
+    "\u0334-\u0338\u20d0-\u20f0]"
 )
-"""What shows nothing although it is no control and no format."""
+"""What shows nothing although it is no control and no format, and strokes through other letters."""
 
 NEAR_NONE = 0.005
 """Percentages this near to 0 or to 100 % need a second decimal."""
 HARDLY_ANY = 0.0001
 """Any share below it is "less than 0.01%"."""
-ONE = 1e-12
-"""The share by which two numbers may differ and be one: 0.14 as a percentage is 14.000000000000002."""
 MOST_EXPONENTIAL = 1e-4
 """What is below it may stand as 1.20e-05."""
-
-
-@dataclass(slots=True)
-class Written:
-    """A number as it stands in a text."""
-
-    text: str
-    end: int
-    value: float
-    decimals: int
-    """Digits behind the decimal point; negative where the last ones are not written, as in 12.8k."""
-    sign: str = ""
-    hedge: str = ""
-    """A row of `HEDGES`, or "" for the plain number."""
-    scale: int = 0
-    """The power of ten of the word behind it: 3 for a thousand."""
-
-    def fault(self, truth: float, decimals: int = 0, *, scales: bool = True) -> str:
-        """Return "" when the written number stands for the truth, else what it should be.
-
-        Args:
-            decimals: the decimals that it needs; with as many, rounding may cost any share of the value.
-            scales: whether a word like "thousand" may follow it.
-        """
-        if self.hedge:
-            right = truth > 0 and self.value > 0 and self._within(truth)
-        else:
-            right = round(truth, self.decimals) == self.value and (self.sign == "" or truth < 0)
-            right = right and (self.value != 0 or truth == 0)
-            if decimals and not self.scale:
-                right = right and self.decimals >= decimals
-            else:
-                right = right and abs(truth - self.value) <= MOST_ROUNDING * abs(truth)
-        if self.scale:
-            right = right and scales and abs(self.value) >= 10.0 ** (self.scale - 1)
-        return "" if right else f"expected {truth:.10g}, found {self.text}"
-
-    def _within(self, truth: float) -> bool:
-        least, most, itself = HEDGES[self.hedge]
-        if self.hedge == "about":
-            half = 0.5 * 10.0 ** min(-self.decimals, 300)
-            share = max(most - 1, min(half / self.value, MOST_ROUNDING))
-            least, most = 1 - share, 1 + share
-        if abs(truth - self.value) <= ONE * truth:
-            return itself
-        return least * self.value <= truth * (1 + ONE) and truth <= most * self.value * (1 + ONE)
 
 
 def _any(words: Iterable[str]) -> str:
@@ -129,7 +82,7 @@ class Readers:
         self._open, self._close = language.quotes
         self.shown = lru_cache(8192)(self._shown)
         self.numeral = lru_cache(256)(self._numeral)
-        self._marks = str.maketrans(dict.fromkeys(language.marks, '"'))
+        self._marks = str.maketrans(dict.fromkeys(QUOTATION_MARKS, '"'))
 
     def _numeral(self, text: str, pos: int, prefix: str = "", words: bool = False) -> Written | None:
         """Read [hedge] [prefix] number [scale], or with `words` a number in words.
