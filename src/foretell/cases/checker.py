@@ -37,9 +37,7 @@ AFTER = {  # status of a case -> event that it admits -> status after it
 }
 EVENTS = "SELECT seq, at, actor, kind, case_id, body, previous, digest FROM events ORDER BY seq"
 PIECES = "SELECT digest, kind, salt, body FROM contents WHERE seq = ?"
-ASTRAY = (
-    "SELECT contents.digest, contents.seq FROM contents LEFT JOIN events USING (seq) WHERE events.seq IS NULL"
-)
+ASTRAY = "SELECT c.digest, c.seq FROM contents c LEFT JOIN events e USING (seq) WHERE e.seq IS NULL"
 TABLES = {"cases": "id, opened, last, status", "keys": "id, person, until"}
 TABLES |= {"people": "name, roles, teams, owner, active"}
 FORMS = {"log": HEX, "head": rf"\d{{1,18}}:{HEX}", "tree": HEX, "bundle": HEX, "at": "[0-9T:.+-]+"}
