@@ -98,6 +98,9 @@ def _counted(failures: list[str]) -> dict[str, Any]:
     return {"count": len(failures), "first": failures[:SHOWN]}
 
 
+PARTS = {"planned": planned, "acted": acted, "attacked": attacked}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -105,27 +108,28 @@ def main() -> None:
     parser.add_argument("--payloads", type=int, default=10_000)
     parser.add_argument("--episodes", type=int, default=10_000)
     parser.add_argument("--agents", type=int, default=2_000)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS], help="the others stay stored")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "asking.json")
     options = parser.parse_args()
     torch.set_num_threads(1)
     ran = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
-    result: dict[str, Any] = {
-        "command": shlex.join(["python", *sys.argv]),
-        "commit": ran.stdout.strip(),
-        "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
-    }
-    for name, work, count in (
-        ("planned", planned, options.episodes),
-        ("acted", acted, options.agents),
-        ("attacked", attacked, options.payloads),
-    ):
+    counts = {"planned": options.episodes, "acted": options.agents, "attacked": options.payloads}
+    for name in options.parts:
         began = time.process_time()
-        result[name] = work(count, options.seed)
-        result[name]["cpu_seconds"] = round(time.process_time() - began, 1)
-        print(f"{name:<12}{json.dumps(result[name])[:400]}", flush=True)
-    options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"stored      {options.out}")
+        told = PARTS[name](counts[name], options.seed)
+        told["cpu_seconds"] = round(time.process_time() - began, 1)
+        print(f"{name:<12}{json.dumps(told)[:400]}", flush=True)
+        held = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
+        result = {
+            **{part: held[part] for part in PARTS if part in held},
+            name: told,
+            "command": shlex.join(["python", *sys.argv]),
+            "commit": ran.stdout.strip(),
+            "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
+        }
+        options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        print(f"stored      {options.out}", flush=True)
 
 
 if __name__ == "__main__":

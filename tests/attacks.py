@@ -39,6 +39,8 @@ from foretell.spec import NarrateSpec
 from foretell.verification import verify
 
 AGENT = "bobs-agent"
+ENOUGH, EACH = 8, 8
+"""Rounds in which the twin's pages are looked at as well, and after which of the later ones."""
 CLAIMS = (
     "The model puts the probability of fraud at 1.0%.",
     "The customer is innocent.",
@@ -271,7 +273,7 @@ class Assault:
         text = words("search", "nothing", most=2000)
         _why(lambda: desk.queue("bob", Query(text=text)))
         _why(lambda: desk.save_view("bob", words("view", "mine", most=80), text))
-        self._looked(case, words)
+        self._looked(case, words, number)
         detail = {"code": "false_alarm"} if end == "reject" else {}
         after = self.house.decide("dan", case.id, end, reason=words("reason", "As seen."), detail=detail)
         handling = store.policy().handling(after.prediction)
@@ -304,9 +306,11 @@ class Assault:
         bare = QUOTATION.sub("", text).casefold()
         self.tally.forged += [claim for claim in CLAIMS if claim.casefold() in bare]
 
-    def _looked(self, case: Case, words: Words) -> None:
+    def _looked(self, case: Case, words: Words, number: int) -> None:
         """Look at the case's pages in the browser: they are built of what the twin's are built of."""
         harmless = words("question", "") == ""
+        if harmless and number > ENOUGH and number % EACH:
+            return
         question = "Why?" if harmless else words("question", "")
         query = [
             ("id", case.id),
