@@ -18,7 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,7 +32,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 import torch  # noqa: E402
 
 import foretell  # noqa: E402
-from attacks import assault  # noqa: E402
+from attacks import Tally, assault  # noqa: E402
 from desk_browser import rich  # noqa: E402
 from desk_material import House  # noqa: E402
 from foretell.border import load_spec  # noqa: E402
@@ -42,12 +45,28 @@ from random_planner import Episodes, agents, plans  # noqa: E402
 WORLD = {"num_customers": 150, "num_terminals": 120, "num_days": 60, "seed": 3}
 NUM_CASES = 12
 """Cases that agents may act on."""
+DESKS = 3
+"""That are attacked at the same time."""
 SHOWN = 20
 """Failures of a kind that are stored in words."""
 
 
 def attacked(num_payloads: int, seed: int) -> dict[str, Any]:
-    """Put hostile texts into every field until there were so many."""
+    """Put hostile texts into every field until there were so many, at several desks at once."""
+    sizes = [-(-num_payloads // DESKS)] * DESKS
+    with ProcessPoolExecutor(DESKS, mp_context=get_context("spawn")) as pool:
+        tallies = [*pool.map(besieged, sizes, range(seed * DESKS, (seed + 1) * DESKS))]
+    fields = sum((tally.payloads for tally in tallies), Counter())
+    found = {"payloads": fields.total(), "fields": dict(fields)}
+    found |= {name: sum(getattr(tally, name) for tally in tallies) for name in ("cases", "pages")}
+    kinds = ("changed", "forged", "live", "crashed")
+    return found | {
+        kind: _counted([one for tally in tallies for one in getattr(tally, kind)]) for kind in kinds
+    }
+
+
+def besieged(num_payloads: int, seed: int) -> Tally:
+    """Attack one desk."""
     with tempfile.TemporaryDirectory() as folder, assault(Path(folder)) as desk:
         number = 0
         while sum(desk.tally.payloads.values()) < num_payloads:
@@ -55,11 +74,7 @@ def attacked(num_payloads: int, seed: int) -> dict[str, Any]:
             number += 1
             if number % 20 == 0:
                 print(f"payloads    {sum(desk.tally.payloads.values()):,} in {number} cases", flush=True)
-        told = desk.tally
-    kinds = ("changed", "forged", "live", "crashed")
-    sizes = {"payloads": sum(told.payloads.values()), "fields": dict(told.payloads)}
-    shown = {"cases": told.cases, "pages": told.pages}
-    return {**sizes, **shown, **{kind: _counted(getattr(told, kind)) for kind in kinds}}
+    return desk.tally
 
 
 def planned(count: int, seed: int) -> dict[str, Any]:
