@@ -19,8 +19,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
@@ -45,19 +46,17 @@ from random_planner import Episodes, agents, plans  # noqa: E402
 WORLD = {"num_customers": 150, "num_terminals": 120, "num_days": 60, "seed": 3}
 NUM_CASES = 12
 """Cases that agents may act on."""
-DESKS = 3
-"""That are attacked at the same time."""
+DESKS, RUNS = 3, 6
+"""Processes that work at the same time: desks that are attacked, runs that are asked about."""
 SHOWN = 20
 """Failures of a kind that are stored in words."""
 
 
 def attacked(num_payloads: int, seed: int) -> dict[str, Any]:
     """Put hostile texts into every field until there were so many, at several desks at once."""
-    sizes = [-(-num_payloads // DESKS)] * DESKS
-    with ProcessPoolExecutor(DESKS, mp_context=get_context("spawn")) as pool:
-        tallies = [*pool.map(besieged, sizes, range(seed * DESKS, (seed + 1) * DESKS))]
-    fields = sum((tally.payloads for tally in tallies), Counter())
-    found = {"payloads": fields.total(), "fields": dict(fields)}
+    tallies: list[Tally] = _at_once(besieged, num_payloads, seed, DESKS)
+    payloads = sum((tally.payloads for tally in tallies), Counter())
+    found: dict[str, Any] = {"payloads": payloads.total(), "fields": dict(payloads)}
     found |= {name: sum(getattr(tally, name) for tally in tallies) for name in ("cases", "pages")}
     kinds = ("changed", "forged", "live", "crashed")
     return found | {
@@ -78,7 +77,24 @@ def besieged(num_payloads: int, seed: int) -> Tally:
 
 
 def planned(count: int, seed: int) -> dict[str, Any]:
-    """Let random weights plan the answers about the cases of a run."""
+    """Let random weights plan the answers about the cases of a run, as several runs at once."""
+    found: list[Episodes] = _at_once(plan, count, seed, RUNS)
+    told = Episodes()
+    for each in fields(Episodes):
+        setattr(told, each.name, sum((getattr(one, each.name) for one in found), getattr(told, each.name)))
+    return _told(told)
+
+
+def _at_once(work: Callable[[int, int], Any], count: int, seed: int, shares: int) -> list[Any]:
+    """Do a share of the work in each of several processes, each with a seed of its own."""
+    sizes, seeds = [-(-count // shares)] * shares, range(seed * shares, (seed + 1) * shares)
+    with ProcessPoolExecutor(shares, mp_context=get_context("spawn")) as pool:
+        return [*pool.map(work, sizes, seeds)]
+
+
+def plan(count: int, seed: int) -> Episodes:
+    """Let random weights plan the answers about the cases of one run."""
+    torch.set_num_threads(1)
     told = Episodes()
     with tempfile.TemporaryDirectory() as name:
         world = Path(name)
@@ -88,7 +104,7 @@ def planned(count: int, seed: int) -> dict[str, Any]:
         with Store(f"sqlite:///{world / 'run' / 'cases.db'}", create=False) as store:
             asker = Investigator(store, model=Models(world / "run"), blind=False)
             plans(asker, store, count, told, seed)
-    return _told(told)
+    return told
 
 
 def acted(count: int, seed: int) -> dict[str, Any]:
