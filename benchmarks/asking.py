@@ -18,7 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, fields
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,7 +33,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 import torch  # noqa: E402
 
 import foretell  # noqa: E402
-from attacks import assault  # noqa: E402
+from attacks import Tally, assault  # noqa: E402
 from desk_browser import rich  # noqa: E402
 from desk_material import House  # noqa: E402
 from foretell.border import load_spec  # noqa: E402
@@ -42,12 +46,26 @@ from random_planner import Episodes, agents, plans  # noqa: E402
 WORLD = {"num_customers": 150, "num_terminals": 120, "num_days": 60, "seed": 3}
 NUM_CASES = 12
 """Cases that agents may act on."""
+DESKS, RUNS = 3, 6
+"""Processes that work at the same time: desks that are attacked, runs that are asked about."""
 SHOWN = 20
 """Failures of a kind that are stored in words."""
 
 
 def attacked(num_payloads: int, seed: int) -> dict[str, Any]:
-    """Put hostile texts into every field until there were so many."""
+    """Put hostile texts into every field until there were so many, at several desks at once."""
+    tallies: list[Tally] = _at_once(besieged, num_payloads, seed, DESKS)
+    payloads = sum((tally.payloads for tally in tallies), Counter())
+    found: dict[str, Any] = {"payloads": payloads.total(), "fields": dict(payloads)}
+    found |= {name: sum(getattr(tally, name) for tally in tallies) for name in ("cases", "pages")}
+    kinds = ("changed", "forged", "live", "crashed")
+    return found | {
+        kind: _counted([one for tally in tallies for one in getattr(tally, kind)]) for kind in kinds
+    }
+
+
+def besieged(num_payloads: int, seed: int) -> Tally:
+    """Attack one desk."""
     with tempfile.TemporaryDirectory() as folder, assault(Path(folder)) as desk:
         number = 0
         while sum(desk.tally.payloads.values()) < num_payloads:
@@ -55,15 +73,28 @@ def attacked(num_payloads: int, seed: int) -> dict[str, Any]:
             number += 1
             if number % 20 == 0:
                 print(f"payloads    {sum(desk.tally.payloads.values()):,} in {number} cases", flush=True)
-        told = desk.tally
-    kinds = ("changed", "forged", "live", "crashed")
-    sizes = {"payloads": sum(told.payloads.values()), "fields": dict(told.payloads)}
-    shown = {"cases": told.cases, "pages": told.pages}
-    return {**sizes, **shown, **{kind: _counted(getattr(told, kind)) for kind in kinds}}
+    return desk.tally
 
 
 def planned(count: int, seed: int) -> dict[str, Any]:
-    """Let random weights plan the answers about the cases of a run."""
+    """Let random weights plan the answers about the cases of a run, as several runs at once."""
+    found: list[Episodes] = _at_once(plan, count, seed, RUNS)
+    told = Episodes()
+    for each in fields(Episodes):
+        setattr(told, each.name, sum((getattr(one, each.name) for one in found), getattr(told, each.name)))
+    return _told(told)
+
+
+def _at_once(work: Callable[[int, int], Any], count: int, seed: int, shares: int) -> list[Any]:
+    """Do a share of the work in each of several processes, each with a seed of its own."""
+    sizes, seeds = [-(-count // shares)] * shares, range(seed * shares, (seed + 1) * shares)
+    with ProcessPoolExecutor(shares, mp_context=get_context("spawn")) as pool:
+        return [*pool.map(work, sizes, seeds)]
+
+
+def plan(count: int, seed: int) -> Episodes:
+    """Let random weights plan the answers about the cases of one run."""
+    torch.set_num_threads(1)
     told = Episodes()
     with tempfile.TemporaryDirectory() as name:
         world = Path(name)
@@ -73,7 +104,7 @@ def planned(count: int, seed: int) -> dict[str, Any]:
         with Store(f"sqlite:///{world / 'run' / 'cases.db'}", create=False) as store:
             asker = Investigator(store, model=Models(world / "run"), blind=False)
             plans(asker, store, count, told, seed)
-    return _told(told)
+    return told
 
 
 def acted(count: int, seed: int) -> dict[str, Any]:
@@ -98,6 +129,9 @@ def _counted(failures: list[str]) -> dict[str, Any]:
     return {"count": len(failures), "first": failures[:SHOWN]}
 
 
+PARTS = {"planned": planned, "acted": acted, "attacked": attacked}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -105,27 +139,28 @@ def main() -> None:
     parser.add_argument("--payloads", type=int, default=10_000)
     parser.add_argument("--episodes", type=int, default=10_000)
     parser.add_argument("--agents", type=int, default=2_000)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=[*PARTS], help="the others stay stored")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "asking.json")
     options = parser.parse_args()
     torch.set_num_threads(1)
     ran = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
-    result: dict[str, Any] = {
-        "command": shlex.join(["python", *sys.argv]),
-        "commit": ran.stdout.strip(),
-        "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
-    }
-    for name, work, count in (
-        ("planned", planned, options.episodes),
-        ("acted", acted, options.agents),
-        ("attacked", attacked, options.payloads),
-    ):
+    counts = {"planned": options.episodes, "acted": options.agents, "attacked": options.payloads}
+    for name in options.parts:
         began = time.process_time()
-        result[name] = work(count, options.seed)
-        result[name]["cpu_seconds"] = round(time.process_time() - began, 1)
-        print(f"{name:<12}{json.dumps(result[name])[:400]}", flush=True)
-    options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"stored      {options.out}")
+        told = PARTS[name](counts[name], options.seed)
+        told["cpu_seconds"] = round(time.process_time() - began, 1)
+        print(f"{name:<12}{json.dumps(told)[:400]}", flush=True)
+        held = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
+        result = {
+            **{part: held[part] for part in PARTS if part in held},
+            name: told,
+            "command": shlex.join(["python", *sys.argv]),
+            "commit": ran.stdout.strip(),
+            "machine": f"{platform.platform()}, {os.cpu_count()} CPUs",
+        }
+        options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        print(f"stored      {options.out}", flush=True)
 
 
 if __name__ == "__main__":

@@ -336,6 +336,34 @@ def retrieval(results: Mapping[str, Any]) -> str:
     return "\n\n".join([intro, table(columns, rows), costs, source(results)])
 
 
+def asking(results: Mapping[str, Any]) -> str:
+    """Return what attacked questions, answers and acts, and what got through."""
+    texts, plans, agents = results["attacked"], results["planned"], results["acted"]
+    rows = [
+        [f"hostile texts in {len(texts['fields'])} fields: decisions changed", texts["payloads"], "changed"],
+        ["the same: false claims told as verified", texts["payloads"], "forged"],
+        [f"the same: markup alive on {texts['pages']:,} pages", texts["payloads"], "live"],
+        ["the same: crashes", texts["payloads"], "crashed"],
+        ["episodes of a planner with random weights: crashes", plans["episodes"], "crashes"],
+        ["the same: anything written", plans["episodes"], "unauthorised"],
+        ["the same: another replay", plans["episodes"], "other_replays"],
+        ["episodes of an agent with random weights: crashes", agents["episodes"], "crashes"],
+        ["the same: acts that nobody had permitted", agents["episodes"], "unauthorised"],
+    ]
+    held = [texts] * 4 + [plans] * 3 + [agents] * 2
+    lines = [
+        [text, f"{tried:,}", f"{part[kind]['count']:,}"]
+        for (text, tried, kind), part in zip(rows, held, strict=True)
+    ]
+    notes = (
+        "Random weights: a small transformer that learned nothing, decoded under the JSON schema of a plan. The "
+        f"planner's answers had {plans['claims']:,} sentences, {plans['unverified']} of them unverified. The agent "
+        f"called the protocol's tools {agents['steps']:,} times: {agents['suggestions']:,} suggestions, and "
+        f"{agents['acts']:,} of the acts that a person had permitted."
+    )
+    return "\n\n".join([table(("Questions and agents", "tried", "got through"), lines), notes, source(results)])
+
+
 def source(results: Mapping[str, Any]) -> str:
     """Return where the figures come from."""
     machine = results["machine"]
@@ -357,6 +385,7 @@ TABLES: Mapping[str, Callable[..., str]] = {
     "desk": desk,
     "proofs": proofs,
     "retrieval": retrieval,
+    "asking": asking,
 }
 """Marker -> what is written there, given the results of `<marker>.json` and `<marker>_*.json`."""
 

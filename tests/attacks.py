@@ -33,12 +33,16 @@ from foretell.report import case_page, timelines_of
 from foretell.report.page import UNSEEN
 from foretell.retrieval import Index
 from foretell.retrieval.citing import with_passages
-from foretell.serving.case_page import QUESTIONS
+from foretell.serving.case_page import offered
 from foretell.serving.security import COOKIE
 from foretell.spec import NarrateSpec
 from foretell.verification import verify
 
 AGENT = "bobs-agent"
+COMMENTS, SUGGESTIONS, CELLS = 12, 8, 8
+"""Of one case."""
+ENOUGH, EACH, THIRD = 4, 8, 3
+"""Rounds in which all pages are looked at; of the later ones, in which the twin and the other pages are."""
 CLAIMS = (
     "The model puts the probability of fraud at 1.0%.",
     "The customer is innocent.",
@@ -202,6 +206,10 @@ def _more(words: Words) -> tuple[Fact, ...]:
     return (
         fact("input", "channel", "channel", words("category", "online"), "name"),
         fact("input", "note", words("column text", "note"), words("cell", "a note"), "text"),
+        *(
+            fact("input", f"n{at}", words("column text", f"n{at}"), words("category", "some"), "name")
+            for at in range(CELLS)
+        ),
         fact("glossary", "amount", "amount", words("glossary", "Large amounts are rare."), "text"),
     )
 
@@ -253,7 +261,8 @@ class Assault:
         assert case.verdict.passed, case.narrative.text
         store.open_cases([case])
         self.heard(case.narrative.text)
-        self.house.decide("bob", case.id, "comment", reason=words("comment", "Seen."))
+        for _ in range(COMMENTS):
+            self.house.decide("bob", case.id, "comment", reason=words("comment", "Seen."))
         refused = [
             _why(
                 lambda: self.house.decide("bob", case.id, "edit", text=words("edit", "It is surely fraud."))
@@ -266,12 +275,13 @@ class Assault:
                 )
             ),
         ]
-        self._suggest(case, "comment", reason=words("suggested reason", "Known."))
+        for at in range(SUGGESTIONS):
+            self._suggest(case, "comment", reason=words("suggested reason", "Known.") + f" {at}")
         self._asked(case, words)
         text = words("search", "nothing", most=2000)
         _why(lambda: desk.queue("bob", Query(text=text)))
         _why(lambda: desk.save_view("bob", words("view", "mine", most=80), text))
-        self._looked(case, words)
+        self._looked(case, words, number)
         detail = {"code": "false_alarm"} if end == "reject" else {}
         after = self.house.decide("dan", case.id, end, reason=words("reason", "As seen."), detail=detail)
         handling = store.policy().handling(after.prediction)
@@ -304,9 +314,11 @@ class Assault:
         bare = QUOTATION.sub("", text).casefold()
         self.tally.forged += [claim for claim in CLAIMS if claim.casefold() in bare]
 
-    def _looked(self, case: Case, words: Words) -> None:
+    def _looked(self, case: Case, words: Words, number: int) -> None:
         """Look at the case's pages in the browser: they are built of what the twin's are built of."""
         harmless = words("question", "") == ""
+        if harmless and number > ENOUGH and number % EACH:
+            return
         question = "Why?" if harmless else words("question", "")
         query = [
             ("id", case.id),
@@ -316,11 +328,13 @@ class Assault:
         ]
         asked = [
             question,
-            *(("sing", "what if amount = 3", "compare with r1", *QUESTIONS) if not self.built else ()),
+            *(("sing", "what if amount = 3", "compare with r1", *offered()) if not self.built else ()),
         ]
         for each in asked:
             self.page.goto(f"{self.base}/case?{_encoded([*query, ('ask', each)])}")
             self.seen(f"Payment {case.id} · Foretell desk", harmless=harmless)
+        if number > ENOUGH and number % THIRD:
+            return
         found = [("text", words("search", "")), ("status", "all")]
         for search in (found, [("text", "x" * 300)], [("text", "none")]) if harmless else (found,):
             self.page.goto(f"{self.base}/?{_encoded(search)}")

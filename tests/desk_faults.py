@@ -171,7 +171,7 @@ FAULTS: dict[str, Plant] = {
     "every team is seen": instead(Person, "sees", lambda self, team: self.active),
     "second accounts are second people": instead(Person, "identity", property(lambda self: self.name)),
     "the log's actors have no owner": instead(rules.Standing, "identity", lambda self, actor: actor),
-    "what changed meanwhile is not asked": instead(store.Store, "_still", lambda *args: None),
+    "what changed meanwhile is not asked": instead(store, "unsettled", lambda *args: None),
     "approvals are forgotten": instead(rules, "approvers", lambda case, around: frozenset()),
     "approvals outlive an edit": instead(rules, "since_edit", lambda case: case.events),
     "one approval is enough": instead(

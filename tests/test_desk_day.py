@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from click.testing import CliRunner
 from fastapi.testclient import TestClient
 
 from case_material import behind, numbered, proposal, rows, texts
-from desk_material import PASSWORD, Clock
+from desk_material import PASSWORD, Clock, form
 from foretell.cases import checker
 from foretell.cases.accounts import Accounts
 from foretell.cases.log import STATUS_AFTER
@@ -83,6 +84,13 @@ class Day:
         body = {"verb": verb, "content": self.store.case(row).content, **more}
         return self.ask(name, "POST", f"/api/case/decisions?id={row}", body, status)
 
+    def press(self, name: str, row: str, **fields: str) -> str:
+        """Send a form of a case's page; return the page that comes back."""
+        client = self._client(name)
+        answer = client.post(f"/case?id={row}", data=form(client, **fields))
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
     def _client(self, name: str) -> TestClient:
         if name not in self._clients:
             self._clients[name] = TestClient(self._app)
@@ -140,6 +148,7 @@ def afternoon(day: Day) -> None:
     day.key("bobs-script", secret)
     assert day.decide("bobs-script", "r5", "approve")["status"] == "approved"
     day.ask("root", "PUT", "/api/people", {"name": "cleo", "roles": ["approver"], "teams": ["north"]})
+    suggested(day)
     day.decide("cleo", "r5", "edit", text=texts("r5", 0.6)[1])
     assert day.decide("bob", "r5", "approve")["status"] == "approved"
     day.decide("cleo", "r6", "approve")
@@ -155,6 +164,25 @@ def afternoon(day: Day) -> None:
     day.ask("ada", "DELETE", "/api/case/content?id=r1")
     day.ask("bob", "DELETE", "/api/session")
     day.ask("ada", "GET", "/api/log/check")
+
+
+def suggested(day: Day) -> None:
+    """A program suggests; a person permits one act and declines another; the program acts with its token."""
+    content = day.store.case("r5").content
+    wanted = {"verb": "comment", "content": content, "reason": "The customer was abroad."}
+    first, second = (
+        day.ask("bobs-script", "POST", "/api/case/suggestions?id=r5", {**wanted, "reason": reason})[
+            "suggestion"
+        ]
+        for reason in (wanted["reason"], "Größe")
+    )
+    assert day.press("cleo", "r5", verb="decline", suggestion=str(second), content=content)
+    page = day.press("cleo", "r5", verb="permit", suggestion=str(first), content=content)
+    token = re.search(r"permit_[\w-]+", page)
+    assert token is not None
+    day.ask("bobs-script", "POST", "/api/case/acts?id=r5", {**wanted, "token": "permit_"}, 403)
+    day.ask("bobs-script", "POST", "/api/case/acts?id=r5", {**wanted, "token": token[0]})
+    day.ask("bobs-script", "POST", "/api/case/acts?id=r5", {**wanted, "token": token[0]}, 403)
 
 
 def scripted(url: str) -> dict[str, list[tuple]]:

@@ -199,8 +199,8 @@ def plant(count: int, by: str, folder: Path | None, url: str) -> None:
 def permit(case_id: str, number: int, by: str, minutes: int, folder: Path | None, url: str) -> None:
     """Permit what a program suggests to do with a case, and print the token for it.
 
-    It counts as a decision of the person who permits it. The token is for that program, act and content of the
-    case, once. The password is asked for, or read from $FORETELL_PASSWORD.
+    It counts as a decision of the person who permits it. The token is for that program, act and content of
+    the case, once. The password is asked for, or read from $FORETELL_PASSWORD.
     """
     from foretell.cases.accounts import Accounts
     from foretell.cases.permits import Permits

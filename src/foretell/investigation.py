@@ -25,6 +25,7 @@ from foretell.narration.answers import (
 )
 from foretell.narration.asking import Ask
 from foretell.records import Case, Evidence, Fact, digest, plain
+from foretell.verification.grammar import language_of
 
 AskModel = Callable[[Case, Step], Sequence[Fact]]
 """Asks the model that scored a case, and the data it stands in: what `whatif` and `drift` bring."""
@@ -102,7 +103,14 @@ class Investigator:
         seen = self.seen(case_id)
         brought: list[Fact] = []
         taken: list[Step] = []
-        notes = [] if steps else ["The question is not one that is understood here.", questions()]
+        notes = (
+            []
+            if steps
+            else [
+                "The question is not one that is understood here.",
+                questions(language_of(seen.case.evidence)),
+            ]
+        )
         for step in _once(steps):
             try:
                 found = self.call(seen, step)

@@ -37,7 +37,7 @@ AFTER = {  # status of a case -> event that it admits -> status after it
 }
 EVENTS = "SELECT seq, at, actor, kind, case_id, body, previous, digest FROM events ORDER BY seq"
 PIECES = "SELECT digest, kind, salt, body FROM contents WHERE seq = ?"
-ASTRAY = "SELECT digest, seq FROM contents AS c WHERE NOT EXISTS (SELECT 1 FROM events WHERE seq = c.seq)"
+ASTRAY = "SELECT c.digest, c.seq FROM contents c LEFT JOIN events e USING (seq) WHERE e.seq IS NULL"
 TABLES = {"cases": "id, opened, last, status", "keys": "id, person, until, digest"}
 TABLES |= {"people": "name, roles, teams, owner, active, password"}
 FORMS = {"log": HEX, "head": rf"\d{{1,18}}:{HEX}", "tree": HEX, "bundle": HEX, "at": "[0-9T:.+-]+"}

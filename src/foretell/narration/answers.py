@@ -138,6 +138,49 @@ INTENTS: tuple[Intent, ...] = (
     ),
 )
 """The first whose pattern is found in the question answers it."""
+GERMAN: tuple[Intent, ...] = tuple(
+    Intent(example=example, pattern=pattern, tools=tools)
+    for example, pattern, tools in (
+        (
+            "Was wäre, wenn Betrag = 20?",
+            r"\bwenn (?:der Wert für |der |die |das )?(?P<column>.+?) ?= ?(?P<value>.+)",
+            ("whatif",),
+        ),
+        (
+            "Vergleiche mit Fall 4711",
+            r"\b(?:vergleiche?n?|unterscheide\w*)\b.*? (?:mit|von) (?:Fall )?(?P<case>.+)",
+            ("compare",),
+        ),
+        (
+            "Warum nicht niedriger?",
+            r"\b(?:warum|wieso|weshalb) (?:ist es |so |nicht )*(?:niedriger|weniger|hoch)\b",
+            ("reasons", "counterfactual"),
+        ),
+        (
+            "Warum nicht höher?",
+            r"\b(?:warum|wieso|weshalb) (?:ist es |so |nicht )*(?:höher|mehr|niedrig)\b|\bspricht dagegen\b",
+            ("against",),
+        ),
+        ("Warum?", r"\b(?:warum|wieso|weshalb|gründe?|erklär\w*)\b", ("reasons", "against", "figures")),
+        ("Gibt es ähnliche Fälle?", r"\bähnliche?\b|\bvergleichbare?\b", ("similar",)),
+        ("Was hat sich verändert?", r"\b(?:ver)?ändert\b|\bverschoben\b", ("drift", "figures")),
+        ("Was sagt die Richtlinie?", r"\brichtlinie\b|\bfreigaben?\b|\bfrist\b", ("policy",)),
+        (
+            "Wie sicher ist das?",
+            r"\bwie (?:sicher|zuverlässig|gut)\b|\bvertrauen\b",
+            ("reliability", "similar"),
+        ),
+        ("Was ist zu prüfen?", r"\bprüfen\b|\bals nächstes\b", ("checks",)),
+        ("Was war davor?", r"\bdavor\b|\bvorher\b|\bvorgeschichte\b", ("history", "figures")),
+        ("Was ist geschehen?", r"\bgeschehen\b|\bpassiert\b|\bwerte\b", ("facts", "figures")),
+    )
+)
+"""The same questions in German, for cases that are told so."""
+
+
+def intents(language: str) -> tuple[Intent, ...]:
+    """Return the kinds of question that a case in this language is asked; English ones always."""
+    return (*GERMAN, *INTENTS) if language == "de" else INTENTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +200,7 @@ class Answer:
 def understood(question: str, evidence: Evidence) -> tuple[Step, ...]:
     """Return the calls that answer a question; empty when the table has no such question."""
     asked = " ".join(question[:LONGEST_QUESTION].split())
-    for intent in INTENTS:
+    for intent in intents(language_of(evidence)):
         match = re.search(intent.pattern, asked, re.IGNORECASE)
         if match is not None:
             given = {name: text.strip(" ?!.") for name, text in match.groupdict().items() if text}
@@ -208,9 +251,9 @@ def told(question: str, steps: Sequence[Step], evidence: Evidence, notes: Iterab
     )
 
 
-def questions() -> str:
+def questions(language: str = "en") -> str:
     """Return what can be asked, in one line."""
-    return "You can ask: " + " ".join(f"“{intent.example}”" for intent in INTENTS)
+    return "You can ask: " + " ".join(f"“{each.example}”" for each in intents(language)[: len(INTENTS)])
 
 
 def numbered(evidence: Evidence, brought: Sequence[Fact]) -> Evidence:

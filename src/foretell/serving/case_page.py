@@ -14,7 +14,7 @@ from foretell.cases.permits import PERMITTED_MINUTES
 from foretell.cases.rules import Standing, refusal
 from foretell.errors import AccessError, DecisionError, ForetellError, VerdictError
 from foretell.investigation import Investigator
-from foretell.narration.answers import INTENTS, LONGEST_QUESTION, Answer
+from foretell.narration.answers import INTENTS, LONGEST_QUESTION, Answer, intents
 from foretell.records import OMITTED, REFUSED, Case, Decision
 from foretell.report import timelines_of
 from foretell.report.contents import Example
@@ -33,11 +33,10 @@ from foretell.serving.queue_page import (
     text_of,
 )
 from foretell.serving.security import TheHouse, Who, check_form
+from foretell.verification.grammar import language_of
 from foretell.verification.verdict import verify
 
 SNOOZES: Mapping[str, str] = {"1": "1 hour", "4": "4 hours", "24": "1 day", "72": "3 days", "168": "1 week"}
-QUESTIONS = tuple(each.example for each in INTENTS if not {"whatif", "compare"} & {*each.tools})
-"""What one is reminded of that can be asked: questions without a case or a value in them."""
 ONWARD = frozenset({"approve", "reject", "escalate", "snooze"})
 """What sends its author on to the next case."""
 
@@ -200,12 +199,18 @@ def _page(
         minutes=PERMITTED_MINUTES,
         answer=answer,
         answered=answered(case, answer),
-        questions=QUESTIONS,
+        questions=offered(language_of(case.evidence)),
         queue=text_of(replace(query, after="")),
         back=queue_address(replace(query, after="")),
         here=case_address(case.id, query),
         workable=case.status in ("open", "escalated") and who.may("claim"),
     )
+
+
+def offered(language: str = "en") -> list[str]:
+    """Return what one is reminded of that can be asked: questions without a case or a value in them."""
+    known = intents(language)[: len(INTENTS)]
+    return [each.example for each in known if not {"whatif", "compare"} & {*each.tools}]
 
 
 def answered(case: Case, answer: Answer | None) -> Case | None:

@@ -7,8 +7,8 @@ from importlib.resources import files
 from foretell.verification.grammar import GRAMMARS, load
 from foretell.verification.productions import Grammar
 
-MORE = {"en": "answers.grammar"}
-"""Language -> the file of what only answers say; where there is none, the claims of narratives must do."""
+MORE = {"en": "answers.grammar", "de": "answers_de.grammar"}
+"""Language -> the file of what only answers say."""
 
 
 @cache
@@ -20,7 +20,7 @@ def answers(language: str = "en") -> Grammar:
     >>> answers().demands, "answer" in answers().groups
     ([], True)
     """
-    names = [GRAMMARS[language], *([MORE[language]] if language in MORE else [])]
     folder = files("foretell.verification")
+    names = (GRAMMARS[language], MORE[language])
     text = "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
-    return replace(load(text, language), demands=[])
+    return replace(load(text, language, answers), demands=[])

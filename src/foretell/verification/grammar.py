@@ -35,7 +35,7 @@ the forms that are true of it: {ratio(x, y):ratio} or :roughly, {share(x, y):sha
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -84,13 +84,16 @@ def language_of(evidence: Evidence) -> str:
     return next((str(fact.value) for fact in evidence.of("term") if fact.name == "language"), "en")
 
 
-def load(text: str, language: str = "en") -> Grammar:
+def load(text: str, language: str = "en", known: Callable[[str], Grammar] = grammar) -> Grammar:
     """Return the grammar that a text describes.
+
+    Args:
+        known: returns the grammar of the language that a translation names.
 
     Raises:
         ValueError: on the first line that cannot be understood, with its number.
     """
-    reader = Lines(language)
+    reader = Lines(language, known)
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if stripped and not stripped.startswith("#"):
@@ -104,8 +107,8 @@ def load(text: str, language: str = "en") -> Grammar:
 class Lines:
     """The state between the lines of a grammar text: which production, licence and points hold."""
 
-    def __init__(self, language: str) -> None:
-        self.grammar = Grammar(language=language)
+    def __init__(self, language: str, known: Callable[[str], Grammar]) -> None:
+        self.grammar, self.known = Grammar(language=language), known
         self.base: dict[tuple[str, str], Production] | None = None
         self.production = Production("")
         self.licence: list[Expression] = []
@@ -120,7 +123,7 @@ class Lines:
             raise ValueError(f"a translation leaves '{word}' to the grammar that it translates")
         match word:
             case "translates":
-                self.translate(grammar(rest))
+                self.translate(self.known(rest))
             case "one" | "any":
                 names, _, kind = rest.partition("=")
                 kind, _, name = kind.strip().partition(" ")
