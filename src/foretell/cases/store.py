@@ -134,8 +134,8 @@ class Store:
                 f"{person} cannot decide as '{decision.actor}'", "everybody decides under their own name"
             )
         while True:
-            case = self.case(case_id)
-            with told(self._url), self._engine.connect() as connection:
+            with self.reading() as connection:
+                case = _one(connection, case_id)
                 around = standing_of(connection, case, decision, person, self._clock())
             if (error := refusal(case, decision, around)) is not None:
                 raise error
@@ -261,10 +261,7 @@ class Store:
             StoreError: when there is no such case, or its content was erased.
         """
         with self.reading() as connection:
-            found = _folded(connection, [case_id], as_opened=as_opened)
-        if not found:
-            raise no_case(case_id)
-        return found[0]
+            return _one(connection, case_id, as_opened=as_opened)
 
     def cases(self, status: str | None = None, after: str | None = None, limit: int = 50) -> list[Case]:
         """Return up to `limit` cases in the order of their opening, without those that were erased.
@@ -372,6 +369,13 @@ def _folded(connection: Connection, ids: Sequence[str], *, as_opened: bool = Fal
     # The whole past is folded in any case, so that what was erased is not read back as it was opened.
     whole = [fold(past, pieces) for past in told_by]
     return [fold(case.events[:1], pieces) for case in whole] if as_opened else whole
+
+
+def _one(connection: Connection, case_id: str, *, as_opened: bool = False) -> Case:
+    found = _folded(connection, [case_id], as_opened=as_opened)
+    if not found:
+        raise no_case(case_id)
+    return found[0]
 
 
 class _AnotherPolicyError(ForetellError):
