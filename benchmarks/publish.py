@@ -361,7 +361,9 @@ def asking(results: Mapping[str, Any]) -> str:
         f"called the protocol's tools {agents['steps']:,} times: {agents['suggestions']:,} suggestions, and "
         f"{agents['acts']:,} of the acts that a person had permitted."
     )
-    return "\n\n".join([table(("Questions and agents", "tried", "got through"), lines), notes, source(results)])
+    return "\n\n".join(
+        [table(("Questions and agents", "tried", "got through"), lines), notes, source(results)]
+    )
 
 
 def source(results: Mapping[str, Any]) -> str:

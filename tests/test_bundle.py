@@ -18,6 +18,7 @@ from foretell.cases import Store, bundle_check
 from foretell.cases.bundle import Choice, write_bundle
 from foretell.cases.people import Person
 from foretell.cases.planted import Planting
+from foretell.cases.promotion import Promotions
 from foretell.cases.signing import sign
 from foretell.cli import main
 from foretell.errors import NotFoundError, SpecError, StoreError
@@ -267,6 +268,26 @@ def test_a_period_holds_the_cases_to_which_something_happened_in_it(house, key, 
         with pytest.raises(error):
             write_bundle(house.store, tmp_path / "none.zip", wrong)
     assert not list(tmp_path.glob("*none.zip*"))
+
+
+def test_a_bundle_tells_which_model_scored_and_which_were_put_in_use_by_whom(tmp_path):
+    house = House(f"sqlite:///{tmp_path}/cases.db")
+    house.open("r1", "r2", "r3")
+    known, (old, new) = Promotions(house.store), ("0" * 64, "1" * 64)
+    won = {"won": True, "champion": old, "challenger": new}
+    first = known.propose("root", new, old, won)
+    known.confirm("ada", first)
+    back = known.propose("ada", old, new, {}, "the old one knew the season")
+    house.store.erase("r2", "ada")
+    folder = unpacked(packed(house, tmp_path, None, "r1", "r2", "r3"))
+    known.confirm("root", back)
+    told = json.loads((folder / "models.json").read_text())
+    assert [(each["model"], each["cases"]) for each in told["scored"]] == [(old, 2)]
+    states = [(each["seq"], each["model"], each["actor"], each["state"]) for each in told["proposed"]]
+    assert states == [(first, new, "root", "confirmed"), (back, old, "ada", "proposed")]
+    assert told["proposed"][0]["figures"] == won and told["proposed"][0]["closed_by"] == "ada"
+    assert said(folder) == []
+    house.store.close()
 
 
 def test_nothing_is_left_half_written(house, tmp_path):

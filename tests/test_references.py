@@ -1,6 +1,5 @@
 """References stand for what the embedded writer writes, and nothing but facts' values comes from them."""
 
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

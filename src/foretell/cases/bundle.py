@@ -11,7 +11,7 @@ import re
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from importlib import resources
 from itertools import groupby
@@ -26,8 +26,10 @@ from foretell.cases.case import fold
 from foretell.cases.ledger import parts
 from foretell.cases.log import STATUS_AFTER, ContentRow, EventRow, named
 from foretell.cases.names import MODEL, PEOPLE, PLANTED, POLICY, WORDING
+from foretell.cases.pasts import no_case
+from foretell.cases.promotion import promotions
 from foretell.cases.signing import sign, unsigned
-from foretell.cases.store import PAGE, Store, no_case
+from foretell.cases.store import PAGE, Store
 from foretell.cases.tables import cases, contents, events
 from foretell.cases.tree import proof
 from foretell.errors import NotFoundError, SpecError, StoreError
@@ -110,6 +112,8 @@ class _Writer:
     digests: dict[str, str] = field(default_factory=dict)
     seqs: array = field(default_factory=lambda: array("q"))
     erased: int = 0
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Digest of each model -> how many cases it scored, from when to when they were opened."""
 
     def add(self, name: str, content: bytes) -> None:
         file = ZipInfo(name)
@@ -154,6 +158,7 @@ def write_bundle(
                 if not done % _STEP:
                     tell(f"  {done:,} of {len(ids):,} cases")
             _add_desk(connection, writer, last)
+            writer.add("models.json", _models(connection, writer.models.values(), last))
             for name, content in sorted((shared or {}).items()):
                 writer.add(name, content)
             with connection.execute(_DIGESTS.where(events.c.seq <= last)) as digests:
@@ -234,6 +239,9 @@ def _add_case(
         writer.erased += 1
         return
     case = fold([row.event() for row in told], {name: piece.body for name, piece in pieces.items()})
+    name, at = case.prediction.model, case.opened_at
+    scored = writer.models.setdefault(name, {"model": name, "cases": 0, "first": at})
+    scored |= {"cases": scored["cases"] + 1, "last": at}
     for name, content in sorted(extra(case).items()):
         writer.add(f"{folder}/{name}", content)
 
@@ -244,6 +252,12 @@ def _add_desk(connection: Connection, writer: _Writer, last: int) -> None:
         kept = {name: piece for name, piece in pieces.items() if piece.kind not in SECRETS}
         withheld = pieces.keys() - kept.keys()
         writer.add(f"desk/{subject.rpartition(':')[2]}.json", _history(writer, subject, told, kept, withheld))
+
+
+def _models(connection: Connection, scored: Iterable[Mapping[str, Any]], last: int) -> bytes:
+    """Return which model scored how many of the cases, and which were proposed and put in use by whom."""
+    proposed = [asdict(each) for each in promotions(connection, until=last)]
+    return _json({"scored": [*scored], "proposed": proposed})
 
 
 def _history(
@@ -327,6 +341,8 @@ cases/NUMBER/rows.json   rows of the data from which score, evidence and text co
 desk/                    who had an account with which roles, the policies, the models in use, and what was
                          sealed of planted cases. Of passwords, keys and sealed answers there are digests at
                          most.
+models.json              which model scored how many of these cases, from when to when, and which models were
+                         proposed with which figures, confirmed or withdrawn, by whom.
 models/                  the models that scored, without the names of the entities they had seen.
 proof.json               roots of the parts of the log's tree (RFC 9162) that hold no event of this bundle.
 manifest.json            the SHA-256 of each file.

@@ -12,14 +12,14 @@ from sqlalchemy.engine import Connection
 from foretell.cases import queue
 from foretell.cases.case import fold
 from foretell.cases.log import NO_CLOCK, named
-from foretell.cases.pasts import pasts
+from foretell.cases.pasts import no_case, pasts
 from foretell.cases.people import Person, permitted
 from foretell.cases.permits import Suggestion, told, waiting
 from foretell.cases.policy import Handling, Policy
 from foretell.cases.queue import Page, Query
 from foretell.cases.rules import Standing, flagged
 from foretell.cases.standing import Roster, approvals_needed, policy_in_force, roster, stamp, standing_of
-from foretell.cases.store import Store, no_case
+from foretell.cases.store import Store
 from foretell.cases.tables import cases, events, leases, views
 from foretell.errors import DecisionError
 from foretell.records import Case, Decision, Event, Narrative, restore

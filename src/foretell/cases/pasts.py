@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 from foretell.cases.case import fold
 from foretell.cases.log import EventRow
 from foretell.cases.tables import contents, events
+from foretell.errors import NotFoundError
 from foretell.records import Case, Event
 
 _WHOLE = (
@@ -37,3 +38,19 @@ def folded(connection: Connection, ids: Sequence[str], *, as_opened: bool = Fals
     # The whole past is folded in any case, so that what was erased is not read back as it was opened.
     whole = [fold(past, pieces) for past in told_by]
     return [fold(case.events[:1], pieces) for case in whole] if as_opened else whole
+
+
+def one(connection: Connection, case_id: str, *, as_opened: bool = False) -> Case:
+    """Return one case.
+
+    Raises:
+        NotFoundError: when there is no such case.
+    """
+    found = folded(connection, [case_id], as_opened=as_opened)
+    if not found:
+        raise no_case(case_id)
+    return found[0]
+
+
+def no_case(case_id: str) -> NotFoundError:
+    return NotFoundError(f"there is no case '{case_id}'", "list the cases: foretell cases")

@@ -15,10 +15,11 @@ from sqlalchemy.engine import Connection
 from foretell.cases.entries import decided, drafted
 from foretell.cases.ledger import Also, Guard, nothing_besides
 from foretell.cases.log import CHECK, STATUS_AFTER, Draft, named
+from foretell.cases.pasts import no_case
 from foretell.cases.people import Person, fingerprint, permitted, token
 from foretell.cases.rules import KIND_OF, Standing, admitted, complete, current, detailed, refusal
 from foretell.cases.standing import known_person, stamp, standing_of
-from foretell.cases.store import Salt, Store, no_case
+from foretell.cases.store import Store
 from foretell.cases.tables import cases, contents
 from foretell.errors import AccessError, DecisionError, ForetellError, StoreError
 from foretell.lookup import unknown
@@ -74,12 +75,13 @@ class Permits:
         """
         decision = replace(decision, actor=by)
 
-        def made(case: Case, salt: Salt) -> tuple[Draft, Guard, Also]:
-            with self._store.reading() as connection:
-                around = standing_of(connection, case, decision, by, self._store.now())
+        def made(case: Case, connection: Connection) -> tuple[Draft, Guard, Also]:
+            around = standing_of(connection, case, decision, by, self._store.now())
             if (error := _unsuggestable(case, decision, around)) is not None:
                 raise error
-            decided(case, decision, around, salt)  # an edit that does not pass is refused here already
+            decided(
+                case, decision, around, self._store.salt
+            )  # an edit that does not pass is refused here already
             texts = {"action": canonical(decision).decode()}
 
             def guard(connection: Connection) -> ForetellError | None:
@@ -93,7 +95,7 @@ class Permits:
                     case, decision, standing_of(connection, case, decision, by, now)
                 )
 
-            return drafted(case.id, "suggested", by, texts, salt, case), guard, nothing_besides
+            return drafted(case.id, "suggested", by, texts, self._store.salt, case), guard, nothing_besides
 
         return self._followed(by, case_id, made)
 
@@ -195,7 +197,7 @@ class Permits:
         more: Mapping[str, object],
         against: Callable[[Case, Connection, Suggestion], ForetellError | None],
     ) -> None:
-        def made(case: Case, salt: Salt) -> tuple[Draft, Guard, Also]:
+        def made(case: Case, _connection: Connection) -> tuple[Draft, Guard, Also]:
             def guard(connection: Connection) -> ForetellError | None:
                 if (error := _unseen(connection, by, case_id)) is not None:
                     return error
@@ -206,16 +208,16 @@ class Permits:
                     )
                 return against(case, connection, one)
 
-            return drafted(case.id, kind, by, {}, salt, case, more=more), guard, nothing_besides
+            draft = drafted(case.id, kind, by, {}, self._store.salt, case, more=more)
+            return draft, guard, nothing_besides
 
         self._followed(by, case_id, made)
 
     def _followed(
-        self, by: str, case_id: str, made: Callable[[Case, Salt], tuple[Draft, Guard, Also]]
+        self, by: str, case_id: str, made: Callable[[Case, Connection], tuple[Draft, Guard, Also]]
     ) -> int:
-        with (
-            self._store.reading() as connection
-        ):  # before the case is read: who may not see it learns nothing
+        # Before the case is read: who may not see it learns nothing.
+        with self._store.reading() as connection:
             if (error := _unseen(connection, by, case_id)) is not None:
                 raise error
         return self._store.follow(case_id, made).events[-1].seq

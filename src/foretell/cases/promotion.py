@@ -64,7 +64,7 @@ class Promotions:
         def guard(connection: Connection) -> ForetellError | None:
             if (error := _may(connection, by)) is not None:
                 return error
-            return _against(_promotions(connection), model, champion, figures)
+            return _against(promotions(connection), model, champion, figures)
 
         texts = {"reason": canonical(reason).decode()} if reason else {}
         more = {"model": model, "champion": champion, "figures": dict(figures)}
@@ -90,7 +90,7 @@ class Promotions:
     def proposals(self) -> tuple[Promotion, ...]:
         """Return all proposals, the newest first."""
         with self._store.reading() as connection:
-            return tuple(reversed(_promotions(connection)))
+            return tuple(reversed(promotions(connection)))
 
     def in_use(self) -> str:
         """Return the digest of the model that was confirmed last; empty when none ever was."""
@@ -105,7 +105,7 @@ class Promotions:
         def guard(connection: Connection) -> ForetellError | None:
             if (error := _may(connection, by)) is not None:
                 return error
-            told = _promotions(connection)
+            told = promotions(connection)
             now = next(each for each in told if each.seq == seq)
             if now.state != "proposed":
                 return DecisionError(f"proposal {seq} was {now.state} by {now.closed_by}", "propose it again")
@@ -158,11 +158,17 @@ def _may(connection: Connection, by: str) -> ForetellError | None:
 
 
 def _in_use(connection: Connection) -> str:
-    return _last_confirmed(_promotions(connection))
+    return _last_confirmed(promotions(connection))
 
 
-def _promotions(connection: Connection) -> list[Promotion]:
-    rows = [(row, json.loads(row.body)) for row in connection.execute(_TOLD)]
+def promotions(connection: Connection, until: int = 0) -> list[Promotion]:
+    """Return all proposals as the log tells them, the oldest first.
+
+    Args:
+        until: the last event that is read; 0: all are.
+    """
+    told = _TOLD.where(events.c.seq <= until) if until else _TOLD
+    rows = [(row, json.loads(row.body)) for row in connection.execute(told)]
     closed = {body[row.kind]: row for row, body in rows if row.kind in CLOSERS}
     return [
         Promotion(

@@ -61,6 +61,10 @@ class Roster:
     policy: Policy
     needed: dict[str, int]
     """Case -> approvals that the policy asks for, of those that somebody looked at lately."""
+    identities: Mapping[str, str]
+    """Account that works on somebody's behalf -> who that is."""
+    working: dict[str, frozenset[str]]
+    """Team -> those who may decide its cases, of teams that somebody looked at."""
 
     def person(self, name: str) -> Person:
         """Return a person.
@@ -71,6 +75,17 @@ class Roster:
         if name not in self.accounts:
             raise AccessError(f"there is no account '{name}'", "ask an administrator")
         return self.accounts[name]
+
+    def colleagues(self, team: str) -> frozenset[str]:
+        """Return who may decide cases of a team."""
+        if team not in self.working:
+            able = (
+                each
+                for each in self.accounts.values()
+                if each.active and each.sees(team) and not PERMISSIONS["approve"].isdisjoint(each.roles)
+            )
+            self.working[team] = frozenset(each.name for each in able)
+        return self.working[team]
 
 
 _rosters: WeakKeyDictionary[Pool, tuple[dict[str, str], Roster]] = WeakKeyDictionary()
@@ -86,7 +101,9 @@ def roster(connection: Connection) -> Roster:
     kept = _rosters.get(connection.engine.pool)
     if kept is None or kept[0] != key:
         accounts = {row.name: person_of(row) for row in connection.execute(_ACCOUNTS)}
-        kept = _rosters[connection.engine.pool] = (key, Roster(accounts, _policy(connection), {}))
+        identities = {each.name: each.identity for each in accounts.values() if each.owner}
+        read = Roster(accounts, _policy(connection), {}, identities, {})
+        kept = _rosters[connection.engine.pool] = (key, read)
     return kept[1]
 
 
@@ -156,7 +173,7 @@ def standing_of(
         )
     else:
         person = Person(name=decision.actor, roles=("reviewer", "approver"), teams=("*",))
-    accounts, policy = known.accounts.values(), known.policy
+    policy = known.policy
     listed = connection.execute(_LISTED, {"case": case.id}).one_or_none()
     team = listed.team if listed is not None else ""
     since = {"actor": decision.actor, "since": stamp(now - timedelta(hours=1))}
@@ -166,12 +183,8 @@ def standing_of(
         now=now,
         team=team,
         holder=listed.holder if listed is not None and (listed.until or "") > stamp(now) else "",
-        identities={each.name: each.identity for each in accounts if each.owner},
-        colleagues=frozenset(
-            each.name
-            for each in accounts
-            if each.active and each.sees(team) and not PERMISSIONS["approve"].isdisjoint(each.roles)
-        ),
+        identities=known.identities,
+        colleagues=known.colleagues(team),
         lately=(connection.scalar(_LATELY, since) or 0) if policy.hourly_limit else 0,
         hourly_limit=policy.hourly_limit,
         reasons=policy.reasons,

@@ -21,7 +21,7 @@ from foretell.cases.ledger import Also, Guard, Ledger, nothing_against, nothing_
 from foretell.cases.listing import afterwards
 from foretell.cases.log import Draft, EventRow, Head, head_of, named, salted
 from foretell.cases.names import DESK_PREFIX, nobody
-from foretell.cases.pasts import folded
+from foretell.cases.pasts import folded, no_case, one
 from foretell.cases.policy import Policy
 from foretell.cases.released import strange
 from foretell.cases.rules import refusal
@@ -37,8 +37,6 @@ from foretell.errors import AccessError, ForetellError, NotFoundError, StoreErro
 from foretell.records import Case, Decision, Event, canonical
 from foretell.units import instant
 
-Salt = Callable[[], str]
-"""Draws the secret under which one piece of content is named in the log."""
 PAGE = 1000
 """Events read in one transaction when a whole log is walked through."""
 
@@ -65,7 +63,7 @@ class Store:
         *,
         create: bool = True,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        salt: Salt = lambda: secrets.token_hex(16),
+        salt: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         self._url = url_of(url)
         self._engine = connect(self._url, create=create)
@@ -150,12 +148,11 @@ class Store:
                 f"{person} cannot decide as '{decision.actor}'", "everybody decides under their own name"
             )
 
-        def made(case: Case, salt: Salt) -> tuple[Draft, Guard, Also]:
-            with self.reading() as connection:
-                around = standing_of(connection, case, decision, person, self._clock())
+        def made(case: Case, connection: Connection) -> tuple[Draft, Guard, Also]:
+            around = standing_of(connection, case, decision, person, self._clock())
             if (error := refusal(case, decision, around)) is not None:
                 raise error
-            draft = decided(case, decision, around, salt, more)
+            draft = decided(case, decision, around, self._salt, more)
 
             # Roles, policy and claims may change until the transaction is alone in writing: asked again then.
             def guard(connection: Connection) -> ForetellError | None:
@@ -170,7 +167,7 @@ class Store:
 
         return self.follow(case_id, made)
 
-    def follow(self, case_id: str, made: Callable[[Case, Salt], tuple[Draft, Guard, Also]]) -> Case:
+    def follow(self, case_id: str, made: Callable[[Case, Connection], tuple[Draft, Guard, Also]]) -> Case:
         """Add the event that is made of a case as it stands; return the case after it, once it is durable.
 
         Raises:
@@ -178,8 +175,9 @@ class Store:
             ForetellError: what `made` or its guard refuses; nothing is written then.
         """
         while True:
-            case = self.case(case_id)
-            draft, guard, also = made(case, self._salt)
+            with self.reading() as connection:  # the case, and what holds around it, at one instant
+                case = one(connection, case_id)
+                draft, guard, also = made(case, connection)
             appended = self._ledger.append([draft], guard, also)
             if appended is not None:  # else somebody was faster: look again
                 return step(case, appended[0], {name: body for name, _, _, body in draft.pieces})
@@ -282,10 +280,7 @@ class Store:
             StoreError: when there is no such case, or its content was erased.
         """
         with self.reading() as connection:
-            found = folded(connection, [case_id], as_opened=as_opened)
-        if not found:
-            raise no_case(case_id)
-        return found[0]
+            return one(connection, case_id, as_opened=as_opened)
 
     def cases(self, status: str | None = None, after: str | None = None, limit: int = 50) -> list[Case]:
         """Return up to `limit` cases in the order of their opening, without those that were erased.
@@ -377,7 +372,3 @@ class Store:
 def _given_back(case_id: str, connection: Connection, _rows: Sequence[EventRow]) -> None:
     """End the claim on a case, in the transaction of the decision on it."""
     connection.execute(_RETURN, {"case": case_id})
-
-
-def no_case(case_id: str) -> NotFoundError:
-    return NotFoundError(f"there is no case '{case_id}'", "list the cases: foretell cases")

@@ -147,6 +147,10 @@ def show(
             (line, board.needed.get(line.id, 1), due_words(line.due_at, now), _written(line.id, here))
             for line in found.lines
         ],
+        teamed=any(line.team for line in found.lines),
+        marked=any(
+            line.flagged or line.asked or line.wakes_at or line.probability is None for line in found.lines
+        ),
         count=f"{COUNTED:,}+" if count >= COUNTED else f"{count:,}",
         one=count == 1,
         filtered=bool(text_of(replace(query, after="", sort=_DEFAULT.sort))),

@@ -110,7 +110,7 @@ def serve(
 
 
 def hold_little() -> None:
-    """Have freed memory given back: glibc would keep the 19 MiB of a password's check for each of its threads."""
+    """Have freed memory given back: glibc would keep the 19 MiB of a password's check for each thread."""
     # Other C libraries have no such call, or none of this name.
     if (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)) is not None:
         mallopt(_MMAP_THRESHOLD, LARGE_BYTES)
