@@ -20,7 +20,7 @@ from foretell.cases.people import Person
 from foretell.cases.policy import Handling
 from foretell.cases.rules import Standing
 from foretell.records import Case, Claim, Decision, Evidence, Fact, Narrative, Prediction
-from foretell.units import name
+from foretell.units import name, percent
 from foretell.verification import verify
 
 BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=Path("/none")).parent
@@ -49,7 +49,7 @@ def evidence(row: str, probability: float = 0.9) -> Evidence:
 
 def texts(row: str, probability: float = 0.9) -> list[str]:
     """Return different texts that the evidence supports."""
-    estimates = (f"{100 * probability:.1f}%", f"{100 * probability:.1f}% (interval 80.0% to 95.0%)")
+    estimates = (percent(probability), f"{percent(probability)} (interval 80.0% to 95.0%)")
     return [
         *(f"For payment {name(row)}, the model puts the probability of fraud at {it}." for it in estimates),
         *(
