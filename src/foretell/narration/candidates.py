@@ -113,10 +113,10 @@ def candidates(texts: Iterable[tuple[Approved, str]], language: str = "en") -> t
 
 def unsayable(texts: Iterable[tuple[Approved, str]], language: str = "en") -> dict[str, str]:
     """Return each sentence of approved texts that can never be a house's own, with the reason."""
-    rules, found = grammar(language), {}
-    for text in texts:
-        edit = Edit(rules, *text) if language_of(text[0].evidence) == language else None
-        for sentence in edit.unread if edit else ():
+    rules = grammar(language)
+    found: dict[str, str] = {}
+    for edit in (Edit(rules, *text) for text in texts if language_of(text[0].evidence) == language):
+        for sentence in edit.unread:
             if next(edit.wordings(sentence), None) is None:
                 found[sentence] = edit.hindrance(sentence)
     return found
