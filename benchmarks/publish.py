@@ -93,8 +93,14 @@ def narratives(results: Mapping[str, Any]) -> str:
         ["of them not supported by their evidence, or denied wrongly", f"{results['unsupported']:,}"],
         [f"false mutants in {results['classes']} classes{tongues}", f"{results['mutants']:,}"],
         ["of them not caught", f"{results['missed']:,}"],
-        ["texts that a second checker read too", f"{results.get('read_twice', 0):,}"],
-        ["of them judged otherwise by it", f"{results.get('checkers_apart', 0):,}"],
+        *(
+            [
+                ["texts that a second checker read too", f"{results['read_twice']:,}"],
+                ["of them judged otherwise by it", f"{results['checkers_apart']:,}"],
+            ]
+            if "read_twice" in results
+            else []
+        ),
         ["narratives written per CPU-s", f"{results['written_per_cpu_second']:,.0f}"],
         ["narratives verified per CPU-s", f"{results['verified_per_cpu_second']:,.0f}"],
     ]
