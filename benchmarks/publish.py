@@ -332,12 +332,14 @@ def asking(results: Mapping[str, Any]) -> str:
         for (text, tried, kind), part in zip(rows, held, strict=True)
     ]
     notes = (
-        "Random weights: a small transformer that learned nothing, decoded under the JSON schema of a plan. The "
-        f"planner's answers had {plans['claims']:,} sentences, {plans['unverified']} of them unverified. The agent "
-        f"called the protocol's tools {agents['steps']:,} times: {agents['suggestions']:,} suggestions, and "
-        f"{agents['acts']:,} of the acts that a person had permitted."
+        "Random weights: a small transformer that learned nothing, decoded under the JSON schema of a plan. "
+        f"The planner's answers had {plans['claims']:,} sentences, {plans['unverified']} of them unverified. "
+        f"The agent called the protocol's tools {agents['steps']:,} times: {agents['suggestions']:,} "
+        f"suggestions, and {agents['acts']:,} of the acts that a person had permitted."
     )
-    return "\n\n".join([table(("Questions and agents", "tried", "got through"), lines), notes, source(results)])
+    return "\n\n".join(
+        [table(("Questions and agents", "tried", "got through"), lines), notes, source(results)]
+    )
 
 
 def source(results: Mapping[str, Any]) -> str:
