@@ -314,6 +314,8 @@ def retrieval(results: Mapping[str, Any]) -> str:
 
 def asking(results: Mapping[str, Any]) -> str:
     """Return what attacked questions, answers and acts, and what got through."""
+    if missing := {"attacked", "planned", "acted"} - results.keys():
+        return f"Not run yet: {', '.join(sorted(missing))} (`python benchmarks/asking.py --parts ...`)."
     texts, plans, agents = results["attacked"], results["planned"], results["acted"]
     rows = [
         [f"hostile texts in {len(texts['fields'])} fields: decisions changed", texts["payloads"], "changed"],
