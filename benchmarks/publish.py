@@ -343,33 +343,38 @@ def retrieval(results: Mapping[str, Any]) -> str:
 
 
 def asking(results: Mapping[str, Any]) -> str:
-    """Return what attacked questions, answers and acts, and what got through."""
-    texts, plans, agents = results["attacked"], results["planned"], results["acted"]
+    """Return what attacked questions, answers and acts, and what got through; parts not run are left out."""
+    tried = {"attacked": "payloads", "planned": "episodes", "acted": "episodes"}
     rows = [
-        [f"hostile texts in {len(texts['fields'])} fields: decisions changed", texts["payloads"], "changed"],
-        ["the same: false claims told as verified", texts["payloads"], "forged"],
-        [f"the same: markup alive on {texts['pages']:,} pages", texts["payloads"], "live"],
-        ["the same: crashes", texts["payloads"], "crashed"],
-        ["episodes of a planner with random weights: crashes", plans["episodes"], "crashes"],
-        ["the same: anything written", plans["episodes"], "unauthorised"],
-        ["the same: another replay", plans["episodes"], "other_replays"],
-        ["episodes of an agent with random weights: crashes", agents["episodes"], "crashes"],
-        ["the same: acts that nobody had permitted", agents["episodes"], "unauthorised"],
+        ("attacked", "hostile texts in every field: decisions changed", "changed"),
+        ("attacked", "the same: false claims told as verified", "forged"),
+        ("attacked", "the same: markup alive on a page", "live"),
+        ("attacked", "the same: crashes", "crashed"),
+        ("planned", "episodes of a planner with random weights: crashes", "crashes"),
+        ("planned", "the same: anything written", "unauthorised"),
+        ("planned", "the same: another replay", "other_replays"),
+        ("acted", "episodes of an agent with random weights: crashes", "crashes"),
+        ("acted", "the same: acts that nobody had permitted", "unauthorised"),
     ]
-    held = [texts] * 4 + [plans] * 3 + [agents] * 2
     lines = [
-        [text, f"{tried:,}", f"{part[kind]['count']:,}"]
-        for (text, tried, kind), part in zip(rows, held, strict=True)
+        [text, f"{results[part][tried[part]]:,}", f"{results[part][kind]['count']:,}"]
+        for part, text, kind in rows
+        if part in results
     ]
-    notes = (
-        "Random weights: a small transformer that learned nothing, decoded under the JSON schema of a plan. The "
-        f"planner's answers had {plans['claims']:,} sentences, {plans['unverified']} of them unverified. The agent "
-        f"called the protocol's tools {agents['steps']:,} times: {agents['suggestions']:,} suggestions, and "
-        f"{agents['acts']:,} of the acts that a person had permitted."
-    )
-    return "\n\n".join(
-        [table(("Questions and agents", "tried", "got through"), lines), notes, source(results)]
-    )
+    told = [table(("Questions and agents", "tried", "got through"), lines)]
+    if plans := results.get("planned"):
+        told.append(
+            "Random weights: a small transformer that learned nothing, decoded under the JSON schema of a plan. "
+            f"The planner's answers had {plans['claims']:,} sentences, {plans['unverified']} of them unverified."
+        )
+    if agents := results.get("acted"):
+        told.append(
+            f"The agent called the protocol's tools {agents['steps']:,} times: {agents['suggestions']:,} "
+            f"suggestions, and {agents['acts']:,} of the acts that a person had permitted."
+        )
+    return "
+
+".join([*told, source(results)])
 
 
 def source(results: Mapping[str, Any]) -> str:

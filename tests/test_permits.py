@@ -1,4 +1,4 @@
-"""A token permits one act of one program on one content of one case, once; nothing else that is tried does."""
+"""A token permits one act of one program on one content of one case, once, and nothing else."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

@@ -107,7 +107,7 @@ def load(text: str, language: str = "en", known: Callable[[str], Grammar] = gram
 class Lines:
     """The state between the lines of a grammar text: which production, licence and points hold."""
 
-    def __init__(self, language: str, known: Callable[[str], Grammar]) -> None:
+    def __init__(self, language: str, known: Callable[[str], Grammar] = grammar) -> None:
         self.grammar, self.known = Grammar(language=language), known
         self.base: dict[tuple[str, str], Production] | None = None
         self.production = Production("")
