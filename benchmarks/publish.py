@@ -143,9 +143,12 @@ def writers(results: Mapping[str, Any]) -> str:
     seeds = sorted({cell["seed"] for cell in results["cells"]})
     notes = (
         f"Means over seeds {', '.join(map(str, seeds))}, each another house; {first['later']} later texts "
-        "each. Editors are simulated: `house` has firm tastes, in wordings and order; `whole` has a taste for "
-        "each sentence as a whole; of `attentive` it depends on the case. A win: the 95 % interval of the bits saved "
-        "lies above 0, and no fewer first choices are the editor's. The language model stays off unless it wins on the approved texts of its own house "
+        "each. Editors are simulated: `house` has firm tastes, in wordings and order; `whole` has a taste "
+        "for "
+        "each sentence as a whole; of `attentive` it depends on the case. A win: the 95 % interval of the "
+        "bits saved "
+        "lies above 0, and no fewer first choices are the editor's. The language model stays off unless it "
+        "wins on the approved texts of its own house "
         "(`foretell style train`); then `narrate.writer: lm:<folder>` asks for it."
     )
     return "\n\n".join([table(head, rows), notes, source(results)])
@@ -182,8 +185,10 @@ def style(results: Mapping[str, Any]) -> str:
     head = ("House style", "sentences in style", "least of the houses", "texts denied", "CPU-ms to learn")
     notes = (
         f"{len(results['seeds'])} simulated houses, each with firm tastes among all true wordings, an order, "
-        f"groups that it never tells, and a sentence of its own; {results['held_out']} held-out rows each, of a "
-        f"run with {results['rows']:,} cases. A sentence counts when it is the house's, letter for letter, and "
+        f"groups that it never tells, and a sentence of its own; {results['held_out']} held-out rows each, "
+        "of a "
+        f"run with {results['rows']:,} cases. A sentence counts when it is the house's, letter for letter, "
+        "and "
         "stands where the house has it."
     )
     return "\n\n".join([table(head, rows), notes, source(results)])
@@ -202,10 +207,14 @@ def truth(results: Mapping[str, Any]) -> str:
     turned = results["inverted"]
     notes = (
         "Claims that a factor raises or lowers the score, is the strongest, or lies outside the usual, held "
-        f"against the formula that made the rows; seeds {', '.join(map(str, seeds))}, ± the standard deviation "
-        f"over them, {worst:.1%} at most. Without licences: the same writer takes each estimate at its word. The "
-        f"settings were chosen on other seeds. With inverted labels, {turned['prior']:,} of {turned['claims']:,} "
-        f"claims in {turned['cases']:,} cases still said what was said before, and {turned['passed']:,} of the old "
+        f"against the formula that made the rows; seeds {', '.join(map(str, seeds))}, ± the standard "
+        "deviation "
+        f"over them, {worst:.1%} at most. Without licences: the same writer takes each estimate at its "
+        "word. The "
+        f"settings were chosen on other seeds. With inverted labels, {turned['prior']:,} of "
+        f"{turned['claims']:,} "
+        f"claims in {turned['cases']:,} cases still said what was said before, and {turned['passed']:,} of "
+        "the old "
         "texts still passed."
     )
     return "\n\n".join([table(head, rows), notes, source(results)])
@@ -328,14 +337,19 @@ def retrieval(results: Mapping[str, Any]) -> str:
     cost, passages = results["costs"], next(iter(results["cells"].values()))[0]["passages"]
     intro = (
         f"Finding passages: the documentation strings of Python and nine libraries, {passages:,} passages, "
-        f"{results['queries']:,} queries of each kind and seed; in brackets the least and the most of the seeds. "
-        "*Sentence*: half of the words of a sentence that was taken out of the passage. *Heading*: the heading "
-        "that a passage stands under, which is not indexed. Peers run with the settings they come with. CPU-ms "
+        f"{results['queries']:,} queries of each kind and seed; in brackets the least and the most of the "
+        "seeds. "
+        "*Sentence*: half of the words of a sentence that was taken out of the passage. *Heading*: the "
+        "heading "
+        "that a passage stands under, which is not indexed. Peers run with the settings they come with. "
+        "CPU-ms "
         "are those of one query, of the worst seed."
     )
     costs = (
-        f"An index of {cost['passages']:,} passages of {cost['documents']:,} documents: {cost['file_mb']:.0f} MB, "
-        f"built in {cost['build_cpu_seconds']:.0f} CPU-s, opened in {cost['open_cpu_seconds']:.1f}, brought up to "
+        f"An index of {cost['passages']:,} passages of {cost['documents']:,} documents: "
+        f"{cost['file_mb']:.0f} MB, "
+        f"built in {cost['build_cpu_seconds']:.0f} CPU-s, opened in {cost['open_cpu_seconds']:.1f}, brought "
+        "up to "
         f"date after one document changed in {cost['update_cpu_seconds']:.1f}."
     )
     columns = (*head, "median, CPU-ms", "99th percentile, CPU-ms")
@@ -364,17 +378,17 @@ def asking(results: Mapping[str, Any]) -> str:
     told = [table(("Questions and agents", "tried", "got through"), lines)]
     if plans := results.get("planned"):
         told.append(
-            "Random weights: a small transformer that learned nothing, decoded under the JSON schema of a plan. "
-            f"The planner's answers had {plans['claims']:,} sentences, {plans['unverified']} of them unverified."
+            "Random weights: a small transformer that learned nothing, decoded under the JSON schema of a "
+            "plan. "
+            f"The planner's answers had {plans['claims']:,} sentences, {plans['unverified']} of them "
+            "unverified."
         )
     if agents := results.get("acted"):
         told.append(
             f"The agent called the protocol's tools {agents['steps']:,} times: {agents['suggestions']:,} "
             f"suggestions, and {agents['acts']:,} of the acts that a person had permitted."
         )
-    return "
-
-".join([*told, source(results)])
+    return "\n\n".join([*told, source(results)])
 
 
 def source(results: Mapping[str, Any]) -> str:

@@ -2,9 +2,9 @@
 
 python benchmarks/retrieval.py --passages 100000 --queries 500
 
-The corpus (docstrings.py) lies on every machine. Of each passage asked for, one sentence was taken
-out before it was indexed; half of that sentence's words, drawn at random, are the query. Headings are left out of
-the index and are the second kind of query. No setting was chosen on this corpus.
+The corpus (docstrings.py) lies on every machine. Of each passage asked for, one sentence was taken out before
+it was indexed; half of that sentence's words, drawn at random, are the query. Headings are left out of the
+index and are the second kind of query. No setting was chosen on this corpus.
 """
 
 import argparse

@@ -94,7 +94,8 @@ def open_fitted(folder: Path, *, nameless: bool = False) -> Fitted:
         calibration=restore(Calibration, held["calibration"]),
         threshold=held["threshold"],
         factors=tuple(
-            Factor(**{**f, "columns": np.array(f["columns"], dtype=np.int64)}) for f in held["factors"]
+            Factor(**(factor | {"columns": np.array(factor["columns"], dtype=np.int64)}))
+            for factor in held["factors"]
         ),
         reference=_reference(checkpoint, held["reference"]),
         snapshot=Snapshot(
