@@ -144,12 +144,10 @@ def writers(results: Mapping[str, Any]) -> str:
     notes = (
         f"Means over seeds {', '.join(map(str, seeds))}, each another house; {first['later']} later texts "
         "each. Editors are simulated: `house` has firm tastes, in wordings and order; `whole` has a taste "
-        "for "
-        "each sentence as a whole; of `attentive` it depends on the case. A win: the 95 % interval of the "
-        "bits saved "
-        "lies above 0, and no fewer first choices are the editor's. The language model stays off unless it "
-        "wins on the approved texts of its own house "
-        "(`foretell style train`); then `narrate.writer: lm:<folder>` asks for it."
+        "for each sentence as a whole; of `attentive` it depends on the case. A win: the 95 % interval of "
+        "the bits saved lies above 0, and no fewer first choices are the editor's. The language model "
+        "stays off unless it wins on the approved texts of its own house (`foretell style train`); then "
+        "`narrate.writer: lm:<folder>` asks for it."
     )
     return "\n\n".join([table(head, rows), notes, source(results)])
 
@@ -184,12 +182,10 @@ def style(results: Mapping[str, Any]) -> str:
     ]
     head = ("House style", "sentences in style", "least of the houses", "texts denied", "CPU-ms to learn")
     notes = (
-        f"{len(results['seeds'])} simulated houses, each with firm tastes among all true wordings, an order, "
-        f"groups that it never tells, and a sentence of its own; {results['held_out']} held-out rows each, "
-        "of a "
-        f"run with {results['rows']:,} cases. A sentence counts when it is the house's, letter for letter, "
-        "and "
-        "stands where the house has it."
+        f"{len(results['seeds'])} simulated houses, each with firm tastes among all true wordings, an "
+        f"order, groups that it never tells, and a sentence of its own; {results['held_out']} held-out rows "
+        f"each, of a run with {results['rows']:,} cases. A sentence counts when it is the house's, letter "
+        "for letter, and stands where the house has it."
     )
     return "\n\n".join([table(head, rows), notes, source(results)])
 
@@ -206,16 +202,12 @@ def truth(results: Mapping[str, Any]) -> str:
     worst = max(cell["licensed"]["share_false"] for cell in results["cells"])
     turned = results["inverted"]
     notes = (
-        "Claims that a factor raises or lowers the score, is the strongest, or lies outside the usual, held "
-        f"against the formula that made the rows; seeds {', '.join(map(str, seeds))}, ± the standard "
-        "deviation "
-        f"over them, {worst:.1%} at most. Without licences: the same writer takes each estimate at its "
-        "word. The "
-        f"settings were chosen on other seeds. With inverted labels, {turned['prior']:,} of "
-        f"{turned['claims']:,} "
-        f"claims in {turned['cases']:,} cases still said what was said before, and {turned['passed']:,} of "
-        "the old "
-        "texts still passed."
+        "Claims that a factor raises or lowers the score, is the strongest, or lies outside the usual, "
+        f"held against the formula that made the rows; seeds {', '.join(map(str, seeds))}, ± the standard "
+        f"deviation over them, {worst:.1%} at most. Without licences: the same writer takes each estimate "
+        f"at its word. The settings were chosen on other seeds. With inverted labels, {turned['prior']:,} "
+        f"of {turned['claims']:,} claims in {turned['cases']:,} cases still said what was said before, and "
+        f"{turned['passed']:,} of the old texts still passed."
     )
     return "\n\n".join([table(head, rows), notes, source(results)])
 
@@ -338,19 +330,15 @@ def retrieval(results: Mapping[str, Any]) -> str:
     intro = (
         f"Finding passages: the documentation strings of Python and nine libraries, {passages:,} passages, "
         f"{results['queries']:,} queries of each kind and seed; in brackets the least and the most of the "
-        "seeds. "
-        "*Sentence*: half of the words of a sentence that was taken out of the passage. *Heading*: the "
-        "heading "
-        "that a passage stands under, which is not indexed. Peers run with the settings they come with. "
-        "CPU-ms "
-        "are those of one query, of the worst seed."
+        "seeds. *Sentence*: half of the words of a sentence that was taken out of the passage. *Heading*: "
+        "the heading that a passage stands under, which is not indexed. Peers run with the settings they "
+        "come with. CPU-ms are those of one query, of the worst seed."
     )
     costs = (
         f"An index of {cost['passages']:,} passages of {cost['documents']:,} documents: "
-        f"{cost['file_mb']:.0f} MB, "
-        f"built in {cost['build_cpu_seconds']:.0f} CPU-s, opened in {cost['open_cpu_seconds']:.1f}, brought "
-        "up to "
-        f"date after one document changed in {cost['update_cpu_seconds']:.1f}."
+        f"{cost['file_mb']:.0f} MB, built in {cost['build_cpu_seconds']:.0f} CPU-s, opened in "
+        f"{cost['open_cpu_seconds']:.1f}, brought up to date after one document changed in "
+        f"{cost['update_cpu_seconds']:.1f}."
     )
     columns = (*head, "median, CPU-ms", "99th percentile, CPU-ms")
     return "\n\n".join([intro, table(columns, rows), costs, source(results)])
@@ -379,8 +367,7 @@ def asking(results: Mapping[str, Any]) -> str:
     if plans := results.get("planned"):
         told.append(
             "Random weights: a small transformer that learned nothing, decoded under the JSON schema of a "
-            "plan. "
-            f"The planner's answers had {plans['claims']:,} sentences, {plans['unverified']} of them "
+            f"plan. The planner's answers had {plans['claims']:,} sentences, {plans['unverified']} of them "
             "unverified."
         )
     if agents := results.get("acted"):

@@ -92,7 +92,7 @@ def ours(index: Index, texts: list[str]) -> Mapping[str, Search]:
     return {
         "ours: BM25 alone": searcher("words"),
         "ours: LSA alone": searcher("meaning"),
-        "ours: both, fused": searcher("both"),
+        "ours: both": searcher("both"),
     }
 
 

@@ -16,7 +16,7 @@ from foretell.errors import DataError
 from foretell.lookup import load
 from foretell.retrieval import counting, documents, storage
 from foretell.retrieval.documents import Document, File, Line, Skipped
-from foretell.retrieval.ranking import Bm25, Space, best, fused, unit
+from foretell.retrieval.ranking import Bm25, Space, best, fused, nearer, unit
 from foretell.retrieval.words import words
 
 EMBEDDERS = {"lsa": ""}
@@ -189,18 +189,26 @@ class Index:
             query: words, a question or a whole text.
             readers: roles and teams held; without any, only documents that are open to everybody.
             top: passages wanted; fewer when fewer fit.
-            by: words (BM25), meaning (the embedder), or both, fused by reciprocal rank.
+            by: words (BM25), meaning (the embedder), or both: meaning moves what words found, and finds alone
+                where words found too little; an owner's embedder counts as much as words, by reciprocal rank.
         """
         known = np.array([self.terms[word] for word in words(query) if word in self.terms], np.int32)
-        allowed = self._allowed(readers)
-        rankings = []
-        if by != "meaning":
-            rankings.append(best(self.bm25.scores(known), allowed))
-        if by != "words" and self.space.vectors.shape[1]:
-            rankings.append(best(self._near(query, known), allowed))
-        return tuple(
-            self._passage(row, rank, known) for rank, row in enumerate(fused(*rankings)[:top], start=1)
-        )
+        rows = self._ranked(query, known, self._allowed(readers), top, by)
+        return tuple(self._passage(row, rank, known) for rank, row in enumerate(rows[:top], start=1))
+
+    def _ranked(
+        self, query: str, known: NDArray[np.int32], allowed: NDArray[np.bool_] | None, top: int, by: str
+    ) -> list[int]:
+        """Return passages, best first."""
+        if by == "meaning":
+            return best(self._near(query, known), allowed).tolist()
+        scores_P = self.bm25.scores(known)
+        found = best(scores_P, allowed)
+        if by == "words" or not self.space.vectors.shape[1]:
+            return found.tolist()
+        if self.embedder == "lsa" and len(found) >= top:
+            return nearer(found, scores_P[found], self.space.near(known, self.bm25.telling, found))
+        return fused(found, best(self._near(query, known), allowed))
 
     def _allowed(self, readers: Collection[str]) -> NDArray[np.bool_] | None:
         """Return for each passage whether these readers may read its document; None: all of them."""

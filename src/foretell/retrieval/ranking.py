@@ -23,6 +23,9 @@ MOST_TERMS = 50_000
 """Terms that the space is fitted on, the most widespread first."""
 DEPTH, DAMPING = 100, 60.0
 """Places of each ranking that count, and the constant of reciprocal rank fusion."""
+NEARNESS = 0.1
+"""What a cosine of one counts beside the best score by words: by the space alone, passages of many subjects
+are found far less often than by their words."""
 
 
 def inverse_frequency(spread_T: NDArray[Any], num_passages: int) -> Floats:
@@ -98,10 +101,10 @@ class Space:
         spread_T = np.bincount(counts_PT.indices, minlength=len(terms))
         return Space(basis_TK, unit(weighed_counts(counts_PT, spread_T) @ basis_TK))
 
-    def near(self, terms_N: Whole, telling_T: Floats) -> Floats:
-        """Return how near each passage is to a query, as a cosine."""
+    def near(self, terms_N: Whole, telling_T: Floats, rows: Whole | slice = slice(None)) -> Floats:
+        """Return how near each passage, or each of some, is to a query, as a cosine."""
         query_K = telling_T[terms_N] @ self.basis[terms_N]
-        return self.vectors @ unit(query_K[None])[0]
+        return self.vectors[rows] @ unit(query_K[None])[0]
 
 
 def weighed_counts(counts_PT: Any, spread_T: NDArray[Any]) -> Any:
@@ -128,6 +131,12 @@ def best(scores_P: Floats, allowed_P: NDArray[np.bool_] | None, depth: int = DEP
         line = np.partition(scores_P[places], -depth)[-depth]
         places = places[scores_P[places] >= line]
     return places[np.argsort(-scores_P[places], kind="stable")][:depth].astype(np.int32)
+
+
+def nearer(found: Whole, scores: Floats, near: Floats) -> list[int]:
+    """Return what words found, best first, each moved by how near it is in meaning."""
+    moved = scores / scores[0] + NEARNESS * near
+    return found[np.argsort(-moved, kind="stable")].tolist()
 
 
 def fused(*rankings: Whole) -> list[int]:
