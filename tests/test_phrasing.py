@@ -158,7 +158,8 @@ def test_of_values_side_by_side_each_name_stands_beside_its_own_value(frame, par
         slots = slots[2:] if set(slots[:2]) == pair else slots[1:]
 
 
-@settings(max_examples=4, deadline=None)
+@pytest.mark.slow  # 38 classes a text, each aligned with all that is true of its evidence
+@settings(max_examples=12, deadline=None)
 @given(SEEDS, st.sampled_from(HOUSES))
 def test_no_false_sentence_of_any_class_becomes_a_candidate(seed, house):
     language, own = house
@@ -169,7 +170,8 @@ def test_no_false_sentence_of_any_class_becomes_a_candidate(seed, house):
         false = mutant(name, text, one, Random(seed))
         if false is not None and name not in FORM:
             found = candidates(approved(false.text, one), language)
-            assert {each.example for each in found} <= before, name
+            # What is put into a sentence may leave its true end as a sentence of its own.
+            assert all(any(true.endswith(each.example) for true in before) for each in found), name
 
 
 def test_no_invented_or_injected_sentence_becomes_a_candidate_whatever_values_it_names():
