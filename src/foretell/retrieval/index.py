@@ -190,14 +190,14 @@ class Index:
             readers: roles and teams held; without any, only documents that are open to everybody.
             top: passages wanted; fewer when fewer fit.
             by: words (BM25), meaning (the embedder), or both: meaning moves what words found, and finds alone
-                where words found too little; an owner's embedder counts as much as words, by reciprocal rank.
+                where words found nothing; an owner's embedder counts as much as words, by reciprocal rank.
         """
         known = np.array([self.terms[word] for word in words(query) if word in self.terms], np.int32)
-        rows = self._ranked(query, known, self._allowed(readers), top, by)
+        rows = self._ranked(query, known, self._allowed(readers), by)
         return tuple(self._passage(row, rank, known) for rank, row in enumerate(rows[:top], start=1))
 
     def _ranked(
-        self, query: str, known: NDArray[np.int32], allowed: NDArray[np.bool_] | None, top: int, by: str
+        self, query: str, known: NDArray[np.int32], allowed: NDArray[np.bool_] | None, by: str
     ) -> list[int]:
         """Return passages, best first."""
         if by == "meaning":
@@ -206,7 +206,7 @@ class Index:
         found = best(scores_P, allowed)
         if by == "words" or not self.space.vectors.shape[1]:
             return found.tolist()
-        if self.embedder == "lsa" and len(found) >= top:
+        if self.embedder == "lsa" and len(found):
             return nearer(found, scores_P[found], self.space.near(known, self.bm25.telling, found))
         return fused(found, best(self._near(query, known), allowed))
 
