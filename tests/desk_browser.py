@@ -121,6 +121,7 @@ class Seat:
     def sign_in(self, name: str) -> None:
         """Sign in with the keyboard alone: the page puts the first field under one's hands."""
         self.go("/")
+        self.page.locator("input:focus").wait_for()  # a busy browser takes its time
         self.page.keyboard.type(name)
         self.page.keyboard.press("Tab")
         self.page.keyboard.insert_text(PASSWORD)

@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from ssl import SSLError
 
@@ -105,11 +105,10 @@ def serve(
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to end are one
     gc.collect()
     gc.freeze()  # else each full collection goes through all that was loaded, 60 ms out of somebody's click
-    try:
-        with sending(store, private):
-            uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:
-        tell("the desk is closed")
+    # uvicorn raises the signal again when it has ended, which is not always seen as an interrupt.
+    with suppress(KeyboardInterrupt), sending(store, private):
+        uvicorn.Server(config).run(sockets=[listening])
+    tell("the desk is closed")
 
 
 def hold_little() -> None:
