@@ -37,6 +37,8 @@ SHORTEST_SECONDS = 600.0
 MOST_FACTORS = 9
 MOST_MOVERS = 3
 """Past events whose shares in the score are written beside their marks, the largest."""
+BESIDE = 36
+"""Room right of the alert's line, for shares that are written there."""
 STABLE = 0.9
 """Share of resamples that must agree on a sign for it to be drawn as certain."""
 
@@ -51,7 +53,7 @@ def timeline(past: Timeline, outcome: str) -> Markup:
     instants = [seconds(event.at) for event in shown]
     if max(instants) - min(instants) < SHORTEST_SECONDS:
         instants = [min(instants) - SHORTEST_SECONDS / 2, *instants, max(instants) + SHORTEST_SECONDS / 2]
-    x = spanning(instants, LEFT + 8, RIGHT - 8)
+    x = spanning(instants, LEFT + 8, RIGHT - BESIDE)
     y = spanning(values or [1.0], bottom - 22, top, log=True)
     marks = [
         text(4, 14, f"{past.value_text}{f', {past.unit}' if past.unit else ''} (log scale)", kind="name")
