@@ -200,6 +200,8 @@ class Index:
         self, query: str, known: NDArray[np.int32], allowed: NDArray[np.bool_] | None, by: str
     ) -> list[int]:
         """Return passages, best first."""
+        if self.embedder == "lsa" and not len(known):
+            return []  # its space is one of words
         if by == "meaning":
             return best(self._near(query, known), allowed).tolist()
         scores_P = self.bm25.scores(known)
