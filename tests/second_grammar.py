@@ -49,7 +49,7 @@ def ratio(x: Any, y: Any) -> Any:
 
 
 def change(x: Any, y: Any) -> Any:
-    return ratio(x, y) - 1 if read.is_number(ratio(x, y)) else NOTHING
+    return ratio(x - y, abs(y)) if read.is_number(x) and read.is_number(y) else NOTHING
 
 
 def difference(x: Any, y: Any) -> Any:
