@@ -165,8 +165,8 @@ def test_a_writer_that_cannot_finish_leaves_the_old_index(folder: Path, tmp_path
     path = tmp_path / "index"
     Index.build([str(folder)]).write(path)
     before = path.read_bytes()
-    (tmp_path / f"index.{os.getpid()}.aside").mkdir()  # so that nothing can be written aside
-    with pytest.raises(OSError, match="aside"):
+    (tmp_path / f".index.{os.getpid()}.new").mkdir()  # so that nothing can be written aside
+    with pytest.raises(OSError, match="new"):
         Index.build([str(folder / "refunds.md")]).write(path)
     assert path.read_bytes() == before
 

@@ -8,8 +8,9 @@ from typing import Any
 from foretell.cases import Store
 from foretell.cases.promotion import Promotions
 from foretell.errors import CheckpointError
+from foretell.files import write_whole
 from foretell.records import canonical
-from foretell.training.checkpoint import digest, exists, write_whole
+from foretell.training.checkpoint import digest, exists
 
 POINTER, CHALLENGERS, COMPARISON = "champion.json", "challengers", "comparison.json"
 

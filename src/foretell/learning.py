@@ -17,6 +17,7 @@ from foretell.champions import CHALLENGERS, COMPARISON
 from foretell.data.dataset import NEVER_US, Dataset
 from foretell.data.split import Split, split
 from foretell.errors import DataError, SpecError
+from foretell.files import write_whole
 from foretell.models.family import Rows
 from foretell.prediction import ladder
 from foretell.prediction.alerts import reviewed
@@ -25,7 +26,6 @@ from foretell.prediction.fitted import Fitted
 from foretell.prediction.folder import open_fitted, write_fitted
 from foretell.records import canonical, plain
 from foretell.tasks.classify import DAY_US, Floats, Labels
-from foretell.training.checkpoint import write_whole
 from foretell.workflow import Tell, alone, quiet
 from foretell.workflow import read as read_rows
 

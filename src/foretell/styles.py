@@ -11,13 +11,13 @@ from foretell.cases import Store, approved_texts
 from foretell.cases.drafting import Refusal, cases_of
 from foretell.cases.releases import Releases
 from foretell.errors import CheckpointError, DataError
+from foretell.files import write_whole
 from foretell.narration.candidates import Candidate, candidates, unsayable
 from foretell.narration.habits import Approved
 from foretell.narration.habits import learn as learned
 from foretell.narration.style import Style, furnish, opened, save
 from foretell.records import Case, Evidence, Prediction, canonical, restore
 from foretell.spec import NarrateSpec, Spec
-from foretell.training.checkpoint import write_whole
 from foretell.verification.grammar import language_of
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from foretell.errors import CheckpointError
+from foretell.files import write_whole
 from foretell.records import Evidence, Fact, canonical, digest, restore
 from foretell.verification.wordings import Wording, as_facts
 
@@ -50,9 +51,7 @@ def save(style: Style, folder: Path) -> Path:
     """Write a style under the name that its content gives it, and return the file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{style.digest}.json"
-    aside = path.with_suffix(".new")
-    aside.write_bytes(canonical(style) + b"\n")
-    aside.replace(path)
+    write_whole(path, canonical(style) + b"\n")
     return path
 
 

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from foretell.errors import DataError, StoreError
+from foretell.files import write_whole
 from foretell.records import Case, canonical, restore
 from foretell.report import case_pictures, charts
 from foretell.report.contents import Example, RunReport, Timeline
@@ -129,23 +130,9 @@ def read_report(path: str | os.PathLike[str]) -> RunReport:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write aside, flush to the disk, then rename, so that a reader sees the old file or the new one."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with aside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(path, content)
     except OSError as error:
         message = f"cannot write {path}: {error.strerror}"
         raise StoreError(message, "free space, or choose another `out` folder") from error

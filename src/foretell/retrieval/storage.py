@@ -5,7 +5,6 @@ P: passages, T: terms, K: dimensions.
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +16,7 @@ from safetensors.numpy import load, save
 from scipy.sparse import csr_matrix
 
 from foretell.errors import DataError
+from foretell.files import write_whole
 from foretell.retrieval.documents import Document, Line
 from foretell.retrieval.ranking import Space
 
@@ -44,21 +44,7 @@ def write(path: Path, index: "Index") -> None:
         "basis": np.ascontiguousarray(index.space.basis),
         "vectors": np.ascontiguousarray(index.space.vectors),
     }
-    content = save({**arrays, "digest": _digest(arrays)})
-    aside = path.with_name(f"{path.name}.{os.getpid()}.aside")
-    try:
-        with aside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_whole(path, save({**arrays, "digest": _digest(arrays)}))
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -25,6 +25,7 @@ import safetensors.numpy
 
 from foretell import __version__
 from foretell.errors import CheckpointError
+from foretell.files import sync, write_new
 from foretell.records import canonical
 
 if TYPE_CHECKING:
@@ -130,13 +131,13 @@ def save(folder: Path, files: Files, *, kind: str, data: str = "") -> str:
             try:
                 part.mkdir()
                 for name, content in {**files, MANIFEST: manifest}.items():
-                    _write(part / name, content)
-                _sync(part)
+                    write_new(part / name, content)
+                sync(part)
                 part.rename(new)
             except BaseException:
                 shutil.rmtree(part, ignore_errors=True)
                 raise
-            _sync(folder.parent)
+            sync(folder.parent)
             _recover(folder)
     except OSError as error:
         size = sum(map(len, files.values())) / 1e6
@@ -145,15 +146,6 @@ def save(folder: Path, files: Files, *, kind: str, data: str = "") -> str:
             "free some space or choose another folder; what stood there before is intact",
         ) from error
     return hashlib.sha256(manifest).hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write one file aside, fsync it and rename it: whoever is killed leaves the old file or the new one."""
-    aside = path.with_name(f".{path.name}.new")
-    aside.unlink(missing_ok=True)
-    _write(aside, content)
-    aside.replace(path)
-    _sync(path.parent)
 
 
 def open_checkpoint(folder: Path, *, without: frozenset[str] = frozenset()) -> Checkpoint:
@@ -297,24 +289,9 @@ def _recover(folder: Path) -> None:
                 shutil.rmtree(old)
             folder.rename(old)
         new.rename(folder)
-        _sync(folder.parent)
+        sync(folder.parent)
     if old.exists():
         if folder.exists():
             shutil.rmtree(old)
         else:
             old.rename(folder)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
