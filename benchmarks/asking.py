@@ -17,7 +17,6 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -147,9 +146,7 @@ def main() -> None:
     ran = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     counts = {"planned": options.episodes, "acted": options.agents, "attacked": options.payloads}
     for name in options.parts:
-        began = time.process_time()
         told = PARTS[name](counts[name], options.seed)
-        told["cpu_seconds"] = round(time.process_time() - began, 1)
         print(f"{name:<12}{json.dumps(told)[:400]}", flush=True)
         held = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
         result = {
