@@ -40,7 +40,8 @@ CUTS, CUTS_OF_RECOVERY = 450, 50
 WALKS, STEPS = 20, 500
 EDITS = 1000
 SEEDS_FOR_A_FAULT, STEPS_FOR_A_FAULT = 12, 600
-NAMES = [*FAULTS]  # in this order, so that the slices of a stored sum keep their meaning
+NAMES = [*FAULTS]
+"""A slice's number is a place here: new faults go to the end, else a sum counts one twice and another never."""
 STORED = RESULTS / "proofs.json"
 
 Slice = dict[str, Any]
