@@ -41,7 +41,7 @@ WALKS, STEPS = 20, 500
 EDITS = 1000
 SEEDS_FOR_A_FAULT, STEPS_FOR_A_FAULT = 12, 600
 NAMES = [*FAULTS]
-"""A slice's number is a place here: new faults go to the end, else a sum counts one twice and another never."""
+"""A slice's number is a place here: new faults go to the end, or a sum counts one twice and another never."""
 STORED = RESULTS / "proofs.json"
 
 Slice = dict[str, Any]
