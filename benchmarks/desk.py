@@ -11,6 +11,7 @@ machine's cores with the desk. The log is checked at the end. The figures go to 
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import random
@@ -211,6 +212,8 @@ async def pages(store: Store, rounds: int, num_cases: int) -> dict[str, list[dic
         return time.perf_counter() - started, time.process_time() - spent
 
     await asked("/case", "id=tx0000000")  # templates are read once
+    gc.collect()
+    gc.freeze()  # as the desk does once it is open
     for turn in range(rounds):
         for name, query in QUERIES.items():
             costs, after = [], ""

@@ -110,7 +110,7 @@ class Desk:
             named = {rule.team for rule in known.policy.rules}
             return Board(
                 page=found,
-                count=queue.count(connection, person, query, now),
+                count=queue.count(connection, person, query, now) if found.total is None else found.total,
                 needed=approvals_needed(connection, known, [line.id for line in found.lines]),
                 views=_views(connection, name),
                 teams=frozenset(named if "*" in person.teams else person.teams) - {""},

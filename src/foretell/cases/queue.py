@@ -48,6 +48,8 @@ MOST_VEILED = 0.9
 """Where more than this share is to be judged first there is no order of scores: the newest come first."""
 READ, MOST_READ = 500, 4000
 """Lines that are looked through at a time for veiled ones, and for one page at most."""
+PLACED = sa.select(cases.c["id", "status", "team", "wakes_at", "opened", "probability", "due_at"])
+"""Reads what tells whether a case is asked for, and its place in every order."""
 LEAST_READ = 8
 """Lines that are read at a time of each of several parts, besides its share of the page."""
 COUNTED = 1000
@@ -106,6 +108,8 @@ class Page:
     lines: tuple[Line, ...]
     next: str
     """For `Query.after`; empty at the end."""
+    total: int | None = None
+    """How many lines all pages have, where reading this one told it."""
 
 
 def checked(query: Query) -> Query:
@@ -162,7 +166,7 @@ def page(connection: Connection, person: Person, query: Query, now: str, veil: V
         gone = veil.over(few) if veil is not None else set()
         by, down = _key(keys, gone), keys[0][1]
         rest = [row for row in few if not place or (by(row) < place if down else by(row) > place)]
-        found = sorted(rest, key=by, reverse=down)[: query.limit + 1]
+        found = _whole(connection, sorted(rest, key=by, reverse=down)[: query.limit + 1])
         reached = None
     elif veil is not None and query.sort == "score":
         found, reached = _scored(connection, person, query, now, veil)
@@ -181,6 +185,7 @@ def page(connection: Connection, person: Person, query: Query, now: str, veil: V
     return Page(
         lines=tuple(_veiled(line) if line.id in gone else line for line in _lines(connection, shown, now)),
         next=_written(query, reached) if reached else "",
+        total=None if few is None else len(few),
     )
 
 
@@ -290,7 +295,7 @@ def count(connection: Connection, person: Person, query: Query, now: str) -> int
 
 
 def _few(connection: Connection, person: Person, query: Query, now: str) -> list[Any] | None:
-    """Return all cases of a query that can only find few, read by their ids; None for any other query."""
+    """Return what places all cases of a query that can only find few, read by their ids; None for others."""
     chosen = []
     if query.text.strip():
         start = query.text.strip().casefold()
@@ -309,19 +314,22 @@ def _few(connection: Connection, person: Person, query: Query, now: str) -> list
     sets = [{*connection.scalars(ids.limit(MOST_FOUND))} for ids in chosen]
     wanted = sorted(set.intersection(*sets))
     # By ids alone: with more conditions a database may walk through all cases of a status instead.
-    found = (
-        row
-        for some in parts(wanted)
-        for row in connection.execute(sa.select(cases).where(cases.c.id.in_(some)))
-    )
     return [
         row
-        for row in found
+        for some in parts(wanted)
+        for row in connection.execute(PLACED.where(cases.c.id.in_(some))).all()
         if row.status in _statuses(query)
         and (_with_sleepers(query) or row.wakes_at <= now)
         and person.sees(row.team)
         and query.team in ("", row.team)
     ]
+
+
+def _whole(connection: Connection, rows: Sequence[Any]) -> list[Any]:
+    """Return the rows of the same cases with all their columns, in the same order."""
+    read = sa.select(cases).where(cases.c.id.in_([row.id for row in rows]))
+    whole = {row.id: row for row in connection.execute(read).all()}
+    return [whole[row.id] for row in rows]
 
 
 def _statuses(query: Query) -> tuple[str, ...]:
