@@ -19,6 +19,7 @@ processes.set_forkserver_preload(
     ["foretell.prediction.ladder", "foretell.models.readout_network", "foretell.models.reading", "lightgbm"]
 )
 every_family = pytest.mark.parametrize("name", list(FAMILIES))
+those_that_are_asked = pytest.mark.parametrize("name", [name for name in FAMILIES if name != "tabm"])
 PATIENCE = 3
 
 
@@ -30,7 +31,7 @@ def bits(family) -> bytes:
     return pack_arrays(family.arrays())
 
 
-@every_family
+@those_that_are_asked
 @pytest.mark.parametrize("ema", [0.0, 0.9])
 def test_patience_stops_a_fit_that_over_fits_and_delivers_its_best_weights(name, ema):
     material = noise()
@@ -44,12 +45,18 @@ def test_patience_stops_a_fit_that_over_fits_and_delivers_its_best_weights(name,
     assert delivered < material.validation_loss(to_the_end.score(material, material.choose)) - 0.01
 
 
-@every_family
+@those_that_are_asked
 def test_without_patience_the_choosing_rows_do_not_touch_the_weights(name):
     family, report = fitted_at_once(name, patience=0)
     others = replace(noise(), choose=np.arange(NUM_ROWS - 5, NUM_ROWS))
     assert report.validations == ()
     assert bits(family) == bits(fitted(name, others, spec_of(0))[0])
+
+
+def test_tabm_stops_early_unasked():
+    _, report = fitted_at_once("tabm", patience=0)
+    assert report.stopped == "patience"
+    assert min(report.validations) == report.best_validation
 
 
 @every_family

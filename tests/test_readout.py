@@ -5,38 +5,40 @@ import pytest
 import torch
 
 from foretell.models.boosting import Boosting
+from foretell.models.curves import Curves
 from foretell.models.event_stream import EventStream
 from foretell.models.family import NEGATIVES, thinned
-from foretell.models.readout_network import Readout, export, ramps
+from foretell.models.readout_network import Readout, export
 from learning_worlds import payments_fit
 
 NUM_FEATURES, NUM_KNOTS = 5, 6
 
 
-def network(seed: int) -> tuple[Readout, np.ndarray]:
-    """Return a network with random weights, and knots of which some are padding."""
+def network(seed: int) -> tuple[Readout, Curves, np.ndarray]:
+    """Return a network with random weights, its curves, and rows; the last feature is a code."""
     rng = np.random.default_rng(seed)
-    knots = np.sort(rng.normal(0.0, 2.0, (NUM_FEATURES, NUM_KNOTS)), axis=1).astype(np.float32)
-    knots[1, 3:], knots[2, 1:] = np.inf, np.inf
+    bends = list(np.sort(rng.normal(0.0, 2.0, (NUM_FEATURES, NUM_KNOTS)), axis=1).astype(np.float32))
+    bends[1][3:], bends[2][1:] = np.inf, np.inf
+    x = rng.normal(0.0, 4.0, (300, NUM_FEATURES)).astype(np.float32)
+    x[:, -1] = rng.integers(0, 9, len(x))
+    curves = Curves.of(x, np.arange(NUM_FEATURES) == NUM_FEATURES - 1, bends)
+    x[:NUM_KNOTS, 0] = bends[0]
+    x[:3, -1] = (0, 9, 1000)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Readout(NUM_FEATURES * (NUM_KNOTS - 1), width=16, members=4, base_logit=-2.0)
+        model = Readout(int(curves.starts[-1]), width=16, members=4, base_logit=-2.0)
         torch.nn.init.normal_(model.bypass.weight, std=0.3)
         torch.nn.init.normal_(model.shift_MW, std=0.3)
         torch.nn.init.normal_(model.bias_M, std=0.3)
-    return model.eval(), knots
+    return model.eval(), curves, x
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_readout_as_arrays_says_what_the_network_says(seed):
-    model, knots = network(seed)
-    x = np.random.default_rng(seed).normal(0.0, 4.0, (300, NUM_FEATURES)).astype(np.float32)
-    x[:NUM_KNOTS, 0] = knots[0]
-    ramps_BI = np.empty((len(x), NUM_FEATURES * (NUM_KNOTS - 1)), np.float32)
-    ramps(x, knots, ramps_BI)
+    model, curves, x = network(seed)
     with torch.inference_mode():
-        mean = torch.sigmoid(model(torch.from_numpy(ramps_BI)).double()).mean(1).numpy()
-    np.testing.assert_allclose(export(model, knots).logits(x), np.log(mean / (1 - mean)), atol=1e-5)
+        mean = torch.sigmoid(model(torch.from_numpy(curves.inputs(x))).double()).mean(1).numpy()
+    np.testing.assert_allclose(export(model, curves).logits(x), np.log(mean / (1 - mean)), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["boosting", "event_stream"])

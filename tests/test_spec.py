@@ -331,7 +331,7 @@ def test_the_schema_describes_every_field_and_its_choices():
     assert schema["$defs"]["ColumnSpec"]["properties"]["kind"]["anyOf"][0]["enum"][:2] == ["", "number"]
     assert (
         schema["$defs"]["ModelSpec"]["properties"]["families"]["items"]["anyOf"][0]["enum"][0]
-        == "event_stream"
+        == "suited"
     )
 
 
@@ -350,7 +350,7 @@ def test_every_number_of_the_spec_has_a_rule():
 def test_the_names_that_the_border_knows_are_those_of_the_tables():
     assert set(checking.TASKS) == set(tasks.TASKS)
     assert set(checking.WRITERS) == set(narration.WRITERS)
-    assert set(checking.FAMILIES) == set(models.FAMILIES)
+    assert set(checking.FAMILIES) == {models.SUITED, *models.FAMILIES}
 
 
 def test_the_floor_alone_may_be_asked_for(folder):

@@ -206,7 +206,7 @@ def _leaderboard(fitted: Fitted, judged: Mapping[str, float]) -> tuple[report.Le
                 fit_cpu_seconds=standing.fit_cpu_seconds or None,
                 rows_per_cpu_second=standing.rows_per_cpu_second or None,
                 weight=standing.weight,
-                floor=standing.floor or (delivered and fitted.name in floors),
+                floor=standing.floor or (delivered and {*fitted.name.split("+")} <= floors),
                 delivered=delivered,
             )
         )
@@ -220,11 +220,11 @@ def _curves(
     fitted, scored = material.fitted, material.scored
     curve = _curve(fitted.name, labels, scored.probabilities[known], _threshold(material))
     curves = [replace(curve, delivered=True)]
-    if len(fitted.families) > 1:
-        floors = [s.name for s in fitted.standings if s.floor and s.name in fitted.families]
-        features = scored.features[scored.rows[known]]
-        for name, family in fitted.families.items():
-            curves.append(replace(_curve(name, labels, family.logits(features)), floor=name in floors[-1:]))
+    by_family = fitted.logits_by_family(scored.features[scored.rows[known]])
+    if len(by_family) > 1:
+        floors = [s.name for s in fitted.standings if s.floor and s.name in by_family]
+        for name, logits in by_family.items():
+            curves.append(replace(_curve(name, labels, logits), floor=name in floors[-1:]))
     return tuple(curves)
 
 

@@ -94,8 +94,9 @@ class ModelSpec:
 
     __pydantic_config__ = STRICT
 
-    families: tuple[str, ...] = ("event_stream",)
-    """Rows of `FAMILIES` or `package.module:Family`: event_stream, recurrent, transformer."""
+    families: tuple[str, ...] = ("suited",)
+    """Rows of `FAMILIES` or `package.module:Family`: event_stream, tabm, recurrent, transformer. `suited` is
+    event_stream where rows have entities, else tabm."""
     half_lives: tuple[str, ...] = ("1h", "1d", "7d", "30d")
     """Half-lives of the decaying statistics that each entity carries."""
     context: int = 24
@@ -132,7 +133,8 @@ class TrainSpec:
     """Decay of the averaged weights that are delivered; 0 delivers the last (or best) ones."""
     patience: int = 0
     """Evaluations without a lower loss on the validation rows after which training stops and delivers the
-    best weights; 0: no evaluations, and the last weights."""
+    best weights. 0: as suits the family; tabm evaluates 25 times and stops after 6 in vain, the others do not
+    evaluate and deliver the last weights."""
     evaluate_every: int = 200
     """Steps between evaluations on the validation rows, which `patience` asks for."""
     checkpoint_every: int = 200

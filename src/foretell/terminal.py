@@ -38,13 +38,24 @@ def describe(dataset: Dataset) -> str:
 
 
 def leaderboard(fitted: Fitted) -> str:
-    """Return the leaderboard: all figures are of the test rows, but for the AP on the validation rows."""
-    header = ("name", "share", "AP valid", "AP test", "AUC", "log-loss", "ECE", "fit CPU-s", "rows/CPU-s")
+    """Return the leaderboard: all figures are of the test rows, but for what chose on the validation rows."""
+    chosen_by = {"average_precision": "AP", "log_loss": "log-loss"}[fitted.standings[0].measure]
+    header = (
+        "name",
+        "share",
+        f"{chosen_by} valid",
+        "AP test",
+        "AUC",
+        "log-loss",
+        "ECE",
+        "fit CPU-s",
+        "rows/CPU-s",
+    )
     rows = [
         (
             f"{s.name}{' (floor)' if s.floor else ''}",
             f"{s.weight:.2f}",
-            f"{s.choosing:.4f}",
+            f"{abs(s.choosing):.4f}",
             *(
                 f"{s.metrics[m]:.4f}" if m in s.metrics else "-"
                 for m in ("average_precision", "auc", "log_loss")

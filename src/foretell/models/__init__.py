@@ -3,11 +3,18 @@
 FLOOR = {
     "floor": "foretell.models.boosting:Boosting",
     "boosting": "foretell.models.boosting:Boosting",
+    "shallow": "foretell.models.boosting:Boosting",
+    "extra_trees": "foretell.models.boosting:Boosting",
+    "linear": "foretell.models.linear:Linear",
 }
-"""Always fitted first: on the row's own columns, and on all features."""
+"""Always fitted first. Of events: trees on the row's own columns, and on all features. Of other rows: three
+kinds of trees, and a sum of curves."""
 
+SUITED = "suited"
+"""Stands for the family that suits the data: event_stream where rows have entities, else tabm."""
 FAMILIES = {
     "event_stream": "foretell.models.event_stream:EventStream",
+    "tabm": "foretell.models.tabm:TabM",
     "recurrent": "foretell.models.recurrent:Recurrent",
     "transformer": "foretell.models.transformer:Transformer",
 }

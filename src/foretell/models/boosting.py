@@ -33,6 +33,21 @@ SETTINGS: Mapping[str, Any] = {
     "force_row_wise": True,
     "verbosity": -1,
 }
+TABLE: Mapping[str, Mapping[str, Any]] = {
+    "boosting": {"num_leaves": 24, "learning_rate": 0.05, "feature_fraction": 0.6, "min_child_samples": 20},
+    "shallow": {"num_leaves": 6, "learning_rate": 0.06, "feature_fraction": 0.6, "min_child_samples": 20},
+    "extra_trees": {"num_leaves": 80, "learning_rate": 0.06, "feature_fraction": 0.5, "extra_trees": True},
+}
+"""Kinds of trees for the rows of a table: they err in different places, so that their mean errs less."""
+ALL_OF_TABLE: Mapping[str, Any] = {
+    "bagging_fraction": 0.75,
+    "lambda_l2": 3.0,
+    "max_bin": 255,
+    "cat_smooth": 20,
+    "cat_l2": 20,
+}
+MOST_TREES, STILL = 2000, 60
+"""Trees at most, and how many without a gain on the choosing rows end a fit."""
 FEW: Mapping[str, Any] = {"num_leaves": 12, "min_child_samples": 10, "learning_rate": 0.05}
 """For few positives: smaller trees, fewer of them."""
 FEW_POSITIVES = 1500
@@ -55,6 +70,8 @@ def fit_boosting(
     weights: NDArray[np.float64],
     categorical: NDArray[np.bool_],
     *,
+    settings: Mapping[str, Any] | None = None,
+    choose: tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.float64]] | None = None,
     num_trees: int = 250,
     learning_rate: float = 0.0,
     threads: int = 1,
@@ -67,24 +84,34 @@ def fit_boosting(
         labels: 0 or 1 [n].
         weights: row weights [n].
         categorical: which features are codes [F].
+        settings: a row of `TABLE`; those for streams of events if not given.
+        choose: rows, labels and weights that end the fit early; a `num_trees` of trees if not given.
         num_trees: halved where positives are few.
         threads: 0 leaves the choice to LightGBM.
         learning_rate: 0 for the usual one.
     """
     import lightgbm
 
-    few = labels.sum() < FEW_POSITIVES
+    few = settings is None and labels.sum() < FEW_POSITIVES
     parameters = {**SETTINGS, **(FEW if few else {}), "num_threads": threads, "seed": seed}
+    if settings is not None:
+        parameters |= {**ALL_OF_TABLE, **settings}
     if learning_rate:
         parameters["learning_rate"] = learning_rate
-    data = lightgbm.Dataset(
-        x_nF,
-        labels,
-        weight=weights,
-        categorical_feature=np.flatnonzero(categorical).tolist(),
-        params={"verbosity": -1},
-    )
-    trees = from_booster(lightgbm.train(parameters, data, num_trees // 2 if few else num_trees))
+    about = {"categorical_feature": np.flatnonzero(categorical).tolist(), "params": {"verbosity": -1}}
+    data = lightgbm.Dataset(x_nF, labels, weight=weights, **about)
+    if choose is None:
+        booster = lightgbm.train(parameters, data, num_trees // 2 if few else num_trees)
+    else:
+        held_out = lightgbm.Dataset(choose[0], choose[1], weight=choose[2], reference=data, **about)
+        booster = lightgbm.train(
+            parameters,
+            data,
+            MOST_TREES,
+            valid_sets=[held_out],
+            callbacks=[lightgbm.early_stopping(STILL, verbose=False)],
+        )
+    trees = from_booster(booster)
     splits = tuple(_splits(trees, feature) for feature in range(x_nF.shape[1]))
     return Boosted(trees=trees, gains=np.array([pairs[:, 1].sum() for pairs in splits]), splits=splits)
 

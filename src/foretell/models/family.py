@@ -71,9 +71,13 @@ class Material:
 
         The common outcome weighs as much less as it does among the teaching rows, whose odds a family learns.
         """
-        labels = self.labels[self.choose]
-        losses = np.logaddexp(0.0, logits) - labels * logits
-        return float(np.average(losses, weights=np.where(labels == 1, 1.0, np.exp(self.offset))))
+        losses = np.logaddexp(0.0, logits) - self.labels[self.choose] * logits
+        return float(np.average(losses, weights=self.choose_weights))
+
+    @property
+    def choose_weights(self) -> Floats:
+        """Weights of the choosing rows under which their odds are those of the teaching rows."""
+        return np.where(self.labels[self.choose] == 1, 1.0, np.exp(self.offset))
 
 
 class Family(Protocol):

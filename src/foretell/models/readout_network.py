@@ -1,13 +1,12 @@
 """The neural readout of event states as a network: bends where the floor splits, a small ensemble.
 
 A TabM-mini (Gorishniy et al., ICLR 2025): members share all weights but the scales, shifts and heads of one
-layer. B: rows, F: features, K: knots, I = F*(K-1) ramps, W: width, M: members.
+layer. B: rows, F: features, K: knots, I: inputs of the curves, W: width, M: members.
 """
 
 import math
 from collections.abc import Callable
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,29 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from foretell.models.base import Batch, Model
+from foretell.models.curves import Curves
 from foretell.models.readout import ReadoutArrays
 
 
-@numba.njit(cache=True)
-def ramps(x_BF, knots_FK, out_BI):
-    """Write the share of every interval between knots that lies below x: the cumulative form trains well."""
-    intervals = knots_FK.shape[1] - 1
-    for b in range(x_BF.shape[0]):
-        for f in range(x_BF.shape[1]):
-            x = x_BF[b, f]
-            for k in range(intervals):
-                low, high = knots_FK[f, k], knots_FK[f, k + 1]
-                at = f * intervals + k
-                if x >= high:
-                    out_BI[b, at] = 1.0 if high < np.inf else 0.0
-                elif x <= low or high == np.inf:
-                    out_BI[b, at] = 0.0
-                else:
-                    out_BI[b, at] = (x - low) / (high - low)
-
-
 class Readout(Model):
-    """Shared first layer over ramps, members that scale it each in their own way, an additive bypass."""
+    """Shared first layer over curves, members that scale it each in their own way, an additive bypass."""
 
     def __init__(
         self, num_inputs: int, *, width: int, members: int, base_logit: float, dropout: float = 0.1
@@ -55,15 +37,15 @@ class Readout(Model):
         self.bias_M = nn.Parameter(torch.zeros(members))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, ramps_BI: Tensor) -> Tensor:
+    def forward(self, inputs_BI: Tensor) -> Tensor:
         """Return the members' logits [B, M]."""
-        first_BMW = functional.relu(self.enter(ramps_BI)[:, None] * self.scale_MW + self.shift_MW)
+        first_BMW = functional.relu(self.enter(inputs_BI)[:, None] * self.scale_MW + self.shift_MW)
         second_BMW = functional.relu(self.middle(self.dropout(first_BMW)))
-        return (self.dropout(second_BMW) * self.head_MW).sum(-1) + self.bias_M + self.bypass(ramps_BI)
+        return (self.dropout(second_BMW) * self.head_MW).sum(-1) + self.bias_M + self.bypass(inputs_BI)
 
     def loss(self, batch: Batch, turn: str) -> Tensor:
         """Return the weighted cross-entropy, each member against the label on its own."""
-        logits_BM = self(batch["ramps"])
+        logits_BM = self(batch["inputs"])
         labels_BM = batch["labels"][:, None].expand_as(logits_BM)
         losses_BM = functional.binary_cross_entropy_with_logits(logits_BM, labels_BM, reduction="none")
         return (losses_BM.mean(1) * batch["weights"]).mean()
@@ -73,7 +55,7 @@ def batches(
     x_BF: NDArray[np.float32],
     labels: NDArray[np.int8],
     weights: NDArray[np.float64],
-    knots_FK: NDArray[np.float32],
+    curves: Curves,
     *,
     batch_size: int,
     seed: int,
@@ -89,10 +71,8 @@ def batches(
             order.clear()
             order[number] = np.random.default_rng((seed, number)).permutation(len(x_BF))
         rows = order[number][(step % per_pass) * batch_size :][:batch_size]
-        ramps_BI = np.empty((len(rows), knots_FK.shape[0] * (knots_FK.shape[1] - 1)), dtype=np.float32)
-        ramps(x_BF[rows], knots_FK, ramps_BI)
         return {
-            "ramps": torch.from_numpy(ramps_BI),
+            "inputs": torch.from_numpy(curves.inputs(x_BF[rows])),
             "labels": torch.from_numpy(labels[rows].astype(np.float32)),
             "weights": torch.from_numpy(scaled[rows]),
         }
@@ -100,15 +80,12 @@ def batches(
     return batch_at
 
 
-def export(model: Readout, knots_FK: NDArray[np.float32]) -> ReadoutArrays:
-    """Turn ramps into hats: the first layer's value at a knot is the running sum of its ramps' weights."""
-    num_features, num_knots = knots_FK.shape
+def export(model: Readout, curves: Curves) -> ReadoutArrays:
+    """Return the network as arrays, its first layer as the values that it takes at the knots."""
     first = torch.cat([model.enter.weight, model.bypass.weight]).detach().numpy()
-    table = np.zeros((num_features, num_knots, len(first)), dtype=np.float32)
-    table[:, 1:] = np.cumsum(first.T.reshape(num_features, num_knots - 1, -1), axis=1)
     return ReadoutArrays(
-        knots=knots_FK,
-        table=table,
+        knots=curves.knots,
+        table=curves.table(first.T),
         enter=_array(torch.cat([model.enter.bias, model.bypass.bias])),
         scale=_array(model.scale_MW),
         shift=_array(model.shift_MW),

@@ -78,12 +78,14 @@ class Standing:
     family: str
     metrics: Mapping[str, float]
     choosing: float
-    """Average precision on the choosing rows."""
+    """What it was chosen by, on the choosing rows: the more the better, so a loss stands below 0."""
     fit_cpu_seconds: float
     rows_per_cpu_second: float
     weight: float
     """Share in what is delivered."""
     floor: bool = False
+    measure: str = "average_precision"
+    """What `choosing` is: average_precision or log_loss."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,7 +117,7 @@ class Fitted:
     spec: Spec
     featurizer: Featurizer
     families: Mapping[str, Family]
-    """Delivered families by name."""
+    """Delivered families by name; of one that was fitted once per fold `name/0`, `name/1`, ..."""
     weights: Mapping[str, float]
     """Their shares in the raw log-odds, summing to 1."""
     offsets: Mapping[str, float]
@@ -134,7 +136,7 @@ class Fitted:
     @property
     def name(self) -> str:
         """The delivered families, joined by +."""
-        return "+".join(self.families)
+        return "+".join(dict.fromkeys(map(family_of, self.families)))
 
     def logits_of(self, features: NDArray[np.float32]) -> Floats:
         """Return raw log-odds [B] of feature rows [B, F]."""
@@ -142,6 +144,13 @@ class Fitted:
             (self.weights[name] * (family.logits(features) + self.offsets[name]))
             for name, family in self.families.items()
         ) + np.zeros(len(features))
+
+    def logits_by_family(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
+        """Return each delivered family's raw log-odds [B] of feature rows [B, F]: the mean of its members."""
+        found: dict[str, list[Floats]] = {}
+        for name, family in self.families.items():
+            found.setdefault(family_of(name), []).append(family.logits(features) + self.offsets[name])
+        return {name: np.mean(logits, axis=0) for name, logits in found.items()}
 
     def score(
         self,
@@ -181,6 +190,16 @@ class Fitted:
                 state, numbers, scales, len(plan.half_lives_seconds), changed[k, : plan.num_features]
             )
         return changed
+
+
+def family_of(name: str) -> str:
+    """Return the family of a delivered member.
+
+    >>> family_of("tabm/3"), family_of("mine.models:Net")
+    ('tabm', 'mine.models:Net')
+    """
+    family, _, number = name.rpartition("/")
+    return family if number.isdigit() else name
 
 
 def scored_rows(fitted: Fitted, slots: NDArray[np.int64], replayed: Any, rows: NDArray[np.int64]) -> Scored:

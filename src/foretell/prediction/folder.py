@@ -19,7 +19,7 @@ from foretell.models import FAMILIES, FLOOR
 from foretell.models.stream import StreamPlan
 from foretell.models.suspicion import Suspicion
 from foretell.prediction.features import REGISTER, Featurizer, Snapshot
-from foretell.prediction.fitted import Factor, Fitted, Reference, Standing
+from foretell.prediction.fitted import Factor, Fitted, Reference, Standing, family_of
 from foretell.prediction.resting import STREAM
 from foretell.records import canonical, restore
 from foretell.tasks.classify import Calibration
@@ -86,7 +86,7 @@ def open_fitted(folder: Path, *, nameless: bool = False) -> Fitted:
         spec=load_spec(yaml.safe_load(checkpoint.text("spec.yaml"))),
         featurizer=_featurizer(checkpoint, held, streamed),
         families={
-            name: load(name, {**FLOOR, **FAMILIES}, "model family").restore(_under(weights, name))
+            name: load(family_of(name), {**FLOOR, **FAMILIES}, "model family").restore(_under(weights, name))
             for name in held["weights"]
         },
         weights=held["weights"],

@@ -1,13 +1,12 @@
 """The ladder: the floor first, then every family, then what is delivered. F: features, C: choosing rows."""
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
 from threadpoolctl import threadpool_limits
 
 from foretell.data.dataset import Dataset
@@ -15,24 +14,22 @@ from foretell.data.split import Split
 from foretell.data.table import fit_schema
 from foretell.errors import SpecError, TrainingError
 from foretell.lookup import load
-from foretell.models import FAMILIES
-from foretell.models.boosting import Boosted, Boosting, fit_boosting, knots
-from foretell.models.family import Family, Floats, Material, Rows, Sample, lacking, thinned
+from foretell.models import FAMILIES, SUITED
+from foretell.models.boosting import fit_boosting, knots
+from foretell.models.family import Floats, Material, Rows, Sample, lacking, thinned
 from foretell.models.suspicion import fit_suspicion
 from foretell.prediction.alerts import threshold_of, usual_positives
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
+from foretell.prediction.folds import Fold, folds_of
 from foretell.prediction.reference import reference_of
-from foretell.prediction.support import supported
+from foretell.prediction.rungs import ORDER, PROBABILITY, Families, Measure, Rung, Tell, choosing_rows, climb
+from foretell.prediction.support import HeldOut, supported
 from foretell.spec import Spec
 from foretell.tasks.classify import calibrate, metrics, sigmoid
-from foretell.training import loop
-from foretell.training.progress import shown
 from foretell.units import seconds
 
-Tell = Callable[[str], None]
-Families = Mapping[str, type[Family]]
 FIRST_TREES, FIRST_RATE = 100, 0.08
 """Trees of the first look, which tells the suspicion where to bend, and their learning rate."""
 SUSPICION_KNOTS = 12
@@ -41,20 +38,6 @@ ROUNDS = 20
 NEAR = 0.8
 """Share of the best one's average precision from which a contestant may enter the ensemble: one far behind
 would only fit the chance of the choosing rows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Rung:
-    """One fitted contestant and how it did on the choosing rows."""
-
-    name: str
-    family: Family
-    offset: float
-    choosing: Floats
-    """Corrected log-odds of the choosing rows [C]."""
-    fit_cpu_seconds: float
-    rows_per_cpu_second: float
-    floor: bool = False
 
 
 def fit(
@@ -87,7 +70,9 @@ def fit(
 
 def _families(spec: Spec, dataset: Dataset) -> Families:
     """Return the classes of the spec's families by name: what cannot be fitted is told before anything is."""
-    families = {name: load(name, FAMILIES, "model family") for name in spec.model.families}
+    suited = "event_stream" if dataset.inputs("entity") else "tabm"
+    names = dict.fromkeys(suited if name == SUITED else name for name in spec.model.families)
+    families = {name: load(name, FAMILIES, "model family") for name in names}
     for name, family_class in families.items():
         if missing := lacking(family_class):
             raise SpecError(
@@ -111,30 +96,42 @@ def _fit(
     tell: Tell,
     weights: Floats | None,
 ) -> tuple[Fitted, Scored]:
-    started = time.process_time()
-    features, events, replayed, sample = _features(spec, dataset, parts, tell, weights)
-    tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
-    material = material_of(features, events, replayed, dataset.target, sample, parts.valid)
-    rungs, boosted = _climb(spec, material, families, folder, tell)
-    shares = _delivered(spec, rungs, dataset.target[parts.valid])
-    by_name = {rung.name: rung for rung in rungs}
-    mixed = sum(
-        (share * by_name[name].choosing for name, share in shares.items()), np.zeros(len(parts.valid))
-    )
+    started, streamed = time.process_time(), bool(dataset.inputs("entity"))
+    folds = folds_of(dataset, parts)
+    measure = ORDER if streamed else PROBABILITY
+    features, events, replayed, samples = _features(spec, dataset, parts, folds, tell, weights)
+    if streamed:
+        tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
+    materials = [
+        material_of(features, events, replayed, dataset.target, sample, choose)
+        for sample, (_, choose) in zip(samples, folds, strict=True)
+    ]
+    choose = choosing_rows(materials)
+    if len(folds) > 1:
+        tell(f"  few rows: {len(folds)} models of each kind, each chosen by rows that it was not taught by")
+    rungs, gains = climb(spec, materials, families, measure, folder, tell, streamed=streamed)
+    shares = _delivered(spec, rungs, dataset.target[choose], measure)
+    mixed = sum((shares[rung.name] * rung.choosing for rung in rungs if rung.name in shares), 0.0)
+    members = {
+        _member(rung, number): (share / len(rung.members), rung.offsets[number], member)
+        for rung in rungs
+        if (share := shares.get(rung.name, 0.0))
+        for number, member in enumerate(rung.members)
+    }
     codes = {name: events.slots[:, e] for e, name in enumerate(features.plan.entities)}
-    calibration = calibrate(mixed, dataset.target[parts.valid], seed=spec.train.seed)
+    calibration = calibrate(mixed, dataset.target[choose], seed=spec.train.seed)
     fitted = Fitted(
         spec=spec,
         featurizer=features,
         # In the order of their names: a sum of floats depends on its order, and JSON sorts its keys.
-        families={name: by_name[name].family for name in sorted(shares)},
-        weights=shares,
-        offsets={name: by_name[name].offset for name in shares},
+        families={name: members[name][2] for name in sorted(members)},
+        weights={name: share for name, (share, _, _) in members.items()},
+        offsets={name: offset for name, (_, offset, _) in members.items()},
         calibration=calibration,
-        threshold=threshold_of(spec, dataset, parts.valid, calibration(mixed), codes),
+        threshold=threshold_of(spec, dataset, choose, calibration(mixed), codes),
         factors=factors_of(spec, dataset, features),
         reference=reference_of(
-            dataset, parts, material, mixed, boosted.gains, features.plan.numbers, spec.train.seed
+            dataset, parts, choose, replayed.features, mixed, gains, features.plan.numbers, spec.train.seed
         ),
         snapshot=replayed.after,
         standings=(),
@@ -142,28 +139,48 @@ def _fit(
     fitted = replace(
         fitted,
         factors=supported(
-            fitted.factors, fitted.logits_of, replayed.features[parts.valid], dataset.target[parts.valid],
-            fitted.reference.background, seed=spec.train.seed,
+            fitted.factors,
+            [_held_out(material, rungs, shares, number) for number, material in enumerate(materials)],
+            fitted.reference.background,
+            seed=spec.train.seed,
         ),
-    )  # fmt: skip
+    )
     scored = scored_rows(fitted, events.slots, replayed, parts.test)
-    return replace(fitted, standings=_standings(rungs, shares, material, fitted, scored)), scored
+    return replace(fitted, standings=_standings(rungs, shares, materials[0], choose, measure, scored)), scored
+
+
+def _member(rung: Rung, number: int) -> str:
+    return f"{rung.name}/{number}" if len(rung.members) > 1 else rung.name
+
+
+def _held_out(material: Material, rungs: Sequence[Rung], shares: Mapping[str, float], number: int) -> HeldOut:
+    """Return the choosing rows of a fold, and what scores them without having been taught by them."""
+    used = [(shares[r.name], r.members[number], r.offsets[number]) for r in rungs if r.name in shares]
+
+    def score(x_BF: NDArray[np.float32]) -> Floats:
+        return np.sum([share * (member.logits(x_BF) + offset) for share, member, offset in used], axis=0)
+
+    return HeldOut(
+        score=score, features=material.features[material.choose], labels=material.labels[material.choose]
+    )
 
 
 def _features(
-    spec: Spec, dataset: Dataset, parts: Split, tell: Tell, weights: Floats | None
-) -> tuple[Featurizer, Events, Replayed, Sample]:
+    spec: Spec, dataset: Dataset, parts: Split, folds: Sequence[Fold], tell: Tell, weights: Floats | None
+) -> tuple[Featurizer, Events, Replayed, list[Sample]]:
     """Replay without suspicion, learn it from a first look at the teaching rows, and replay with it."""
     half_lives = tuple(seconds(text) for text in spec.model.half_lives)
-    features = featurizer(fit_schema(dataset, parts.train), dataset, parts.train, half_lives)
+    rows = parts.train if len(folds) == 1 else np.sort(np.concatenate([parts.train, parts.valid]))
+    features = featurizer(fit_schema(dataset, rows), dataset, rows, half_lives)
     before = Snapshot.empty(features.plan)
     events = features.events(dataset, before.register)
     replayed = features.replay(events, before, keep=parts.test)
-    quiet = np.zeros(len(parts.train))
-    sample = _weighted(thinned(dataset.target, parts.train, quiet, seed=spec.train.seed), weights)
+    quiet = np.zeros(len(dataset))
+    samples = [_sample(spec, dataset, teach, quiet, weights) for teach, _ in folds]
     if len(features.plan.entities) < 2:
-        return features, events, replayed, sample
+        return features, events, replayed, samples
     tell("learning what each entity's own past explains")
+    (sample,) = samples
     x, labels = replayed.features[sample.rows], dataset.target[sample.rows]
     first = fit_boosting(
         x, labels, sample.weights, features.categorical,
@@ -176,13 +193,14 @@ def _features(
     suspicion = fit_suspicion(x, labels, true_weights, features.plan.blocks, first.gains, np.stack(bends))
     features = features.with_suspicion(suspicion)
     replayed = features.replay(events, before, keep=parts.test)
-    excused = replayed.excused[parts.train]
+    excused = replayed.excused
     suspected = 1.0 - np.prod(1.0 - excused.astype(np.float64), axis=1) if excused.size else quiet
-    sample = _weighted(thinned(dataset.target, parts.train, suspected, seed=spec.train.seed), weights)
-    return features, events, replayed, sample
+    return features, events, replayed, [_sample(spec, dataset, parts.train, suspected, weights)]
 
 
-def _weighted(sample: Sample, weights: Floats | None) -> Sample:
+def _sample(spec: Spec, dataset: Dataset, teach: Rows, suspected: Floats, weights: Floats | None) -> Sample:
+    """Return the rows that teach, thinned, with the weights that feedback gave them."""
+    sample = thinned(dataset.target, teach, suspected[teach], seed=spec.train.seed)
     return sample if weights is None else replace(sample, weights=sample.weights * weights[sample.rows])
 
 
@@ -214,111 +232,51 @@ def material_of(
     )
 
 
-def _climb(
-    spec: Spec, material: Material, families: Families, folder: Path, tell: Tell
-) -> tuple[list[Rung], Boosted]:
-    """Fit the floor on the row's own columns and on all features, then the families."""
-    labels = material.labels[material.teach]
-    rungs = []
-    boosted: Boosted | None = None
-    everything = np.arange(material.features.shape[1])
-    stages = {"floor": material.own} | (
-        {"boosting": everything} if len(material.own) < len(everything) else {}
-    )
-    for name, columns in stages.items():
-        started = time.process_time()
-        x = np.ascontiguousarray(material.features[material.teach][:, columns])
-        boosted = fit_boosting(
-            x,
-            labels,
-            material.weights,
-            material.categorical[columns],
-            threads=spec.train.threads,
-            seed=spec.train.seed,
-        )
-        family = Boosting(columns=columns.astype(np.int64), trees=boosted.trees)
-        spent = time.process_time() - started
-        rungs.append(_rung(name, family, material, spent, floor=True))
-        _told(rungs[-1], material, tell)
-    assert boosted is not None
-    material = replace(material, boosted=boosted)
-    for name, family_class in families.items():
-        started = time.process_time()
-        try:
-            with shown(f"  {name}") as progress:
-                family = family_class.fit(material, spec, loop.fit, folder / name, progress)
-        except TrainingError as error:
-            raise TrainingError(f"{name}: {error.message}", error.hint) from error
-        rungs.append(_rung(name, family, material, time.process_time() - started))
-        _told(rungs[-1], material, tell)
-    return rungs, boosted
-
-
-def _rung(name: str, family: Family, material: Material, spent: float, *, floor: bool = False) -> Rung:
-    family.score(material, material.choose[:1])
-    started = time.process_time()
-    logits = family.score(material, material.choose) + material.offset
-    pace = len(material.choose) / max(time.process_time() - started, 1e-9)
-    return Rung(
-        name=name,
-        family=family,
-        offset=material.offset,
-        choosing=logits,
-        fit_cpu_seconds=spent,
-        rows_per_cpu_second=pace,
-        floor=floor,
-    )
-
-
-def _told(rung: Rung, material: Material, tell: Tell) -> None:
-    labels = material.labels[material.choose]
-    found = f"average precision {average_precision_score(labels, rung.choosing):.4f} on the validation rows"
-    tell(f"  {rung.name}: {found}, {rung.fit_cpu_seconds:.1f} CPU-s")
-
-
-def _delivered(spec: Spec, rungs: list[Rung], labels: NDArray[np.int8]) -> Mapping[str, float]:
-    """Return shares that sum to 1: the best family on the choosing rows, or a greedy ensemble if better.
+def _delivered(
+    spec: Spec, rungs: Sequence[Rung], labels: NDArray[np.int8], measure: Measure
+) -> Mapping[str, float]:
+    """Return shares that sum to 1: the best rung on the choosing rows, or a greedy ensemble if better.
 
     Families that read the past themselves compete, but are not delivered: the evidence could not name factors
     of their scores.
     """
-    eligible = [rung for rung in rungs if not rung.family.reads_past]
-
-    def quality(logits: Floats) -> float:
-        return float(average_precision_score(labels, logits))
-
-    best = max(eligible, key=lambda rung: quality(rung.choosing))
+    eligible = [rung for rung in rungs if not rung.members[0].reads_past]
+    quality = {rung.name: measure(labels, rung.choosing) for rung in eligible}
+    best = max(eligible, key=lambda rung: quality[rung.name])
     if not spec.model.ensemble:
         return {best.name: 1.0}
-    eligible = [rung for rung in eligible if quality(rung.choosing) >= NEAR * quality(best.choosing)]
+    if measure is ORDER:
+        eligible = [rung for rung in eligible if quality[rung.name] >= NEAR * quality[best.name]]
     total, picks = np.zeros(len(labels)), dict.fromkeys((rung.name for rung in eligible), 0)
     for picked in range(ROUNDS):
-        scores = {rung.name: quality((total + rung.choosing) / (picked + 1)) for rung in eligible}
+        scores = {rung.name: measure(labels, (total + rung.choosing) / (picked + 1)) for rung in eligible}
         name = max(scores, key=lambda key: scores[key])
         picks[name] += 1
         total += next(rung.choosing for rung in eligible if rung.name == name)
-    if quality(total) <= quality(best.choosing):
+    if measure(labels, total / ROUNDS) <= quality[best.name]:
         return {best.name: 1.0}
     return {name: count / ROUNDS for name, count in picks.items() if count}
 
 
 def _standings(
-    rungs: list[Rung],
+    rungs: Sequence[Rung],
     shares: Mapping[str, float],
     material: Material,
-    fitted: Fitted,
+    choose: Rows,
+    measure: Measure,
     scored: Scored,
 ) -> tuple[Standing, ...]:
     """Judge every rung, and last what is delivered, once on the test rows with known outcome."""
-    choosing, known = material.labels[material.choose], material.labels[scored.rows] >= 0
+    choosing, known = material.labels[choose], material.labels[scored.rows] >= 0
     labels, rows = material.labels[scored.rows][known], scored.rows[known]
     mixed = sum((share * rung.choosing for rung in rungs if (share := shares.get(rung.name, 0.0))), 0.0)
     standings = [
         Standing(
             name=rung.name,
-            family=type(rung.family).__name__,
-            metrics=metrics(sigmoid(rung.family.score(material, rows) + rung.offset), labels),
-            choosing=float(average_precision_score(choosing, rung.choosing)),
+            family=type(rung.members[0]).__name__,
+            metrics=metrics(sigmoid(rung.score(material, rows)), labels),
+            choosing=measure(choosing, rung.choosing),
+            measure=measure.name,
             fit_cpu_seconds=rung.fit_cpu_seconds,
             rows_per_cpu_second=rung.rows_per_cpu_second,
             weight=shares.get(rung.name, 0.0),
@@ -330,9 +288,10 @@ def _standings(
     standings.append(
         Standing(
             name=DELIVERED,
-            family=fitted.name,
+            family="+".join(sorted(shares)),
             metrics=metrics(scored.probabilities[known], labels),
-            choosing=float(average_precision_score(choosing, mixed)),
+            choosing=measure(choosing, mixed),
+            measure=measure.name,
             fit_cpu_seconds=sum(rung.fit_cpu_seconds for rung in delivered),
             rows_per_cpu_second=1 / sum(1 / rung.rows_per_cpu_second for rung in delivered),
             weight=1.0,

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from foretell.data.dataset import Dataset
 from foretell.data.split import Split
-from foretell.models.family import Floats, Material
+from foretell.models.family import Floats, Rows
 from foretell.prediction.fitted import Reference
 
 BACKGROUND = 64
@@ -18,13 +18,20 @@ GRID = 200
 def reference_of(
     dataset: Dataset,
     parts: Split,
-    material: Material,
+    choose: Rows,
+    features: NDArray[np.float32],
     logits: Floats,
     gains: Floats,
     numbers: tuple[str, ...],
     seed: int,
 ) -> Reference:
-    """Return the reference; `logits` are the raw log-odds of the choosing rows."""
+    """Return the reference.
+
+    Args:
+        choose: the choosing rows.
+        features: of all rows.
+        logits: raw log-odds of the choosing rows.
+    """
     rng = np.random.default_rng(seed)
     order = np.argsort(logits, kind="stable")
     past = np.concatenate([parts.train, parts.valid])
@@ -41,15 +48,15 @@ def reference_of(
             grids[name] = np.unique(np.quantile(values, np.linspace(0.005, 0.995, GRID), method="nearest"))
     return Reference(
         logits=logits[order],
-        labels=dataset.target[parts.valid][order],
+        labels=dataset.target[choose][order],
         base_rate=float(dataset.target[past].mean()),
         choose_from=parts.bounds.get("valid_from", "")[:10],
         choose_until=parts.bounds.get("valid_until", "")[:10],
         num_rows=len(past),
         quartiles=quartiles,
         grids=grids,
-        background=material.features[typical],
-        similar=material.features[stored][:, compared],
+        background=features[typical],
+        similar=features[stored][:, compared],
         similar_columns=compared,
         similar_labels=dataset.target[stored],
         weights=gains / max(gains.sum(), 1e-12),

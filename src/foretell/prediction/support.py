@@ -7,7 +7,7 @@ too timid more, and a factor that the model learned from chance, or as the shado
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,21 @@ DOUBT = 1.6
 """Times the standard error with which slopes are drawn: the rows also chose and calibrated the model."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeldOut:
+    """Rows that did not teach what scores them."""
+
+    score: Callable[[NDArray[np.float32]], Floats]
+    """Raw log-odds [B] of feature rows [B, F]."""
+    features: NDArray[np.float32]
+    """[V, F]"""
+    labels: NDArray[np.int8]
+    """Their outcomes [V]; -1 where unknown."""
+
+
 def supported(
     factors: Sequence[Factor],
-    score: Callable[[NDArray[np.float32]], Floats],
-    x_VF: NDArray[np.float32],
-    labels: NDArray[np.int8],
+    held_out: Sequence[HeldOut],
     background_MF: NDArray[np.float32],
     *,
     seed: int = 0,
@@ -42,22 +52,24 @@ def supported(
     """Return the factors with the slopes and the sizes of their shares.
 
     Args:
-        score: raw log-odds [B] of feature rows [B, F].
-        x_VF: held-out rows.
-        labels: their outcomes; -1 where unknown.
+        held_out: of each fold.
     """
     rng = np.random.default_rng(seed)
-    rows = np.concatenate([rng.permutation(np.flatnonzero(labels == label))[:EACH] for label in (0, 1)])
-    shares_VG = shapley(
-        score,
-        x_VF[rows],
-        background_MF,
-        [factor.columns for factor in factors],
-        num_permutations=ORDERS,
-        seed=seed,
-    ).values
-    slopes, errors = slopes_of(shares_VG, labels[rows].astype(np.float64))
-    sizes = np.sqrt((shares_VG**2).mean(0)) if len(rows) else np.zeros(len(factors))
+    columns = [factor.columns for factor in factors]
+    shares, labels = [], []
+    for part in held_out:
+        most = EACH // len(held_out)
+        chosen = [rng.permutation(np.flatnonzero(part.labels == label))[:most] for label in (0, 1)]
+        rows = np.concatenate(chosen)
+        labels.append(part.labels[rows])
+        shares.append(
+            shapley(
+                part.score, part.features[rows], background_MF, columns, num_permutations=ORDERS, seed=seed
+            ).values
+        )
+    shares_VG = np.concatenate(shares)
+    slopes, errors = slopes_of(shares_VG, np.concatenate(labels).astype(np.float64))
+    sizes = np.sqrt((shares_VG**2).mean(0)) if len(shares_VG) else np.zeros(len(factors))
     found = zip(factors, slopes.tolist(), errors.tolist(), sizes.tolist(), strict=True)
     return tuple(replace(factor, slope=b, error=error, size=size) for factor, b, error, size in found)
 

@@ -1,0 +1,96 @@
+"""Curves: each feature as inputs whose weighted sum bends where its knots are.
+
+A number becomes the shares of the intervals between its knots that lie below it: a weighted sum of those is a
+piecewise linear function. A category becomes which of its values it is, so that each value weighs by itself.
+B: rows, F: features, K: knots, I: inputs, W: units that the inputs are summed into.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+MOST_VALUES = 64
+"""Values of a category that weigh by themselves, the most frequent first; the last stands for the rest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Curves:
+    """Where the features bend."""
+
+    knots: NDArray[np.float32]
+    """[F, K], ascending, padded with inf. Those of a category are its codes, the first is 0: other values."""
+    categorical: NDArray[np.bool_]
+    """[F]"""
+
+    @classmethod
+    def of(
+        cls,
+        x_BF: NDArray[np.float32],
+        categorical: NDArray[np.bool_],
+        bends: Sequence[NDArray[np.float32]],
+    ) -> "Curves":
+        """Return the curves of numbers that bend where `bends` says, and of the categories' values in `x_BF`.
+
+        Args:
+            bends: the knots of each feature, ascending; those of a category and infinite ones are left out.
+        """
+        found = [
+            np.unique(np.append(0.0, x_BF[:, f]))[:MOST_VALUES] if flag else bends[f][np.isfinite(bends[f])]
+            for f, flag in enumerate(categorical.tolist())
+        ]
+        knots_FK = np.full((len(found), max(2, *map(len, found), 2)), np.inf, dtype=np.float32)
+        for f, places in enumerate(found):
+            knots_FK[f, : len(places)] = places
+        return cls(knots=knots_FK, categorical=categorical)
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Where the inputs of each feature begin [F + 1]: one less than it has knots."""
+        sizes = np.maximum(np.isfinite(self.knots).sum(1) - 1, 0)
+        return np.append(0, np.cumsum(sizes)).astype(np.int64)
+
+    def inputs(self, x_BF: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the inputs [B, I] of feature rows."""
+        starts = self.starts
+        out_BI = np.empty((len(x_BF), starts[-1]), dtype=np.float32)
+        spread(x_BF, self.knots, self.categorical, starts, out_BI)
+        return out_BI
+
+    def table(self, weights_IW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the weighted sum of each feature's inputs at each of its knots [F, K, W]."""
+        starts = self.starts
+        table_FKW = np.zeros((*self.knots.shape, weights_IW.shape[1]), dtype=np.float32)
+        for f, flag in enumerate(self.categorical.tolist()):
+            mine = weights_IW[starts[f] : starts[f + 1]]
+            table_FKW[f, 1 : 1 + len(mine)] = mine if flag else np.cumsum(mine, axis=0)
+        return table_FKW
+
+
+def spaced(x: NDArray[np.float32], num_knots: int) -> NDArray[np.float32]:
+    """Return quantiles of the values, and of the values that differ: one that is frequent takes few knots."""
+    finite = x[np.isfinite(x)]
+    distinct = np.unique(finite)
+    if len(distinct) <= num_knots:
+        return distinct
+    levels = np.linspace(0, 1, num_knots // 2)
+    return np.unique(np.concatenate([np.quantile(finite, levels), np.quantile(distinct, levels)]))
+
+
+@numba.njit(cache=True)
+def spread(x_BF, knots_FK, categorical_F, starts, out_BI):
+    """Write the inputs: the cumulative form of numbers trains well."""
+    for b in range(x_BF.shape[0]):
+        for f in range(x_BF.shape[1]):
+            x, size = x_BF[b, f], starts[f + 1] - starts[f]
+            for k in range(size):
+                low, high = knots_FK[f, k], knots_FK[f, k + 1]
+                if categorical_F[f]:
+                    value = 1.0 if x == high or (x > high and k == size - 1) else 0.0
+                elif x >= high:
+                    value = 1.0
+                else:
+                    value = 0.0 if x <= low else (x - low) / (high - low)
+                out_BI[b, starts[f] + k] = value

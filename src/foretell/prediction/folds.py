@@ -1,0 +1,41 @@
+"""Folds: which rows teach and which choose. Where rows are few, each of them chooses once.
+
+A model that is fitted on four fifths of few rows and chosen by one fifth of them is chosen by chance. So the
+training and validation rows are dealt into folds; each fold chooses for the models that the others teach, and
+what is delivered is the mean of those models (Breiman, Machine Learning 24, 1996).
+"""
+
+import numpy as np
+
+from foretell.data.dataset import Dataset
+from foretell.data.split import Split
+from foretell.models.family import Rows
+
+FOLDS = 5
+FEW_ROWS = 20_000
+"""Training and validation rows up to which they are dealt into folds."""
+Fold = tuple[Rows, Rows]
+"""The rows that teach, and the rows that choose."""
+
+
+def folds_of(dataset: Dataset, parts: Split) -> tuple[Fold, ...]:
+    """Return the folds; the split's own two parts where rows are many, or come one after the other.
+
+    Outcomes are as frequent in each fold, and no group is in two of them.
+    """
+    rows = np.sort(np.concatenate([parts.train, parts.valid]))
+    labels = dataset.target[rows]
+    fewest = int(min(labels.sum(), len(labels) - labels.sum()))
+    if parts.by == "time" or dataset.inputs("entity") or len(rows) > FEW_ROWS or fewest < 2 * FOLDS:
+        return ((parts.train, parts.valid),)
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    seed, group = dataset.spec.train.seed, dataset.column("group")
+    if group is None:
+        dealt = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(rows, labels)
+    else:
+        names = dataset.frame[group.name][rows].fill_null("").rank("dense").to_numpy()
+        dealt = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, labels, names)
+    found = tuple((rows[teach], rows[choose]) for teach, choose in dealt)
+    both = all(0 < dataset.target[part].sum() < len(part) for fold in found for part in fold)
+    return found if both else ((parts.train, parts.valid),)
