@@ -329,10 +329,7 @@ def test_the_schema_describes_every_field_and_its_choices():
             found = entry["properties"][item.name]
             assert "$ref" in found or item.name == "columns" or found["description"], (kind, item.name)
     assert schema["$defs"]["ColumnSpec"]["properties"]["kind"]["anyOf"][0]["enum"][:2] == ["", "number"]
-    assert (
-        schema["$defs"]["ModelSpec"]["properties"]["families"]["items"]["anyOf"][0]["enum"][0]
-        == "suited"
-    )
+    assert schema["$defs"]["ModelSpec"]["properties"]["families"]["items"]["anyOf"][0]["enum"][0] == "suited"
 
 
 def test_every_number_of_the_spec_has_a_rule():
