@@ -60,7 +60,7 @@ def _adult(path: Path) -> pl.DataFrame:
 
 
 def _telco(data: Path) -> pl.DataFrame:
-    frame = pl.read_csv(data / "telco_churn.csv").drop("customerID")
+    frame = pl.read_csv(data / "telco_churn.csv", infer_schema_length=None).drop("customerID")
     return frame.with_columns(pl.col("TotalCharges").str.strip_chars().cast(pl.Float64, strict=False))
 
 
