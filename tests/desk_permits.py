@@ -24,6 +24,7 @@ WAYS = {
     "after an edit": 2,
     "after something by hand": 3,
     "after a closing": 1,
+    "after a demotion": 2,
     "on another case": 1,
     "another act": 1,
     "with another reason": 1,
@@ -224,6 +225,8 @@ class Suggestions(Decisions):
             self._by_hand(token)
         elif way == "after a closing":
             self._reopen(self.rng.choice((token.by, one.decision.actor)))
+        elif way == "after a demotion":
+            self._demote(token.by)
         by, row, decision = self._otherwise(one, way)
         mine = replace(decision, actor=token.by)
         wanted = self._unusable(token, by, row, decision)
@@ -243,18 +246,26 @@ class Suggestions(Decisions):
         return [token for token in live if self._open(token.one)]
 
     def _by_hand(self, token: Token) -> None:
-        """Let who permitted it do the same at the desk, or reject another case: what that forbids is not done."""
-        one, other = token.one, "hourly_limit" in self.policy or self.rng.random() < 0.3
-        row = self._row() if other else one.row
-        told, content = self.cases[row], self.store.case(row).content
-        decision = replace(one.decision, actor=token.by)
-        if row != one.row:
+        """Let who permitted it do the same at the desk, or reject another case."""
+        name, one = token.by, token.one
+        decision, row = replace(one.decision, actor=name), one.row
+        if "hourly_limit" in self.policy or self.rng.random() < 0.3:
             decision = Decision(
-                verb="reject", actor=token.by, content=content, reason="seen", detail={"code": "false_alarm"}
+                verb="reject", actor=name, content="", reason="seen", detail={"code": "false_alarm"}
             )
-        stale = content != decision.content
-        wanted = "the page was stale" if stale else self.refused(token.by, told, decision)
+            rows = [each for each, told in self.cases.items() if not self.refused(name, told, decision)]
+            row = self.rng.choice(rows or [row])
+            decision = replace(decision, content=self.store.case(row).content)
+        stale = self.store.case(row).content != decision.content
+        wanted = "the page was stale" if stale else self.refused(name, self.cases[row], decision)
         self._decide(row, decision, wanted)
+
+    def _demote(self, name: str) -> None:
+        """Leave somebody the right to look."""
+        administrator, person = self._administrator(name), replace(self.people[name], roles=("viewer",))
+        if administrator and name in NAMES[2:]:
+            self.accounts.save(administrator, person)
+            self.people[name] = person
 
     def _edit(self, row: str) -> None:
         """Let somebody who can edit a case do so."""
