@@ -420,7 +420,12 @@ def test_a_page_offers_nothing_that_the_rules_would_refuse(house):
     page = house.client("bob").get("/case?id=r1", headers=HTML).text
     assert set(re.findall(r'name="verb" value="(\w+)"', page)) == {"ask", "comment"}
     assert "cleo" in page
+    house.policy({"blind_share": 1.0, "salt": "x"})
+    page = house.client("bob").get("/case?id=r1", headers=HTML).text
+    assert "You cannot judge it now" in page and 'value="judge"' not in page
     house.desk.release("cleo", "r1")
+    assert 'value="judge"' in house.client("bob").get("/case?id=r1", headers=HTML).text
+    house.decide("bob", "r1", "judge", detail={"judgement": "positive"})
     house.decide("bob", "r1", "escalate")
     page = house.client("bob").get("/case?id=r1", headers=HTML).text
     assert "it needs the role approver" in page
@@ -434,4 +439,9 @@ def test_an_error_is_a_page_for_people_and_a_record_for_programs(house):
         assert "<h1>That did not work</h1>" in page.text
         assert client.get(path).json()["error"]["message"]
     assert "foretell cases" not in client.get("/case?id=none", headers=HTML).text
+    opened(house, "r1")
+    house.store.erase("r1", "root")
+    page = client.get("/case?id=r1", headers=HTML).text
+    assert "was erased on" in page and "only its events remain" in page.lower()
+    assert "another team" not in page
     assert client.get("/api/case?id=none", headers=HTML).json()["error"]["hint"]

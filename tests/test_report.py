@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import report_samples as samples
+from desk_browser import rich
 from foretell import report as r
 from foretell.errors import DataError, StoreError
 from foretell.records import CONTRADICTED, Evidence, Fact, Finding, canonical
@@ -344,3 +345,12 @@ def test_many_events_are_cut_to_the_newest():
     line = r.Timeline(role="card", entity="1", alert=alert, events=past)
     picture = str(case_pictures.timeline(line, "fraud"))
     assert picture.count("<title>") == case_pictures.MOST_EVENTS
+
+
+def test_a_timeline_of_a_few_events_does_not_pass_for_the_whole_past():
+    case = rich("r1")
+    [line] = r.timelines_of(case)
+    assert len(line.events) == len(case.evidence.of("past_event"))
+    page = r.case_page(case, (line,))
+    assert f"{len(line.events)} earlier payments, of those that moved the score most." in page
+    assert "those that moved" not in r.case_page(case, (replace(line, whole=True),))

@@ -183,6 +183,8 @@ class Timeline:
     events: tuple[PastEvent, ...] = ()
     value_text: str = "amount"
     unit: str = ""
+    whole: bool = True
+    """No event of late is left out; else these are but those that moved the score most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

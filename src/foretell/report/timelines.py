@@ -25,6 +25,7 @@ def timelines_of(case: Case) -> tuple[Timeline, ...]:
                 events=tuple(past),
                 value_text=number.text if number else "",
                 unit=number.unit if number else "",
+                whole=False,
             )
         )
     return tuple(timelines)

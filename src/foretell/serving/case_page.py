@@ -11,7 +11,7 @@ from foretell.cases.case import narrative_from
 from foretell.cases.desk import BLIND_KINDS, Shown
 from foretell.cases.people import Person
 from foretell.cases.permits import PERMITTED_MINUTES
-from foretell.cases.rules import Standing, refusal
+from foretell.cases.rules import JUDGEMENTS, Standing, refusal
 from foretell.errors import AccessError, DecisionError, ForetellError, VerdictError
 from foretell.investigation import Investigator
 from foretell.narration.answers import INTENTS, LONGEST_QUESTION, Answer, intents
@@ -247,6 +247,7 @@ def refusals(
         "edit": {"text": f"{case.narrative.text} And more."},
         "escalate": {},
         "accept": {},
+        "judge": {"detail": {"judgement": JUDGEMENTS[0]}},
         "ask": {"detail": {"person": others[0] if others else ""}},
         "snooze": {"detail": {"until": (standing.now + timedelta(hours=1)).isoformat()}},
         "comment": {},
