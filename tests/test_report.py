@@ -354,3 +354,11 @@ def test_a_timeline_of_a_few_events_does_not_pass_for_the_whole_past():
     page = r.case_page(case, (line,))
     assert f"{len(line.events)} earlier payments, of those that moved the score most." in page
     assert "those that moved" not in r.case_page(case, (replace(line, whole=True),))
+
+
+def test_a_case_that_is_no_alert_is_not_called_one_in_its_pictures():
+    case = rich("r1")
+    drawn = replace(case, prediction=replace(case.prediction, alert=False))
+    for each, words in ((case, "alert"), (drawn, "payment")):
+        page = r.case_page(each, r.timelines_of(each))
+        assert {*re.findall(r"this (alert|payment)\b(?=</text>|</li>)", page)} == {words}

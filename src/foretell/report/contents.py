@@ -183,6 +183,8 @@ class Timeline:
     events: tuple[PastEvent, ...] = ()
     value_text: str = "amount"
     unit: str = ""
+    this: str = "alert"
+    """What the case is called: an alert, or one row of those that are none."""
     whole: bool = True
     """No event of late is left out; else these are but those that moved the score most."""
 
