@@ -28,7 +28,7 @@ def timelines_of(case: Case) -> tuple[Timeline, ...]:
                 value_text=number.text if number else "",
                 unit=number.unit if number else "",
                 this="alert" if case.prediction.alert else str(terms.get("row", "row")),
-                whole=False,
+                chosen="of those that moved the score most",
             )
         )
     return tuple(timelines)
