@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import sync_playwright
 
-from case_material import decision
+from case_material import decision, proposal
 from desk_browser import CHROMIUM, CONTRAST, OVERFLOW, Seat, another_text, rich, served
 from desk_material import PASSWORD, House, form
 from foretell.cases.permits import Permits
@@ -429,6 +429,17 @@ def test_a_page_offers_nothing_that_the_rules_would_refuse(house):
     house.decide("bob", "r1", "escalate")
     page = house.client("bob").get("/case?id=r1", headers=HTML).text
     assert "it needs the role approver" in page
+
+
+def test_an_alert_says_what_would_have_cleared_it_or_that_nothing_is_known(house):
+    opened(house, "r1")
+    house.open("r2")
+    house.store.open_cases([proposal("r3", 0.1, alert=False)])
+    for row, known in (("r1", True), ("r2", False), ("r3", None)):
+        assert bool(house.store.case(row).evidence.of("counterfactual")) is bool(known)
+        page = house.client("bob").get(f"/case?id={row}", headers=HTML).text
+        assert page.count("What would have cleared it") == (known is not None)
+        assert ("No change of a single number is known" in page) is (known is False)
 
 
 def test_an_error_is_a_page_for_people_and_a_record_for_programs(house):
