@@ -185,9 +185,17 @@ def style(results: Mapping[str, Any]) -> str:
         f"{len(results['seeds'])} simulated houses, each with firm tastes among all true wordings, an "
         f"order, groups that it never tells, and a sentence of its own; {results['held_out']} held-out rows "
         f"each, of a run with {results['rows']:,} cases. A sentence counts when it is the house's, letter "
-        "for letter, and stands where the house has it."
+        "for letter, and stands where the house has it. The curve is of English texts of medium length."
     )
-    return "\n\n".join([table(head, rows), notes, source(results)])
+    cells = {(cell["language"], cell["length"]): cell for cell in results["cells"]}
+    lengths = [*dict.fromkeys(length for _, length in cells)]
+    settled = [
+        [name, *(f"{cells[code, length]['in_style']:.1%}" for length in lengths)]
+        for code, name in (("en", "English"), ("de", "German"))
+    ]
+    number = results["cells"][0]["approvals"]
+    other = table((f"In style after {number} approved texts", *lengths), settled)
+    return "\n\n".join([table(head, rows), other, notes, source(results)])
 
 
 def truth(results: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ from typing import Any
 from cases import RESULTS, commit, machine, proposal
 from foretell.cases import Store, checker, listing, reader
 from foretell.cases.accounts import Accounts
+from foretell.cases.endpoints import Endpoints
 from foretell.cases.log import EventRow, sealed
 from foretell.cases.people import Person
 from foretell.errors import StoreError
@@ -38,6 +39,7 @@ KEYS = {
     "cases": "id",
     "people": "name",
     "keys": "id",
+    "webhooks": "id",
     "heads": "id",
 }
 COLUMNS = {
@@ -46,6 +48,7 @@ COLUMNS = {
     "cases": ("id", "opened", "last", "status", *listing.COLUMNS),
     "people": ("name", "roles", "teams", "owner", "active", "password"),
     "keys": ("id", "person", "until", "digest"),
+    "webhooks": ("id", "secret"),
     "heads": ("seq", "digest"),
 }
 """What the log tells; the other columns are work in progress, which it does not."""
@@ -106,7 +109,7 @@ class Tampered:
 
     def _edit(self, connection: sqlite3.Connection) -> Edit | None:
         draw, way = self.draw, self.draw.choice(WAYS)
-        table = draw.choices([*KEYS], weights=[8, 5, 2, 2, 1, 1])[0]
+        table = draw.choices([*KEYS], weights=[8, 5, 2, 2, 1, 1, 1])[0]
         rows = connection.execute(f"SELECT rowid, {', '.join(COLUMNS[table])} FROM {table}").fetchall()
         if not rows:
             return None
@@ -144,7 +147,7 @@ class Tampered:
     ) -> list[tuple[str, tuple[Any, ...]]]:
         names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
         fresh = self.draw.choice((0, -1, 10**6, self.draw.randrange(1, 60)))
-        value = fresh if table in ("events", "heads") else f"copy {fresh}"
+        value = fresh if table in ("events", "heads", "webhooks") else f"copy {fresh}"
         picked = ", ".join("?" if name == KEYS[table] else name for name in names)
         if table == "keys":
             picked = picked.replace("digest", "digest || 'x'")
@@ -199,7 +202,7 @@ def said_by_checker(path: str) -> tuple[bool, int | None]:
 
 
 def filled(path: Path) -> str:
-    """Make a store with people, keys, and decided, edited and erased cases; return its path."""
+    """Make a store with people, keys, an endpoint, and decided, edited and erased cases; return its path."""
     with Store(f"sqlite:///{path}") as store:
         store.open_cases([proposal(f"r{number}") for number in range(6)])
         for number, verb in enumerate(("approve", "escalate", "comment", "reject")):
@@ -210,6 +213,7 @@ def filled(path: Path) -> str:
         accounts.found("root", "a sentence is a good password")
         accounts.save("root", Person(name="bob", roles=("reviewer",), teams=("north",)))
         accounts.make_key("root", "root", 30)
+        Endpoints(store).propose("root", "https://example.org/hook", ("approved",))
         assert store.verify_log().passed
     return str(path)
 

@@ -1,6 +1,7 @@
 """Faults of authorisation, each planted by one change to the desk; the random walk must find every one."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from foretell.cases import (
     governance,
     outbox,
     people,
+    permits,
     planted,
     promotion,
     queue,
@@ -26,6 +28,7 @@ from foretell.cases import (
 from foretell.cases.ledger import nothing_against
 from foretell.cases.people import Person
 from foretell.cases.policy import Policy, PolicyRule
+from foretell.errors import ForetellError
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -125,11 +128,55 @@ def _anybody(connection: Any, name: str) -> Person:
     return replace(standing.known_person(connection, name), owner="")
 
 
+def acting(plant: Plant) -> Plant:
+    """A fault that is there only while a program acts."""
+
+    def wrong(self: permits.Permits, *it: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            plant(patch)
+            return _ACT(self, *it)
+
+    return instead(permits.Permits, "act", wrong)
+
+
+def whatever(*fields: str) -> Plant:
+    """A token permits what differs in these fields from what was suggested."""
+
+    def wrong(one: permits.Suggestion, decision: Any) -> Any:
+        return _OTHERWISE(one, replace(decision, **{name: getattr(one.decision, name) for name in fields}))
+
+    return instead(permits, "_otherwise", wrong)
+
+
+def _anybodys(self: permits.Permits, by: str, case_id: str, secret: str) -> permits.Suggestion:
+    """A token serves whoever has it."""
+    for event in self._store.case(case_id).events:
+        if event.kind == "suggested":
+            with suppress(ForetellError):
+                one = _PERMITTED(self, event.actor, case_id, secret)
+                return replace(one, decision=replace(one.decision, actor=by))
+    return _PERMITTED(self, by, case_id, secret)
+
+
+def _unjudged(connection: Any, case: Any, decision: Any, now: Any) -> Any:
+    """Who permits is asked what who decides is asked, and not whether they are still to judge."""
+    return rules.refusal(
+        case, decision, standing.standing_of(connection, case, decision, decision.actor, now)
+    )
+
+
+def _suggestions_shown(self: desk.Desk, name: str, case_id: str) -> desk.Shown:
+    shown = _CASE(self, name, case_id)
+    return replace(shown, suggested=self._suggested(shown.case))
+
+
 _LEASE = desk.Desk._lease
 _PROPOSALS = governance.Governance._proposals
 _CASE = desk.Desk.case
 _MESSAGES = outbox._messages
 _PARTS = queue._parts
+_ACT, _PERMITTED = permits.Permits.act, permits.Permits._permitted
+_OTHERWISE, _THEIRS = permits._otherwise, permits._not_theirs
 
 _ANY = select(tables.cases.c.id, tables.cases.c.alert)
 """Cases that may be planted, where nobody asks whether they wait untouched."""
@@ -219,4 +266,31 @@ FAULTS: dict[str, Plant] = {
     "the score shows before the judgement": instead(
         desk.Desk, "case", lambda self, name, case_id: replace(_CASE(self, name, case_id), hidden=False)
     ),
+    "tokens do not run out": instead(permits, "_run_out", lambda *args: None),
+    "tokens are used twice": instead(permits, "_used", lambda *args: None),
+    "tokens permit any act": whatever("verb", "text", "detail"),
+    "tokens permit any details": whatever("text", "detail"),
+    "tokens permit any reason": whatever("reason"),
+    "tokens permit an act on another text": whatever("content"),
+    "tokens serve anybody": instead(permits.Permits, "_permitted", _anybodys),
+    "tokens outlive a closing of the account": instead(permits, "_closed_since", lambda *args: None),
+    "programs act on a stale page": acting(without(rules.current)),
+    "programs act without four eyes": acting(without(rules.four_eyes)),
+    "programs act on held cases": acting(without(rules.held)),
+    "programs act past the pace": acting(without(rules.unhurried)),
+    "programs act for who may not any more": acting(without(rules.known)),
+    "whoever sees a case permits": instead(permits, "_refused", lambda *args: None),
+    "programs permit": instead(
+        permits,
+        "_not_theirs",
+        lambda connection, person, one: _THEIRS(connection, replace(person, owner=""), one),
+    ),
+    "people permit their own programs all": instead(permits, "OTHER_EYES", frozenset()),
+    "people permit before they judge": instead(permits, "_refused", _unjudged),
+    "what was declined is permitted": instead(permits, "_settled", lambda *args: None),
+    "viewers decline": instead(permits, "permitted", lambda person, what: people.permitted(person, "read")),
+    "cases of every team are suggested for": instead(permits, "_unseen", lambda *args: None),
+    "texts that do not pass are suggested": instead(permits, "decided", lambda *args: None),
+    "suggestions show before the judgement": instead(desk.Desk, "case", _suggestions_shown),
+    "permits hold for any time": instead(permits, "MOST_MINUTES", 10**6),
 }

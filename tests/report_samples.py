@@ -211,7 +211,7 @@ def example(index: int, random: Random) -> r.Example:
     return r.Example(
         case=case_of(row, facts, written(row, facts, amount, usual), approved=index == 1),
         timelines=tuple(
-            r.Timeline(role=role, entity=name, alert=now, unit="EUR", events=events)
+            r.Timeline(role=role, entity=name, alert=now, unit="EUR", events=events, this="alert", chosen="")
             for (role, name), events in zip(entities.items(), pasts, strict=True)
         ),
         outcome=("positive", "positive", "negative")[index % 3],

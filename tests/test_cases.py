@@ -196,6 +196,20 @@ def test_a_persons_text_is_kept_but_for_its_line_breaks(text):
     assert not set("\r\n") & set(found)
 
 
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("It is late. To check: “Call them.” It is dear.", 3),
+        ("Zu prüfen: „Rufen Sie an.“ Es ist spät.", 2),
+        ('To check: "Call them!" 3 payments are late.', 2),
+        ("They said “Call us.” and hung up.", 1),
+        ("It came to 2.5 times the mean.", 1),
+    ],
+)
+def test_a_sentence_ends_with_a_quotation_where_another_begins(text, sentences):
+    assert len(narrative_from(text, writer="ann", length="short").claims) == sentences
+
+
 # ---- erasing ----
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from case_material import texts
 from desk_material import House
 from foretell.cases import checker
+from foretell.cases.endpoints import Endpoints
 from foretell.cases.people import Person
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
@@ -43,6 +44,12 @@ def path(tmp_path_factory) -> str:
     house.accounts.make_key("cleo", "cleo", 30)
     house.accounts.save("root", Person(name="vic", roles=("viewer",), active=False))
     house.policy({"rules": [{"name": "all", "approvals": 2}]})
+    endpoints = Endpoints(house.store)
+    for number in range(3):
+        endpoints.propose("root", f"https://example.org/{number}", ("approved",))
+    first, second, _ = (each.id for each in endpoints.endpoints())
+    endpoints.confirm("ada", first)
+    endpoints.end("ada", second)
     house.open("r1", "r2", "r3", "r4")
     house.decide("bob", "r1", "approve")
     house.decide("cleo", "r1", "approve")

@@ -8,6 +8,7 @@ import pytest
 from case_material import behind, numbered, proposal, quoted, rows, texts, told
 from desk_material import PASSWORD, House
 from foretell.cases.accounts import Accounts
+from foretell.cases.endpoints import Endpoints
 from foretell.cases.people import Person
 from foretell.cases.store import Store
 from foretell.errors import AccessError, StoreError
@@ -98,6 +99,26 @@ def test_a_key_that_no_event_made_is_found(house, url):
     assert told(house.store) == f"altered the secret of key {key} of cleo was altered"
     behind(url, f"DELETE FROM keys WHERE id = {quoted(key)}")
     assert told(house.store) == f"dropped key {key} of cleo was dropped"
+
+
+def test_a_webhooks_secret_that_no_event_told_is_found(house, url):
+    endpoints = Endpoints(house.store)
+    number, _ = endpoints.propose("root", "https://example.org/hook", ("approved",))
+    ended, _ = endpoints.propose("root", "https://example.org/other", ("approved",))
+    endpoints.confirm("ada", number)
+    endpoints.end("ada", ended)
+    assert told(house.store) == ""
+    [(secret,)] = rows(url, "SELECT secret FROM webhooks")
+    behind(url, "UPDATE webhooks SET secret = 'whsec_AAAA'")
+    table = "the table of webhooks"
+    assert told(house.store) == f"altered the secret of endpoint {number} was altered in {table}"
+    behind(url, f"UPDATE webhooks SET secret = {quoted(secret)}, id = {ended}")
+    assert told(house.store) == (
+        f"inserted endpoint {ended} was inserted into {table}: no event proposed it\n"
+        f"dropped endpoint {number} was dropped from {table}"
+    )
+    behind(url, f"UPDATE webhooks SET id = {number}, sent = 0")
+    assert told(house.store) == ""
 
 
 def test_a_store_that_never_had_a_desk_holds_without_its_tables(store, url):

@@ -6,6 +6,7 @@ import pytest
 
 from case_material import behind
 from desk_material import PASSWORD, House, form
+from foretell.cases.journal import entries
 from foretell.cases.people import Person
 
 PAGES = ("/dashboard", "/log", "/policy", "/people", "/keys")
@@ -17,6 +18,11 @@ def house(tmp_path):
     house.url = f"sqlite:///{tmp_path}/cases.db"
     yield house
     house.store.close()
+
+
+def entries_of(house, actor):
+    with house.store.reading() as connection:
+        return entries(connection, actor=actor)
 
 
 def post(client, path, **fields):
@@ -95,6 +101,11 @@ def test_the_log_is_read_page_by_page_each_event_once_and_checked(house):
     assert seen == list(range(house.store.head().seq, 0, -1))
     root_alone = dan.get("/log?actor=root").text
     assert "foretell:people" in root_alone and "r12" not in root_alone
+    told = [(each.kind, each.whom) for each in entries_of(house, "root") if each.whom]
+    assert told == [("person", name) for name in ("bobs-script", "vic", "dan", "cleo", "bob", "ada", "root")]
+    house.accounts.make_key("bob", "bobs-script", 1)
+    assert [(each.kind, each.whom) for each in entries_of(house, "bob")] == [("key", "bobs-script")]
+    assert "foretell:people: <bdi>bobs-script</bdi>" in dan.get("/log?actor=bob").text
     head = str(house.store.head())
     assert "The log holds" in post(dan, "/log/check", head=head).text
     other = post(dan, "/log/check", head=head[:-1] + ("0" if head[-1] != "0" else "1")).text
@@ -102,6 +113,8 @@ def test_the_log_is_read_page_by_page_each_event_once_and_checked(house):
     assert post(dan, "/log/check", head="7").status_code == 503
     behind(house.url, "UPDATE people SET roles = '[\"administrator\"]' WHERE name = 'bob'")
     assert "the roles of bob were altered in the table of people" in post(dan, "/log/check").text
+    behind(house.url, "UPDATE contents SET body = 'no JSON' WHERE kind = 'person'")
+    assert dan.get("/log?about=foretell:people").status_code == 200
 
 
 def test_a_form_of_another_session_changes_nothing(house):

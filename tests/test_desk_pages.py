@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from playwright.sync_api import sync_playwright
 
-from case_material import decision
+from case_material import decision, proposal
 from desk_browser import CHROMIUM, CONTRAST, OVERFLOW, Seat, another_text, rich, served
 from desk_material import PASSWORD, House, form
 from foretell.cases.permits import Permits
@@ -420,10 +420,26 @@ def test_a_page_offers_nothing_that_the_rules_would_refuse(house):
     page = house.client("bob").get("/case?id=r1", headers=HTML).text
     assert set(re.findall(r'name="verb" value="(\w+)"', page)) == {"ask", "comment"}
     assert "cleo" in page
+    house.policy({"blind_share": 1.0, "salt": "x"})
+    page = house.client("bob").get("/case?id=r1", headers=HTML).text
+    assert "You cannot judge it now" in page and 'value="judge"' not in page
     house.desk.release("cleo", "r1")
+    assert 'value="judge"' in house.client("bob").get("/case?id=r1", headers=HTML).text
+    house.decide("bob", "r1", "judge", detail={"judgement": "positive"})
     house.decide("bob", "r1", "escalate")
     page = house.client("bob").get("/case?id=r1", headers=HTML).text
     assert "it needs the role approver" in page
+
+
+def test_an_alert_says_what_would_have_cleared_it_or_that_nothing_is_known(house):
+    opened(house, "r1")
+    house.open("r2")
+    house.store.open_cases([proposal("r3", 0.1, alert=False)])
+    for row, known in (("r1", True), ("r2", False), ("r3", None)):
+        assert bool(house.store.case(row).evidence.of("counterfactual")) is bool(known)
+        page = house.client("bob").get(f"/case?id={row}", headers=HTML).text
+        assert page.count("What would have cleared it") == (known is not None)
+        assert ("No change of a single number is known" in page) is (known is False)
 
 
 def test_an_error_is_a_page_for_people_and_a_record_for_programs(house):
@@ -434,4 +450,9 @@ def test_an_error_is_a_page_for_people_and_a_record_for_programs(house):
         assert "<h1>That did not work</h1>" in page.text
         assert client.get(path).json()["error"]["message"]
     assert "foretell cases" not in client.get("/case?id=none", headers=HTML).text
+    opened(house, "r1")
+    house.store.erase("r1", "root")
+    page = client.get("/case?id=r1", headers=HTML).text
+    assert "was erased on" in page and "only its events remain" in page.lower()
+    assert "another team" not in page
     assert client.get("/api/case?id=none", headers=HTML).json()["error"]["hint"]

@@ -7,7 +7,12 @@ import pytest
 from desk_faults import FAULTS
 from desk_walk import Bypass, Walk
 
-QUICK = ("authors approve", "second accounts are second people", "what changed meanwhile is not asked")
+QUICK = (
+    "authors approve",
+    "second accounts are second people",
+    "what changed meanwhile is not asked",
+    "tokens are used twice",
+)
 SEEDS, STEPS = 12, 600
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from case_material import decision
+from case_material import decision, texts
 from desk_material import House
 from foretell.cases.people import Person
 from foretell.cases.permits import MOST_OPEN, PERMITTED_MINUTES, SUGGESTED, TOKEN_PREFIX, Permits, told
@@ -163,6 +163,28 @@ def test_an_account_that_was_closed_meanwhile_voids_the_token(house, closed):
     refused(house, AccessError, lambda: Permits(house.store).act(AGENT, "r1", wanted, token))
 
 
+def test_a_token_does_not_come_back_with_an_account_that_is_opened_again(house):
+    wanted, token = agreed(house, "r1", "escalate")
+    person = house.accounts.person("dan")
+    for active in (False, True):
+        house.accounts.save("ada", replace(person, active=active))
+    assert "closed since" in refused(
+        house, AccessError, lambda: Permits(house.store).act(AGENT, "r1", wanted, token)
+    )
+
+
+def test_what_was_permitted_and_not_done_in_time_waits_again(house):
+    permits = Permits(house.store)
+    wanted, _ = agreed(house, "r1", "escalate")
+    seq = house.store.case("r1").events[1].seq
+    refused(house, DecisionError, lambda: permits.decline("cleo", "r1", seq))
+    house.clock.move(minutes=PERMITTED_MINUTES)
+    assert [one.seq for one in house.desk.case("cleo", "r1").suggested] == [seq]
+    refused(house, DecisionError, lambda: permits.suggest(AGENT, "r1", wanted))
+    permits.decline("cleo", "r1", seq)
+    assert not house.desk.case("cleo", "r1").suggested
+
+
 def test_what_a_person_may_not_do_they_cannot_permit(house):
     permits = Permits(house.store)
     seq = permits.suggest(AGENT, "r1", asked(house, "r1", "escalate"))
@@ -226,6 +248,15 @@ def test_suggestions_wait_in_small_numbers_and_can_be_declined(house):
     refused(house, DecisionError, lambda: permits.permit("dan", "r1", seqs[0]))
     permits.suggest(AGENT, "r1", wanted[-1])
     assert len(house.desk.case("dan", "r1").suggested) == MOST_OPEN
+
+
+def test_suggestions_about_a_text_that_was_edited_wait_no_more(house):
+    permits = Permits(house.store)
+    for number in range(MOST_OPEN):
+        permits.suggest(AGENT, "r1", asked(house, "r1", "comment", reason=f"Remark {number}."))
+    house.decide("cleo", "r1", "edit", text=texts("r1")[1])
+    seq = permits.suggest(AGENT, "r1", asked(house, "r1", "comment"))
+    assert [one.seq for one in house.desk.case("dan", "r1").suggested] == [seq]
 
 
 def test_erasing_a_case_erases_what_was_suggested(house):

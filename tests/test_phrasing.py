@@ -174,6 +174,16 @@ def test_no_false_sentence_of_any_class_becomes_a_candidate(seed, house):
             assert all(any(true.endswith(each.example) for true in before) for each in found), name
 
 
+def test_a_sentence_with_a_hedge_that_its_value_may_not_have_becomes_no_candidate():
+    said = "the probability would have been 19.3%"  # no hedge may widen what was supposed
+    one = evidence(6)
+    text = edited(6, one, MEDIUM, OWN[0]).text
+    assert said in text
+    assert not any("{f" in each.wording.text for each in candidates(approved(text, one)))
+    widened = text.replace(said, said.replace("19.3%", "at least 19.3%"))
+    assert not any("{f" in each.wording.text for each in candidates(approved(widened, one)))
+
+
 def test_no_invented_or_injected_sentence_becomes_a_candidate_whatever_values_it_names():
     for language, own in HOUSES:
         one, _, sentence = told(own, language, 1)[0]

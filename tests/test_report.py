@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import report_samples as samples
+from desk_browser import rich
 from foretell import report as r
 from foretell.errors import DataError, StoreError
 from foretell.records import CONTRADICTED, Evidence, Fact, Finding, canonical
@@ -257,7 +258,9 @@ events = st.builds(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(events, max_size=40), events)
 def test_any_past_can_be_drawn_inside_the_picture(past, alert):
-    line = r.Timeline(role="card", entity="1", alert=alert, events=tuple(past), unit="EUR")
+    line = r.Timeline(
+        role="card", entity="1", alert=alert, events=tuple(past), unit="EUR", this="alert", chosen=""
+    )
     picture = str(case_pictures.timeline(line, "fraud"))
     assert picture.count("<title>") == len(past)
     places = [float(place) for place in re.findall(r'cx="([-\d.]+)"', picture)]
@@ -341,6 +344,23 @@ def test_many_events_are_cut_to_the_newest():
     random = Random(1)
     past = samples.past(random, samples.START, 900, 40, 0)
     alert = r.PastEvent(at=samples.iso(samples.START), value=10.0)
-    line = r.Timeline(role="card", entity="1", alert=alert, events=past)
+    line = r.Timeline(role="card", entity="1", alert=alert, events=past, this="alert", chosen="")
     picture = str(case_pictures.timeline(line, "fraud"))
     assert picture.count("<title>") == case_pictures.MOST_EVENTS
+
+
+def test_a_timeline_of_a_few_events_does_not_pass_for_the_whole_past():
+    case = rich("r1")
+    [line] = r.timelines_of(case)
+    assert len(line.events) == len(case.evidence.of("past_event"))
+    page = r.case_page(case, (line,))
+    assert f"{len(line.events)} earlier payments, of those that moved the score most." in page
+    assert "those that moved" not in r.case_page(case, (replace(line, chosen=""),))
+
+
+def test_a_case_that_is_no_alert_is_not_called_one_in_its_pictures():
+    case = rich("r1")
+    drawn = replace(case, prediction=replace(case.prediction, alert=False))
+    for each, words in ((case, "alert"), (drawn, "payment")):
+        page = r.case_page(each, r.timelines_of(each))
+        assert {*re.findall(r"this (alert|payment)\b(?=</text>|</li>)", page)} == {words}

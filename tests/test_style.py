@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from evidences import HOSTILE, evidence
 from foretell.errors import CheckpointError
 from foretell.narration.candidates import candidates
-from foretell.narration.embedded import write
-from foretell.narration.habits import Approved, learn
+from foretell.narration.embedded import Telling, write
+from foretell.narration.habits import Approved, estimated, learn
+from foretell.narration.outline import Outline
 from foretell.narration.style import Style, furnish, opened, save
 from foretell.records import OMITTED, SUPPORTED, UNVERIFIED, Claim, Evidence, Narrative, canonical
 from foretell.spec import NarrateSpec
 from foretell.verification import verify
+from foretell.verification.conditions import world
 from foretell.verification.grammar import grammar
 from foretell.verification.wordings import Wording, as_facts, extended, fault, licence_of
 from houses import OWN, alike, edited
@@ -97,6 +99,41 @@ def test_the_more_texts_were_approved_the_more_sentences_are_the_houses_own(tmp_
 def test_what_was_learned_does_not_depend_on_the_order_of_approval():
     texts = approved(2, 10)
     assert canonical(learn(texts)) == canonical(learn(texts[::-1]))
+
+
+KEYS = "abcde"
+CHOICES = st.frozensets(st.sampled_from(KEYS), min_size=1).flatmap(
+    lambda could: st.tuples(st.sampled_from(sorted(could)), st.just(could))
+)
+
+
+@given(st.lists(CHOICES), st.lists(st.sampled_from(KEYS)))
+def test_where_nothing_else_could_be_told_nothing_is_learned_of_taste(taken, alone):
+    own = dict.fromkeys(KEYS, 1.0)
+    assert estimated([*taken, *((key, {key}) for key in alone)], own) == estimated(taken, own)
+
+
+@given(st.permutations(KEYS), st.data())
+def test_what_a_house_always_preferred_weighs_more(ranks, data):
+    pairs = st.sets(
+        st.tuples(*2 * [st.sampled_from(KEYS)]).filter(lambda pair: pair[0] < pair[1]), min_size=1
+    )
+    taken = [(min(pair, key=ranks.index), {*pair}) for pair in sorted(data.draw(pairs))]
+    found = estimated(taken, {key: 1.0 + at for at, key in enumerate(KEYS)})
+    assert all(found[key] > found[other] for key, pair in taken for other in pair - {key})
+
+
+@settings(max_examples=15, deadline=None)
+@given(SEEDS, st.sampled_from(("en", "de")), st.sampled_from(("expert", "plain")))
+def test_what_could_be_told_is_what_the_writer_can_tell(seed, language, register):
+    rules = grammar(language)
+    facts = world(rules.variables, evidence(seed, hostile=seed % 3 == 0, language=language))
+    outline, writer = Outline(rules, facts, register), Telling(rules, facts, "", register)
+    for option in (option for claim in rules.claims for option in claim.alternatives):
+        could = {frozenset(points) for points in outline.ways(option)}
+        bound = option.bindings(facts.one, facts)
+        written = [each for each in bound if next(writer.render(option.nodes, 0, ("", each, ())), None)]
+        assert could == {frozenset(writer.points((option,), each)) for each in written}, option.key
 
 
 def test_without_a_style_every_text_is_what_it_was(styled):

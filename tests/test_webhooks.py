@@ -119,7 +119,7 @@ def test_an_endpoint_is_in_force_once_another_administrator_confirmed_it(house, 
     house.accounts.save("ada", Person(name="roots-script", roles=("administrator",), owner="root"))
     endpoints, outbox = Endpoints(house.store), Outbox(house.store)
     for name in ("bob", "dan", "vic"):
-        with pytest.raises(AccessError, match="may not webhooks"):
+        with pytest.raises(AccessError, match="may not see or change webhooks"):
             endpoints.propose(name, "https://example.org/hook", ["opened"])
     number, secret = endpoints.propose("root", "https://example.org/hook", ["opened"])
     house.open("r1")

@@ -316,6 +316,7 @@ main.add_command(cli_learn.models)
 main.add_command(cli_style.style)
 main.add_command(cli_desk.permit)
 main.add_command(cli_desk.plant)
+main.add_command(cli_desk.erase)
 main.add_command(cli_search.search)
 
 

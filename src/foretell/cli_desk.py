@@ -1,4 +1,4 @@
-"""The commands of a desk: serve it, check its log and sign its head, plant cases whose outcome is known."""
+"""The commands of a desk: serve it, check and sign its log, plant cases, permit acts of programs, erase."""
 
 from __future__ import annotations
 
@@ -187,6 +187,53 @@ def plant(count: int, by: str, folder: Path | None, url: str) -> None:
         f"{done.num_wrong + done.num_right:,} cases are planted: in {done.num_wrong:,} of them the model is "
         f"wrong, in {done.num_right:,} right"
     )
+
+
+@click.command()
+@click.argument("ids", metavar="[CASE]...", nargs=-1)
+@click.option("--name", default="", help="A customer, a device ...: all cases that are about it.")
+@click.option("--others", is_flag=True, help="With --name: those that only mention it as well.")
+@click.option("--by", required=True, help="Who erases: an administrator of the desk.")
+@click.option("--yes", is_flag=True, help="Do not ask whether they are to be erased.")
+@run_option
+@store_option
+def erase(
+    ids: tuple[str, ...], name: str, others: bool, by: str, yes: bool, folder: Path | None, url: str
+) -> None:
+    """Erase all content of cases for good, or of all that are about a name; the log holds as before.
+
+    Without --others, cases that only mention the name are listed. The administrator's password is asked for,
+    or read from $FORETELL_PASSWORD.
+    """
+    from foretell.cases.accounts import Accounts
+    from foretell.cases.desk import Desk
+    from foretell.cases.erasure import naming
+
+    if bool(ids) == bool(name) or (others and not name):
+        raise SpecError("cases are erased by their ids, or by a name", "give CASE, or --name NAME")
+    with opened(folder, url) as cases:
+        accounts = Accounts(cases)
+        people = not accounts.empty()
+        if people:
+            prove(accounts, by)
+        named = naming(cases, name) if name else None
+        wanted = ids if named is None else named.about + named.others * others
+        if wanted and not yes:
+            click.confirm(
+                f"erase {_counted(len(wanted))} for good: {', '.join(wanted)}", abort=True, err=True
+            )
+        for case_id in wanted:
+            if people:
+                Desk(cases).erase(by, case_id)
+            else:
+                cases.erase(case_id, by)
+    click.echo(f"{_counted(len(wanted))} erased")
+    if named is not None and named.others and not others:
+        click.echo(f"'{name}' still stands in {_counted(len(named.others))}: {', '.join(named.others)}")
+
+
+def _counted(number: int) -> str:
+    return f"{number:,} case{'' if number == 1 else 's'}"
 
 
 @click.command()

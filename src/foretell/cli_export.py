@@ -62,8 +62,9 @@ def export(
             tell=say,
         )
     erased = f", {made.num_erased} of them erased" if made.num_erased else ""
+    what = "case" if made.num_cases == 1 else "cases"
     signed = f"signed with key {made.key}" if made.key else "not signed"
-    click.echo(f"{out}: {made.num_cases:,} cases{erased}, {made.num_events:,} events, {signed}")
+    click.echo(f"{out}: {made.num_cases:,} {what}{erased}, {made.num_events:,} events, {signed}")
 
 
 def _pages() -> Extra:

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from json.encoder import encode_basestring as quote
 from operator import attrgetter
 from types import UnionType
@@ -295,14 +295,21 @@ def _evidence(evidence: Evidence) -> str:
 
 
 def _fact(fact: Fact) -> str:
-    detail = ",".join(
-        [f"{quote(key)}:{_FORMS[type(value)](value)}" for key, value in sorted(fact.detail.items())]
-    )
+    detail = ""
+    for key, mark in _marks(tuple(fact.detail)):
+        value = fact.detail[key]
+        detail += mark + _FORMS[type(value)](value)
     return (
         f'{{"detail":{{{detail}}},"id":{quote(fact.id)},"kind":{quote(fact.kind)},"name":{quote(fact.name)},'
         f'"source":{quote(fact.source)},"text":{quote(fact.text)},"unit":{quote(fact.unit)},'
         f'"value":{_FORMS[type(fact.value)](fact.value)}}}'
     )
+
+
+@lru_cache(1000)
+def _marks(names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return the keys of a mapping in their order, each with what stands before its value."""
+    return [(name, f"{',' if place else ''}{quote(name)}:") for place, name in enumerate(sorted(names))]
 
 
 def _finite(value: float) -> str:

@@ -334,12 +334,15 @@ def _timelines(
             share=share if isinstance(share, float) else None,
         )
 
+    earlier = {column.name: pasts[column.name].before(row) for column in dataset.inputs("entity")}
     return tuple(
         report.Timeline(
             role=column.text,
             entity=case.prediction.entities[column.name],
             alert=event(row, past=False),
-            events=tuple(event(i, past=True) for i in pasts[column.name].before(row)[-TIMELINE:].tolist()),
+            events=tuple(event(i, past=True) for i in earlier[column.name][-TIMELINE:].tolist()),
+            this="alert",
+            chosen="the latest" if len(earlier[column.name]) > TIMELINE else "",
             value_text=numbers[0].text if numbers else "",
             unit=numbers[0].unit if numbers else "",
         )

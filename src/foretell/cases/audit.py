@@ -6,8 +6,8 @@ from sqlalchemy.engine import Connection
 from foretell.cases.inspection import LogReport, inspect
 from foretell.cases.listing import COLUMNS
 from foretell.cases.log import CaseRow, ContentRow, EventRow, Head
-from foretell.cases.roster import KeyRow, PersonRow
-from foretell.cases.tables import cases, contents, events, heads, keys, people
+from foretell.cases.roster import HookRow, KeyRow, PersonRow
+from foretell.cases.tables import cases, contents, events, heads, keys, people, webhooks
 
 PAGE = 1000
 """Rows that are fetched at a time."""
@@ -19,6 +19,7 @@ _LIST = sa.select(cases.c.id, cases.c.opened, cases.c.last, cases.c.status).exec
 _LINES = sa.select(cases.c.id, *(cases.c[name] for name in COLUMNS)).execution_options(**_STREAM)
 _PEOPLE = sa.select(*(people.c[name] for name in PersonRow._fields))
 _KEYS = sa.select(*(keys.c[name] for name in KeyRow._fields))
+_HOOKS = sa.select(*(webhooks.c[name] for name in HookRow._fields))
 
 
 def inspected(connection: Connection, outer: Head | None) -> LogReport:
@@ -43,5 +44,6 @@ def inspected(connection: Connection, outer: Head | None) -> LogReport:
             outer,
             people=map(PersonRow._make, connection.execute(_PEOPLE)),
             keys=map(KeyRow._make, connection.execute(_KEYS)),
+            hooks=map(HookRow._make, connection.execute(_HOOKS)),
             lines=lines,
         )

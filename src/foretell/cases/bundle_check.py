@@ -216,7 +216,8 @@ def main():
     except UNREADABLE as error:
         parser.exit(2, f"error: {given.bundle} cannot be read as a bundle: {error}\n")
     lines = [f"{kind}: {file}: {text}" for file, kind, text in bundle.faults]
-    told = f"{bundle.cases} cases, {len(bundle.seen)} events, {bundle.contents} pieces of content"
+    told = "1 case" if bundle.cases == 1 else f"{bundle.cases} cases"
+    told += f", {len(bundle.seen)} events, {bundle.contents} pieces of content"
     told += f", {bundle.erased} erased" if bundle.erased else ""
     signed = (
         f"signed with key {said['key']}" if "key" in said else "not signed: hold it against a signed head"

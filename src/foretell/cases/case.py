@@ -21,7 +21,8 @@ from foretell.records import (
 )
 from foretell.units import instant
 
-SENTENCE_END = re.compile(r"(?<=[.!?]) (?=\S)")
+SENTENCE_END = re.compile(r"(?<=[.!?]) (?=\S)|(?<=[.!?][”“\"]) (?![\sa-zäöüß])")
+"""Where the next sentence begins; after a quotation's end only where a sentence can begin."""
 
 
 def content_digest(prediction: str, evidence: str, narrative: str) -> str:

@@ -3,10 +3,10 @@
     python checker.py cases.db [--head 12:9f86d0...] [--signed head.txt [--key 3b6a27...]]
 
 Each event's digest (SHA-256) covers its fields and the digest before it; content is named by salted digests;
-the lists of cases, people and keys follow from the events. All of it is computed again, and every event that
-was altered, dropped, inserted or moved is named. Whoever rewrites a log with all its digests is found by a
-head that was kept elsewhere: seq:digest, or signed (Ed25519, RFC 8032) with the root of the tree over all
-events (RFC 9162). Exit code: 0 the log holds, 1 it does not, 2 it cannot be checked.
+the lists of cases, people, keys and webhooks follow from the events. All of it is computed again, and every
+event that was altered, dropped, inserted or moved is named. Whoever rewrites a log with all its digests is
+found by a head that was kept elsewhere: seq:digest, or signed (Ed25519, RFC 8032) with the root of the tree
+over all events (RFC 9162). Exit code: 0 the log holds, 1 it does not, 2 it cannot be checked.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from functools import reduce
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
-GENESIS, HEX, PEOPLE = "0" * 64, "[0-9a-f]{64}", "foretell:people"
+GENESIS, HEX, PEOPLE, HOOKS = "0" * 64, "[0-9a-f]{64}", "foretell:people", "foretell:webhooks"
 BROKEN = (TypeError, ValueError, KeyError, AttributeError, RecursionError)
 TALK = ("commented", "suggested", "permitted", "declined")
 WORK = ("endorsed", "edited", "accepted", "judged", "snoozed", "asked", *TALK)
@@ -39,7 +39,7 @@ EVENTS = "SELECT seq, at, actor, kind, case_id, body, previous, digest FROM even
 PIECES = "SELECT digest, kind, salt, body FROM contents WHERE seq = ?"
 ASTRAY = "SELECT c.digest, c.seq FROM contents c LEFT JOIN events e USING (seq) WHERE e.seq IS NULL"
 TABLES = {"cases": "id, opened, last, status", "keys": "id, person, until, digest"}
-TABLES |= {"people": "name, roles, teams, owner, active, password"}
+TABLES |= {"people": "name, roles, teams, owner, active, password", "webhooks": "id, secret"}
 FORMS = {"log": HEX, "head": rf"\d{{1,18}}:{HEX}", "tree": HEX, "bundle": HEX, "at": "[0-9T:.+-]+"}
 FORMS |= {"key": HEX, "signature": "[0-9a-f]{128}"}  # of what a signed head tells, line by line
 quote = json.JSONEncoder(ensure_ascii=False, default=repr).encode
@@ -75,7 +75,7 @@ class Check:
     def __init__(self, head, outer):
         self.head, self.outer, self.last, self.first = head, outer or head, (0, GENESIS), ""
         self.count, self.erased, self.peaks, self.tree = 0, 0, [], ""
-        self.tables, self.narratives = {"cases": {}, "people": {}, "keys": {}}, {}
+        self.tables, self.narratives = {name: {} for name in TABLES}, {}
         self.absent, self.present, self.suspects, self.gaps = {}, set(), [], []
         self.faults, self.beside, self.listed = [], [], []  # of the chain, of content, of what it tells
 
@@ -129,7 +129,7 @@ class Check:
         return found
 
     def tell(self, event, body, pieces):
-        """Follow what the events make of cases, people and keys."""
+        """Follow what the events make of cases, people, keys and webhooks; () is a line that went."""
         seq, what, case = event[0], *event[3:5]
         opened, _, status = self.tables["cases"].get(case, (seq, 0, ""))
         if what not in AFTER.get(status, {}):
@@ -140,23 +140,23 @@ class Check:
             self.fault(seq, "inserted", f"it is about another narrative of case {case}", self.listed)
         self.narratives[case] = body.get("contents", {}).get("narrative", stands)
         try:
+            secret = json.loads(pieces.get("secret", "null"))  # None: older events told of none
             if case == PEOPLE and what in pieces:
-                self.roster(what, json.loads(pieces[what]), json.loads(pieces.get("secret", "null")))
+                self.roster(what, json.loads(pieces[what]), secret)
+            elif case == HOOKS and what in ("proposed", "withdrawn"):
+                self.tables["webhooks"][body.get("withdrawn", seq)] = (secret,) if what == "proposed" else ()
         except BROKEN:
-            self.fault(seq, "inserted", "no desk tells so of people or keys", self.listed)
+            self.fault(seq, "inserted", "no desk tells so of people, keys or webhooks", self.listed)
 
     def roster(self, kind, said, secret):
         people, keys = self.tables["people"], self.tables["keys"]
         if kind == "person":
             lists = json.dumps(said["roles"]), json.dumps(said["teams"])
-            secret = secret or people.get(said["name"], (None,))[-1]  # None: older events told of none
+            secret = secret or people.get(said["name"], (None,))[-1]
             people[said["name"]] = (*lists, said["owner"], said["active"], secret)
-            for key in [key for key in keys if keys[key][0] == said["name"] and not said["active"]]:
-                del keys[key]
-        elif said["what"] == "made":
-            keys[said["id"]] = (said["person"], said["until"], secret)
+            keys.update({key: () for key in keys if keys[key][:1] == (said["name"],) and not said["active"]})
         else:
-            keys.pop(said["id"], None)
+            keys[said["id"]] = (said["person"], said["until"], secret) if said["what"] == "made" else ()
 
     def close(self, lines):
         """Name what was dropped and moved, then compare the tables that follow from the events."""
@@ -183,15 +183,15 @@ class Check:
         if not self.faults:
             self.faults += self.listed
             for table, name, *stands in lines:
-                told = self.tables[table].pop(name, None)
+                told = self.tables[table].pop(name, ())
                 if told and table != "cases":  # the log tells of secrets by their digests
                     stands[-1] = told[-1] and sha256(str(stands[-1])).hex()
-                if told is None:
+                if not told:
                     self.fault(0, "inserted", f"{name} in the table of {table}: no event tells of it")
                 elif stands != [*told]:
                     self.fault(0, "altered", f"{name} in the table of {table}: {stands}, in the log {told}")
-            for table, told in self.tables.items():
-                self.faults += [(0, "dropped", f"{name} of the table of {table}") for name in told]
+            for table, it in self.tables.items():
+                self.faults += [(0, "dropped", f"{name} of the table of {table}") for name in it if it[name]]
         self.faults.sort(key=lambda fault: fault[0])
 
     def place(self, event):

@@ -245,6 +245,16 @@ class Desk:
             gone = sa.delete(leases).where(leases.c.case_id == case_id, leases.c.holder == name)
             connection.execute(gone)
 
+    def erase(self, name: str, case_id: str) -> None:
+        """Erase what is known of a case for good; the log stays whole.
+
+        Raises:
+            AccessError, StoreError: when the person may not, or sees no such case; when it was erased.
+        """
+        with self.store.reading() as connection:
+            self._listed(connection, self._person(connection, name, "erase"), case_id)
+        self.store.erase(case_id, name)
+
     def _lease(self, connection: Connection, name: str, case_id: str) -> str:
         now = self.store.now()
         minutes = policy_in_force(connection).lease_minutes

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from foretell.cases.governance import four_eyes, may
 from foretell.cases.log import NO_CLOCK, STATUS_AFTER, EventRow
 from foretell.cases.names import WEBHOOKS
+from foretell.cases.people import fingerprint
 from foretell.cases.store import Store
 from foretell.cases.tables import contents, events, heads, webhooks
 from foretell.errors import DecisionError, ForetellError
@@ -110,7 +111,7 @@ class Endpoints:
             }
             connection.execute(sa.insert(webhooks), [{**row, **idle}])
 
-        texts = {"endpoint": canonical(record).decode()}
+        texts = {"endpoint": canonical(record).decode(), "secret": canonical(fingerprint(secret)).decode()}
         return self._store.record(WEBHOOKS, "proposed", by, texts, guard=guard, also=also).seq, secret
 
     def confirm(self, by: str, number: int) -> None:
@@ -194,7 +195,10 @@ class Endpoints:
 
     def _name(self, number: int) -> str:
         with self._store.reading() as connection:
-            return str(connection.scalar(sa.select(contents.c.digest).where(contents.c.seq == number)))
+            query = sa.select(contents.c.digest).where(
+                contents.c.seq == number, contents.c.kind == "endpoint"
+            )
+            return str(connection.scalar(query))
 
     @staticmethod
     def _still(connection: Connection, by: str, number: int, states: Sequence[str]) -> ForetellError | None:

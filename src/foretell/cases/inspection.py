@@ -22,7 +22,7 @@ from foretell.cases.log import (
     salted,
     sealed,
 )
-from foretell.cases.roster import KeyRow, PersonRow, Roster
+from foretell.cases.roster import HookRow, KeyRow, PersonRow, Roster
 from foretell.cases.tree import Tree
 
 ALTERED = "altered"
@@ -40,7 +40,7 @@ class Fault:
     """One thing that is wrong with a log."""
 
     seq: int
-    """The event it is about; 0 when it is about the list of cases, or a table of people or keys."""
+    """The event it is about; 0 when it is about the list of cases, or a table of people, keys or webhooks."""
     kind: str
     """altered, dropped, inserted or reordered."""
     text: str
@@ -75,6 +75,7 @@ def inspect(
     *,
     people: Iterable[PersonRow] = (),
     keys: Iterable[KeyRow] = (),
+    hooks: Iterable[HookRow] = (),
     lines: Iterable[Sequence[Any]] = (),
     only: str = "",
 ) -> LogReport:
@@ -86,7 +87,7 @@ def inspect(
         cases: the list of cases.
         head: the head that the store keeps.
         outer: a head that was kept outside of the store.
-        people, keys: the tables of people and of keys.
+        people, keys, hooks: the tables of people, of keys and of webhooks.
         lines: what the list shows of each case: its id and the `listing.COLUMNS`.
         only: check the content and the list for this case alone, and bring no other; the chain is checked
             whole, since an event that was taken out of it may have been this case's.
@@ -107,7 +108,7 @@ def inspect(
         else:
             said = pieces.add(row, body)
             story.add(row, body)
-            roster.add(row, said)
+            roster.add(row, body, said)
             listing.add(row, body, said)
     faults = links.close()
     # Content that is missing or astray, or another status, may only be the shadow of a broken chain.
@@ -115,7 +116,7 @@ def inspect(
     if not faults:
         faults += story.close(cases)
         if not only:
-            found = chain(roster.close(people, keys), listing.close(lines))
+            found = chain(roster.close(people, keys, hooks), listing.close(lines))
             faults += [Fault(seq=seq, kind=kind, text=text) for seq, kind, text in found]
     return LogReport(
         events=links.count,

@@ -39,6 +39,16 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "promote": frozenset({"administrator"}),
 }
 """What is done -> the roles that may do it. Who administers a desk does not decide its cases by that."""
+_WORDS: Mapping[str, str] = {
+    "read": "look",
+    "export": "see the figures and the log, or hand out cases",
+    "people": "see or change accounts",
+    "policy": "change the policy",
+    "webhooks": "see or change webhooks",
+    "plant": "plant cases",
+    "promote": "put models in use",
+}
+"""What is done, in words, where its name is not the verb."""
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1000
 KEY_PREFIX = "foretell_"
@@ -77,7 +87,7 @@ def permitted(person: Person, what: str) -> ForetellError | None:
     if person.may(what):
         return None
     roles = " or ".join(sorted(PERMISSIONS[what]))
-    return AccessError(f"{person.name} may not {what}", f"this needs the role {roles}")
+    return AccessError(f"{person.name} may not {_WORDS.get(what, what)}", f"this needs the role {roles}")
 
 
 def checked(person: Person) -> Person:

@@ -15,12 +15,13 @@ from sqlalchemy.engine import Connection
 from foretell.cases.entries import decided, drafted
 from foretell.cases.ledger import Also, Guard, nothing_besides
 from foretell.cases.log import CHECK, STATUS_AFTER, Draft, named
+from foretell.cases.names import PEOPLE
 from foretell.cases.pasts import no_case
 from foretell.cases.people import Person, fingerprint, permitted, token
 from foretell.cases.rules import KIND_OF, Standing, admitted, complete, current, detailed, refusal
 from foretell.cases.standing import known_person, stamp, standing_of
 from foretell.cases.store import Store
-from foretell.cases.tables import cases, contents
+from foretell.cases.tables import cases, contents, events
 from foretell.errors import AccessError, DecisionError, ForetellError, StoreError
 from foretell.lookup import unknown
 from foretell.records import Case, Decision, canonical, restore
@@ -37,6 +38,11 @@ PERMITTED_MINUTES, MOST_MINUTES = 60, 24 * 60
 
 _ACTIONS = sa.select(contents.c.digest, contents.c.body).where(
     contents.c.digest.in_(sa.bindparam("names", expanding=True))
+)
+_PERSONS = (
+    sa.select(contents.c.body)
+    .join(events, events.c.seq == contents.c.seq)
+    .where(events.c.case_id == PEOPLE, events.c.seq > sa.bindparam("since"), contents.c.kind == "person")
 )
 _TEAM = sa.select(cases.c.team).where(cases.c.id == sa.bindparam("case"), cases.c.status != "desk")
 
@@ -86,10 +92,10 @@ class Permits:
 
             def guard(connection: Connection) -> ForetellError | None:
                 now = self._store.now()
-                waiting = [one for one in told(connection, case) if one.state == "suggested"]
-                if any(one.decision == decision for one in waiting):
+                there = waiting(told(connection, case), case, now)
+                if any(one.decision == decision for one in there):
                     return DecisionError(f"{by} suggested this already", "wait until a person permits it")
-                if len(waiting) >= MOST_OPEN:
+                if len(there) >= MOST_OPEN:
                     return DecisionError(f"{MOST_OPEN} suggestions wait on this case", "wait for a person")
                 return _unseen(connection, by, case.id) or _unsuggestable(
                     case, decision, standing_of(connection, case, decision, by, now)
@@ -117,9 +123,7 @@ class Permits:
         until = stamp(self._store.now() + timedelta(minutes=minutes))
 
         def against(case: Case, connection: Connection, one: Suggestion) -> ForetellError | None:
-            if one.state == "permitted" and one.until <= stamp(self._store.now()):
-                one = replace(one, state="suggested")  # nobody used it: it may be permitted anew
-            return _settled(case, one) or self._against(connection, by, case, one)
+            return _settled(case, one, self._store.now()) or self._against(connection, by, case, one)
 
         more = {"suggestion": seq, "token": fingerprint(secret), "until": until}
         self._answer(by, case_id, seq, "permitted", more, against)
@@ -142,7 +146,9 @@ class Permits:
         """
 
         def against(case: Case, connection: Connection, one: Suggestion) -> ForetellError | None:
-            return permitted(known_person(connection, by), "comment") or _settled(case, one)
+            return permitted(known_person(connection, by), "comment") or _settled(
+                case, one, self._store.now()
+            )
 
         self._answer(by, case_id, seq, "declined", {"suggestion": seq}, against)
 
@@ -156,17 +162,17 @@ class Permits:
         """
         decision = replace(decision, actor=by)
         one = self._permitted(by, case_id, secret)
-        if one.decision != decision:
-            raise AccessError("the token permits another act than this", "act as it was suggested")
+        if (error := _otherwise(one, decision)) is not None:
+            raise error
 
         def asked(case: Case, connection: Connection) -> ForetellError | None:
-            if (error := _unseen(connection, by, case_id)) is not None:
-                return error
-            if any(event.body.get("permit") == one.permit for event in case.events):
-                return AccessError("the token was used already", "suggest it again")
-            if one.until <= stamp(self._store.now()):
-                return AccessError(f"the token ran out on {instant(one.until)}", "have it permitted again")
-            return _not_theirs(connection, known_person(connection, one.by), one)
+            return (
+                _unseen(connection, by, case_id)
+                or _used(case, one)
+                or _run_out(one, self._store.now())
+                or _closed_since(connection, one)
+                or _not_theirs(connection, known_person(connection, one.by), one)
+            )
 
         decision = replace(decision, actor=one.by)
         return self._store.decide(case_id, decision, one.by, more={"permit": one.permit}, asked=asked)
@@ -259,12 +265,12 @@ def _told(connection: Connection, case: Case) -> tuple[Suggestion, ...]:
 
 def waiting(suggestions: Sequence[Suggestion], case: Case, now: datetime) -> tuple[Suggestion, ...]:
     """Return the suggestions that a person can still permit or decline: they are about what the case says."""
-    return tuple(
-        one
-        for one in suggestions
-        if one.decision.content == case.content
-        and (one.state == "suggested" or (one.state == "permitted" and one.until <= stamp(now)))
-    )
+    return tuple(one for one in suggestions if one.decision.content == case.content and _waits(one, now))
+
+
+def _waits(one: Suggestion, now: datetime) -> bool:
+    """Tell whether nobody answered a suggestion, or nobody used in time what was permitted."""
+    return one.state == "suggested" or (one.state == "permitted" and one.until <= stamp(now))
 
 
 def _unseen(connection: Connection, by: str, case_id: str) -> ForetellError | None:
@@ -291,13 +297,40 @@ def _unsuggestable(case: Case, decision: Decision, around: Standing) -> Foretell
     return next((error for error in refusals if error is not None), None)
 
 
-def _settled(case: Case, one: Suggestion) -> ForetellError | None:
-    if one.state == "suggested":
+def _settled(case: Case, one: Suggestion, now: datetime) -> ForetellError | None:
+    if _waits(one, now):
         return None
     by = f" by {one.by}" if one.by else ""
     return DecisionError(
         f"suggestion {one.seq} for case '{case.id}' is {one.state} already{by}", "show the case"
     )
+
+
+def _otherwise(one: Suggestion, decision: Decision) -> ForetellError | None:
+    if one.decision == decision:
+        return None
+    return AccessError("the token permits another act than this", "act as it was suggested")
+
+
+def _used(case: Case, one: Suggestion) -> ForetellError | None:
+    if all(event.body.get("permit") != one.permit for event in case.events):
+        return None
+    return AccessError("the token was used already", "suggest it again")
+
+
+def _run_out(one: Suggestion, now: datetime) -> ForetellError | None:
+    if one.until > stamp(now):
+        return None
+    return AccessError(f"the token ran out on {instant(one.until)}", "have it permitted again")
+
+
+def _closed_since(connection: Connection, one: Suggestion) -> ForetellError | None:
+    """Refuse what an account that was closed since has permitted, or suggested, be it open again or not."""
+    for body in connection.scalars(_PERSONS, {"since": one.permit}):
+        person = json.loads(body)
+        if not person["active"] and person["name"] in (one.by, one.decision.actor):
+            return AccessError(f"the account '{person['name']}' was closed since", "suggest it again")
+    return None
 
 
 def _not_theirs(connection: Connection, person: Person, one: Suggestion) -> ForetellError | None:

@@ -48,7 +48,9 @@ MOST_VEILED = 0.9
 """Where more than this share is to be judged first there is no order of scores: the newest come first."""
 READ, MOST_READ = 500, 4000
 """Lines that are looked through at a time for veiled ones, and for one page at most."""
-PLACED = sa.select(cases.c["id", "status", "team", "wakes_at", "opened", "probability", "due_at"])
+PLACED = sa.select(
+    *(cases.c[name] for name in ("id", "status", "team", "wakes_at", "opened", "probability", "due_at"))
+)
 """Reads what tells whether a case is asked for, and its place in every order."""
 LEAST_READ = 8
 """Lines that are read at a time of each of several parts, besides its share of the page."""

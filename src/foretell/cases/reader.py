@@ -16,7 +16,7 @@ from foretell.cases.inspection import LogReport, inspect
 from foretell.cases.listing import COLUMNS
 from foretell.cases.log import CaseRow, ContentRow, EventRow, Head, head_of
 from foretell.cases.printing import legible
-from foretell.cases.roster import KeyRow, PersonRow
+from foretell.cases.roster import HookRow, KeyRow, PersonRow
 from foretell.errors import ForetellError, StoreError
 from foretell.records import Case
 
@@ -29,6 +29,7 @@ OF_CASE = " JOIN events ON contents.seq = events.seq WHERE events.case_id = ?"
 LISTED = "SELECT id, opened, last, status FROM cases"
 PEOPLE = "SELECT name, roles, teams, owner, active, password FROM people"
 KEYS = "SELECT id, person, until, digest FROM keys"
+HOOKS = "SELECT id, secret FROM webhooks"
 LINES = f"SELECT id, {', '.join(COLUMNS)} FROM cases"
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
@@ -104,6 +105,7 @@ def verify_log(path: str, head: str = "", only: str = "") -> LogReport:
             outer,
             people=map(PersonRow._make, connection.execute(PEOPLE) if "people" in tables else ()),
             keys=map(KeyRow._make, connection.execute(KEYS) if "keys" in tables else ()),
+            hooks=map(HookRow._make, connection.execute(HOOKS) if "webhooks" in tables else ()),
             lines=connection.execute(LINES) if not only and _shows(connection) else (),
             only=only,
         )

@@ -17,7 +17,7 @@ from foretell.verification.grammar import grammar, language_of
 from foretell.verification.languages import LANGUAGES
 from foretell.verification.parse import Parser, Sentence
 from foretell.verification.productions import Agreement, Alternative, Choice, Grammar, Nodes, Slot
-from foretell.verification.reading import comparison
+from foretell.verification.reading import UNHEDGED_FIELDS, UNHEDGED_KINDS, comparison
 from foretell.verification.state import Reading
 from foretell.verification.verdict import spans
 from foretell.verification.wordings import Wording, extended, fault, licence_of
@@ -301,13 +301,20 @@ class Alignment:
         if key not in self.known:
             truth = slot.expression.evaluate(bound, self.reading.world)
             end, wrong = 0, ""
-            if truth is not None:
+            if truth is not None and not self.widened(pos, slot):
                 shown = replace(slot, capital=True) if not pos and slot.form == "phrase" else slot
                 fact = bound.get(slot.expression.reference[0], {})
                 end, wrong = comparison(shown)(self.reading, pos, truth, fact, bound)
             whole = end > pos and not wrong and not _STOP.match(self.sentence[end : end + 1])
             self.known[key] = end if whole else 0
         return self.known[key]
+
+    def widened(self, pos: int, slot: Slot) -> bool:
+        """Return whether a hedge stands at `pos` that may not stand before such a value."""
+        variable, field = slot.expression.reference
+        kind = self.rules.variables[variable][1] if variable else ""
+        plain = field in UNHEDGED_FIELDS or (kind in UNHEDGED_KINDS and field != "text")
+        return plain and self.reading.readers.hedged(self.sentence, pos)
 
 
 def _written(slot: Slot, *, capital: bool) -> str:

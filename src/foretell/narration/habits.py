@@ -7,13 +7,14 @@ and for sentences alike, how often a sentence that could be told was told, and w
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations, tee
+from itertools import combinations
 from typing import Any
 
-from foretell.narration.embedded import Telling, due
+from foretell.narration.embedded import due
+from foretell.narration.outline import Outline
 from foretell.narration.style import Shares, Style
 from foretell.records import Evidence
-from foretell.verification.conditions import Bound, World, world
+from foretell.verification.conditions import World, world
 from foretell.verification.grammar import GRAMMARS, language_of
 from foretell.verification.parse import Parser, Sentence
 from foretell.verification.productions import (
@@ -21,10 +22,7 @@ from foretell.verification.productions import (
     Call,
     Choice,
     Grammar,
-    Listing,
     Nodes,
-    Production,
-    Slot,
 )
 from foretell.verification.verdict import spans
 from foretell.verification.wordings import Wording, extended
@@ -52,8 +50,8 @@ class Approved:
 class Habits:
     """What was counted in approved texts."""
 
-    taken: list[tuple[str, dict[str, float]]] = field(default_factory=list)
-    """The alternative that was taken, and those that could be, with the grammar's weights."""
+    taken: list[tuple[str, set[str]]] = field(default_factory=list)
+    """The alternative that was taken, and those that could be."""
     options: dict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     """A choice [a|b] -> how often each option was taken."""
 
@@ -67,70 +65,19 @@ class Reading:
     facts: World
     register: str
     sentences: tuple[Sentence, ...]
-    outline: "Outline"
-    bound: dict[tuple[str, str, tuple[str, ...]], Iterator[Bound]] = field(default_factory=dict)
-    """Licence, and the variables of an alternative under it -> the facts that they may stand for."""
+    outline: Outline
 
     def told(self, sentences: Iterable[Sentence]) -> set[tuple[str, str]]:
         return {point for sentence in sentences for point in sentence.tells}
 
     def could(self, group: str, told: set[tuple[str, str]], last: str) -> Iterator[Alternative]:
         """Yield the sentences of a group that could follow one of the group `last`, when this was told."""
-        outline = self.outline
         for production, option in self.rules.groups.get(group, ()):
             stands = option.register in ("", self.register) and (
                 not production.after or last in production.after
             )
-            if stands and any(
-                not outline.points((option,), bound) & told and outline.fits(option.nodes, bound)
-                for bound in self.solutions(production, option)
-            ):
+            if stands and not all(points & told for points in self.outline.ways(option)):
                 yield option
-
-    def solutions(self, production: Production, option: Alternative) -> Iterator[Bound]:
-        """Return what an alternative can be about: found once, wherever in the text it could stand."""
-        licence = production.name, option.when, option.variables
-        several = self.bound.get(licence) or option.bindings(self.facts.one, self.facts)
-        self.bound[licence], given = tee(several)
-        return given
-
-
-class Outline(Telling):
-    """A writer that only looks whether a sentence could be written: no dice, no values."""
-
-    def __init__(self, rules: Grammar, facts: World, register: str) -> None:
-        super().__init__(rules, facts, "", register)
-        self.called: dict[tuple[str, ...], list[Bound]] = {}
-
-    def fits(self, nodes: Nodes, bound: Bound) -> bool:
-        """Return whether all values are there, with variables bound to these facts."""
-        for at, node in enumerate(nodes):
-            if isinstance(node, Call):
-                return any(self.fits(nodes[at + 1 :], {**bound, **more}) for more in self.calls(node, bound))
-            if isinstance(node, Choice):
-                return any(self.fits(option + nodes[at + 1 :], bound) for option in node.options)
-            if isinstance(node, Slot):
-                if node.expression.evaluate(bound, self.facts) in (None, ""):
-                    return False
-            elif isinstance(node, Listing) and not self.facts.many[node.variable]:
-                return False
-        return True
-
-    def calls(self, node: Call, bound: Bound) -> list[Bound]:
-        """Return the facts that a phrase adds to those it is about, for each way to word it, once each."""
-        phrase = self.rules.phrases[node.phrase].alternatives
-        names = dict.fromkeys(name for option in phrase for name in option.variables)
-        key = (node.phrase, *(bound[name]["id"] if name in bound else "" for name in names))
-        if key not in self.called:
-            found = [
-                {name: last[name] for name in names if name not in bound and name in last}
-                for option in phrase
-                if option.register in ("", self.register)
-                for last in option.bindings(bound, self.facts)
-                if self.fits(option.nodes, last)
-            ]
-            self.called[key] = [more for at, more in enumerate(found) if more not in found[:at]]
-        return self.called[key]
 
 
 def learn(texts: Iterable[Approved], language: str = "en", wordings: tuple[Wording, ...] = ()) -> Style:
@@ -146,10 +93,16 @@ def learn(texts: Iterable[Approved], language: str = "en", wordings: tuple[Wordi
     for reading in readings:
         _count_wordings(reading, habits)
         by_length[reading.approved.length].append(reading)
+    own = {
+        option.key: option.weight
+        for rules in {reading.rules for reading in readings}
+        for production in (*rules.claims, *rules.phrases.values())
+        for option in production.alternatives
+    }
     return Style(
         language=language,
         num_texts=len(readings),
-        weights=estimated(habits.taken),
+        weights=estimated(habits.taken, own),
         choices={
             text: _chances(counts, text.count("|") + 1) for text, counts in sorted(habits.options.items())
         },
@@ -191,7 +144,7 @@ def _count_wordings(reading: Reading, habits: Habits) -> None:
         picks = iter(sentence.picks)
         top: Any = next(picks)
         could = reading.could(sentence.production.group, reading.told(before), last)
-        habits.taken.append((top.key, {top.key: top.weight} | {each.key: each.weight for each in could}))
+        habits.taken.append((top.key, {top.key} | {each.key for each in could}))
         _count_phrases(top.nodes, picks, sentence, reading.outline, habits)
 
 
@@ -203,15 +156,15 @@ def _count_phrases(
         if isinstance(node, Call):
             taken = next(picks)
             could = {
-                option.key: option.weight
+                option.key
                 for option in outline.rules.phrases[node.phrase].alternatives
                 if option.register in ("", outline.register)
                 and any(
-                    outline.fits(option.nodes, bound)
+                    outline.fits(outline.shapes[id(option)].needs, bound)
                     for bound in option.bindings(sentence.bound, outline.facts)
                 )
             }
-            habits.taken.append((taken.key, {taken.key: taken.weight, **could}))
+            habits.taken.append((taken.key, {taken.key} | could))
             _count_phrases(taken.nodes, picks, sentence, outline, habits)
         elif isinstance(node, Choice):
             choice, number = next(picks)
@@ -219,24 +172,29 @@ def _count_phrases(
             _count_phrases(choice.options[number], picks, sentence, outline, habits)
 
 
-def estimated(taken: list[tuple[str, dict[str, float]]]) -> Mapping[str, float]:
-    """Return the weight of each alternative that was ever taken, or could have been.
+def estimated(taken: Iterable[tuple[str, Iterable[str]]], own: Mapping[str, float]) -> Mapping[str, float]:
+    """Return the weight of each alternative.
 
     The chance of an alternative is its weight's share among those that could be taken with it; the weights
     are the most likely ones under a prior: `PRIOR` choices for each unit of the grammar's weights. The same
-    choice made often counts once, by the shares: it teaches nothing of other choices.
+    choice made often counts once, by the shares: it teaches nothing of other choices. Where nothing else
+    could be taken, nothing was chosen.
+
+    Args:
+        taken: the alternatives that were taken, each with those that could be.
+        own: the grammar's weights.
 
     Source: Hunter, Annals of Statistics 32 (2004), MM algorithm; Caron and Doucet, JCGS 21 (2012), the prior.
 
-    >>> found = estimated([("a", {"a": 1.0, "b": 1.0})] * 9 + [("b", {"a": 1.0, "b": 1.0})])
+    >>> found = estimated([("a", "ab")] * 9 + [("b", "ab")], {"a": 1.0, "b": 1.0})
     >>> found["a"] > 9 * found["b"]
     True
     """
-    own: dict[str, float] = {}
     counts: dict[frozenset[str], Counter[str]] = defaultdict(Counter)
     for key, could in taken:
-        own |= could
-        counts[frozenset(could)][key] += 1
+        several = frozenset(could)
+        if len(several) > 1:
+            counts[several][key] += 1
     wins: dict[str, float] = defaultdict(float)
     for several in counts.values():
         total = several.total()
@@ -246,10 +204,9 @@ def estimated(taken: list[tuple[str, dict[str, float]]]) -> Mapping[str, float]:
     for _ in range(ROUNDS):
         pulls = dict.fromkeys(own, PRIOR)
         for could in counts:
-            if len(could) > 1:
-                pull = 1 / sum(weights[key] for key in could)
-                for key in could:
-                    pulls[key] += pull
+            pull = 1 / sum(weights[key] for key in could)
+            for key in could:
+                pulls[key] += pull
         weights = {key: (wins[key] + PRIOR * own[key]) / pulls[key] for key in own}
     return {key: float(f"{max(weights[key] ** FIRM, LEAST):.6g}") for key in sorted(weights)}
 

@@ -75,14 +75,16 @@ def timeline(past: Timeline, outcome: str) -> Markup:
     marks += _movers(events, x, y, bottom, at)
     marks += [
         line(at, top - 8, at, bottom, "capacity"),
-        text(at - 6, top - 12, "this alert", anchor="end", kind="note"),
+        text(at - 6, top - 12, f"this {past.this}", anchor="end", kind="note"),
         element("path", d=f"M{at:.1f} {level - 8:.1f}l8 8l-8 8l-8 -8z", class_="alert"),
     ]
     low = sum(_level(event, y, bottom) == bottom - 7 for event in shown)
     if low:
         words = f"{low:,} on the bottom line: no {past.value_text} above 0"
         marks.append(text(LEFT, bottom + 35, fitted(words, RIGHT - LEFT), kind="name"))
-    label = f"{past.role} {past.entity}: {len(events)} past events and the alert, {past.value_text} by time"
+    label = (
+        f"{past.role} {past.entity}: {len(events)} past events and the {past.this}, {past.value_text} by time"
+    )
     return drawing(label, bottom + (42 if low else 26), *marks)
 
 

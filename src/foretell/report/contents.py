@@ -183,6 +183,10 @@ class Timeline:
     events: tuple[PastEvent, ...] = ()
     value_text: str = "amount"
     unit: str = ""
+    this: str
+    """What the case is called: an alert, or one row of those that are none."""
+    chosen: str
+    """Which of the past events these are, where they are not all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,15 @@ def timelines_of(case: Case) -> tuple[Timeline, ...]:
     inputs = [fact for fact in evidence.of("input") if isinstance(fact.value, float)]
     number = inputs[0] if inputs else None
     alert = PastEvent(at=case.prediction.at, value=_float(number.value) if number else None)
-    outcome = next((fact.value for fact in evidence.of("term") if fact.name == "outcome"), "")
+    terms = {fact.name: fact.value for fact in evidence.of("term")}
     timelines = []
     for entity in evidence.of("entity"):
         events = [f for f in evidence.of("past_event") if f.detail.get("entity") == entity.name]
         if not events or not case.prediction.at:
             continue
-        past = sorted((_event(fact, str(outcome)) for fact in events), key=lambda event: event.at)
+        past = sorted(
+            (_event(fact, str(terms.get("outcome", ""))) for fact in events), key=lambda event: event.at
+        )
         timelines.append(
             Timeline(
                 role=entity.text,
@@ -25,6 +27,8 @@ def timelines_of(case: Case) -> tuple[Timeline, ...]:
                 events=tuple(past),
                 value_text=number.text if number else "",
                 unit=number.unit if number else "",
+                this="alert" if case.prediction.alert else str(terms.get("row", "row")),
+                chosen="of those that moved the score most",
             )
         )
     return tuple(timelines)

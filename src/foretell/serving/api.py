@@ -253,8 +253,7 @@ def next_case(house: TheHouse, who: Who, status: Literal["open", "escalated"] = 
 
 def erase(house: TheHouse, who: Who, case_id: CaseId) -> dict[str, str]:
     """Erase what is known of a case for good; the log stays whole."""
-    house.desk.case(who.name, case_id)
-    house.store.erase(case_id, who.name)
+    house.desk.erase(who.name, case_id)
     return answer({})
 
 

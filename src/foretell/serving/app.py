@@ -63,7 +63,8 @@ async def unreadable(request: Request, error: Any) -> Response:
 
 async def plain_fault(request: Request, error: Any) -> Response:
     """Say what the routing itself refuses."""
-    return await told(request, error.status_code, str(error.detail), "see /api/openapi.json")
+    message = "there is nothing at this address" if error.status_code == 404 else str(error.detail)
+    return await told(request, error.status_code, message, "see /api/openapi.json")
 
 
 async def too_deep(request: Request, error: Any) -> Response:

@@ -11,7 +11,7 @@ from foretell.cases.case import narrative_from
 from foretell.cases.desk import BLIND_KINDS, Shown
 from foretell.cases.people import Person
 from foretell.cases.permits import PERMITTED_MINUTES
-from foretell.cases.rules import Standing, refusal
+from foretell.cases.rules import JUDGEMENTS, Standing, refusal
 from foretell.errors import AccessError, DecisionError, ForetellError, VerdictError
 from foretell.investigation import Investigator
 from foretell.narration.answers import INTENTS, LONGEST_QUESTION, Answer, intents
@@ -22,7 +22,7 @@ from foretell.report.views import Sentence, sentences
 from foretell.serving.api import CaseId
 from foretell.serving.faults import status_of
 from foretell.serving.house import House
-from foretell.serving.pages import Typed, go, press, render
+from foretell.serving.pages import Form, Typed, go, press, render
 from foretell.serving.queue_page import (
     NOTICES,
     case_address,
@@ -91,6 +91,14 @@ def act(request: Request, house: TheHouse, who: Who, case_id: CaseId, form: Type
         return onward(house, who, query, "endorsed" if endorsed else verb, case_id)
     kept = verb == "edit" and not decided.verdict.passed
     return go(case_address(case_id, query, "kept" if kept else verb))
+
+
+def erase(house: TheHouse, who: Who, case_id: CaseId, form: Form) -> Response:
+    """Erase a case's content for good, for who says twice that it shall be."""
+    if form.get("sure") != "yes":
+        raise DecisionError("nothing was erased", "say in the form that it shall be erased for good")
+    house.desk.erase(who.name, case_id)
+    return go(queue_address(query_of(form.get("queue", "")), "erased", case_id))
 
 
 def _answered(request: Request, house: House, who: Person, shown: Shown, form: Mapping[str, str]) -> Response:
@@ -247,6 +255,7 @@ def refusals(
         "edit": {"text": f"{case.narrative.text} And more."},
         "escalate": {},
         "accept": {},
+        "judge": {"detail": {"judgement": JUDGEMENTS[0]}},
         "ask": {"detail": {"person": others[0] if others else ""}},
         "snooze": {"detail": {"until": (standing.now + timedelta(hours=1)).isoformat()}},
         "comment": {},

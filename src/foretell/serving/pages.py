@@ -196,7 +196,7 @@ async def fault_page(
         back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return go("/sign-in" if back == "/" else f"/sign-in?next={quote(back, safe='')}")
     kept = {}
-    if isinstance(error, NotFoundError):
+    if isinstance(error, NotFoundError) and "foretell cases" in hint:  # what a terminal would do
         hint = "it may be written otherwise, or be for another team"
     if isinstance(error, UnknownPersonError):
         hint = "sign in again, open the page again, and paste what you had written"

@@ -41,6 +41,7 @@ NOTICES: Mapping[str, str] = {
     "ask": "They were asked; the case shows in their queue under “I was asked”.",
     "comment": "The comment is recorded.",
     "decline": "The suggestion is declined.",
+    "erased": "Its content is erased for good; the log tells that, and holds as before.",
     "claim": "The case is yours.",
     "release": "The case is free again.",
     "saved": "The view is saved.",

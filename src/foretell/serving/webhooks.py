@@ -97,7 +97,7 @@ class Sender:
         try:
             answer = request("POST", parcel.endpoint.url, headers, message.body, private=self._private)
         except UnreachableError as error:
-            return Fault(error.message)
+            return Fault(f"{error.message}; {error.hint}" if error.hint else error.message)
         return None if 200 <= answer.status < 300 else refused(answer)
 
 

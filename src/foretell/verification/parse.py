@@ -46,28 +46,22 @@ class Parser:
     def __init__(self, rules: Grammar, world: World, text: str) -> None:
         self.language = rules.language
         self.reading = Reading(rules.language, world, text)
-        self.openings = openings(rules)
+        self.longest, self.openings = openings(rules)
 
     def sentence(self, start: int, group: str) -> Sentence | None:
         """Return the best reading of the sentence at `start` that follows one of `group`, or None."""
         reading, text = self.reading, self.reading.text
-        possible = self.possible(start)
+        first = self.longest.match(text, start)
+        assert first is not None  # some sentences begin with a value
+        possible = self.openings[first[0]]
         for reading.most in range(MOST_FAULTS + 1):
             reading.steps = 0
             for opening in possible:
-                if text.startswith(opening.words, start) and opening.may_stand(text, start):
+                if opening.may_stand(text, start):
                     found = self.begin(opening, start, group)
                     if found is not None:
                         return self.gather(opening.production, start, found)
         return None
-
-    def possible(self, start: int) -> list[Opening]:
-        """Return the sentences that may begin with as many of the words at `start` as any sentence does."""
-        openings, text = self.openings, self.reading.text
-        found, end = openings[""], start
-        while (end := text.find(" ", end) + 1) and (longer := openings.get(text[start:end])):
-            found = longer
-        return found
 
     def begin(self, opening: Opening, start: int, group: str) -> Found:
         """Return what comes of reading one sentence of the grammar at `start`."""

@@ -58,7 +58,7 @@ class Readers:
         decimal, thousands = re.escape(language.decimal), re.escape(language.thousands)
         self._number = re.compile(
             rf"(-?)((?:[1-9][0-9]{{0,2}}(?:{thousands}[0-9]{{3}})+|0|[1-9][0-9]*)"
-            rf"(?:{decimal}([0-9]+))?(?:e(-[0-9]{{2,3}}))?)"
+            rf"(?:{decimal}([0-9]+))?(?:e(-[0-9]{{2,3}}))?)(?:({_any(language.scales)})(?!\w))?"
         )
         self._word = re.compile(rf"({_any(language.numbers)})(?!\w)")
         self._hedge = re.compile(rf"({_any(language.hedges)}) ")
@@ -67,7 +67,6 @@ class Readers:
             for hedge in ("less than", "more than")
         )
         self._extreme = re.compile(rf"(?:{less} 0{decimal}01|{more} 99{decimal}99){language.percent}")
-        self._scale = re.compile(rf"({_any(language.scales)})(?!\w)")
         self._ratio = re.compile(rf"({_any(language.ratios)})(?!\w)")
         self._share = re.compile(rf"({_any(language.shares)})(?!\w)")
         self._ordinal = re.compile(rf"({_any(language.ordinals)})(?!\w)")
@@ -81,14 +80,10 @@ class Readers:
             self._units[unit] = re.compile(rf"({_any(words)})(?![\w/])"), words
         self._open, self._close = language.quotes
         self.shown = lru_cache(8192)(self._shown)
-        self.numeral = lru_cache(256)(self._numeral)
         self._marks = str.maketrans(dict.fromkeys(QUOTATION_MARKS, '"'))
 
-    def _numeral(self, text: str, pos: int, prefix: str = "", words: bool = False) -> Written | None:
-        """Read [hedge] [prefix] number [scale], or with `words` a number in words.
-
-        The same place is read for one fact after the other, so the last ones are kept.
-        """
+    def numeral(self, text: str, pos: int, prefix: str = "", words: bool = False) -> Written | None:
+        """Read [hedge] [prefix] number [scale], or with `words` a number in words."""
         start, hedge = pos, ""
         if text[pos : pos + 1].isalpha() and (hedged := self._hedge.match(text, pos)):
             hedge, pos = self.language.hedges[hedged[1]], hedged.end()
@@ -103,21 +98,19 @@ class Readers:
                 return None
             number = float(self.language.numbers[word[1]])
             return Written(text[start : word.end()], word.end(), number, 0, "", hedge)
-        sign, digits, fraction, exponent = match.groups()
-        end, decimals = match.end(), len(fraction or "") - int(exponent or 0)
+        sign, digits, fraction, exponent, scale = match.groups()
+        end, decimals, power = match.end(), len(fraction) if fraction else 0, 0
         plain = digits.replace(self.language.thousands, "").replace(self.language.decimal, ".")
-        scale = None if exponent else self._scale.match(text, end)
-        power = self.language.scales[scale[1]] if scale else 0
-        if scale is not None:
-            plain, decimals, end = f"{plain}e{power}", decimals - power, scale.end()
+        if exponent:
+            if not (0 < float(plain) <= MOST_EXPONENTIAL and digits[1] in (self.language.decimal, "e")):
+                return None
+            end, decimals = match.end(2), decimals - int(exponent)
+        elif scale:
+            power = self.language.scales[scale]
+            plain, decimals = f"{plain}e{power}", decimals - power
         elif hedge == "about" and decimals == 0:
             decimals = -(len(plain) - len(plain.rstrip("0"))) if plain.strip("0") else 0
-        value = float(sign + plain)
-        if exponent and not (
-            0 < abs(value) <= MOST_EXPONENTIAL and digits[1] in (self.language.decimal, "e")
-        ):
-            return None
-        return Written(text[start:end], end, value, decimals, sign, hedge, power)
+        return Written(text[start:end], end, float(sign + plain), decimals, sign, hedge, power)
 
     def hedged(self, text: str, pos: int) -> bool:
         """Say whether a hedge stands here, but for those of what is hardly any or nearly all."""
@@ -262,7 +255,7 @@ class Readers:
         A value that is a date alone has no time of day, and none is read.
         """
         clock = clock and not _DATE.fullmatch(value)
-        date = next(filter(None, (pattern.match(text, pos) for pattern in self._dates)), None)
+        date = next((found for pattern in self._dates if (found := pattern.match(text, pos))), None)
         time = self._clock.match(text, date.end()) if date and clock else None
         if date is None or (clock and time is None):
             return NOTHING

@@ -4,6 +4,7 @@ A reader returns the reading that came of it, or None where the text goes anothe
 tries its next choice. It goes on with one fault more only where the reading may have as many.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,6 +34,8 @@ than 60" would speak of all that is less, and "it takes less than 35%" of the ot
 
 Reader = Callable[["Reading", int, Bound, Trail, int, Waiting], Found]
 """Reads on from a position, with the facts bound so far, what was met, the faults, and what waits."""
+Way = tuple[str, Reader]
+"""The words that something begins with, and what reads on behind them."""
 Comparison = Callable[["Reading", int, Any, Fields, Bound], readers.MISMATCH]
 """Compares the text at a position with the truth, a field of this fact."""
 
@@ -59,15 +62,16 @@ class Opening:
 
 
 @lru_cache(64)
-def openings(rules: Grammar) -> Mapping[str, list[Opening]]:
-    """Return first words -> the sentences that may begin with them, those that begin with a value last."""
+def openings(rules: Grammar) -> tuple[re.Pattern[str], Mapping[str, list[Opening]]]:
+    """Return what finds a sentence's longest first words, and those -> the sentences that may begin so.
+
+    Shorter ones may begin it too; those that begin with a value come last.
+    """
     begun = [_opening(claim, option, rules) for claim in rules.claims for option in claim.alternatives]
     begun.sort(key=lambda opening: not opening.words)
-    firsts = {one: one.words[: one.words.rfind(" ") + 1] for one in begun}
-    begins = {
-        words[: place + 1] for words in firsts.values() for place, mark in enumerate(words) if mark == " "
-    }
-    return {begin: [one for one in begun if begin.startswith(firsts[one])] for begin in begins | {""}}
+    begins = sorted({opening.words for opening in begun} | {""}, key=len, reverse=True)
+    longest = re.compile("|".join(map(re.escape, begins)))
+    return longest, {begin: [one for one in begun if begin.startswith(one.words)] for begin in begins}
 
 
 def _opening(production: Production, option: Alternative, rules: Grammar) -> Opening:
@@ -102,43 +106,42 @@ def _node(node: Node, then: Reader, rules: Grammar) -> Reader:
             return _agreement(node, then)
 
 
-def _picked(node: Choice, number: int, then: Reader, rules: Grammar) -> Reader:
-    """Return the reader of one option of a choice, which tells that it was taken."""
-    body = _nodes(node.options[number], then, rules)
+def _first(nodes: Nodes) -> tuple[str, Nodes]:
+    """Return the words that nodes begin with, "" where they begin with something else, and what follows."""
+    if nodes and isinstance(nodes[0], Literal):
+        return nodes[0].text, nodes[1:]
+    return "", nodes
+
+
+def _picked(node: Choice, number: int, then: Reader, rules: Grammar) -> Way:
+    """Return how one option of a choice is read, which tells that it was taken."""
+    words, rest = _first(node.options[number])
+    body = _nodes(rest, then, rules)
 
     def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
         return body(reading, pos, bound, (trail, "choice", node, number), cost, waiting)
 
-    return read
+    return words, read
 
 
-def _any(ways: list[Reader]) -> Reader:
+def _any(ways: list[Way]) -> Reader:
     def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
         if reading.spent():
             return None
-        for way in ways:
-            found = way(reading, pos, bound, trail, cost, waiting)
-            if found is not None:
-                return found
+        for words, way in ways:
+            if reading.text.startswith(words, pos):
+                found = way(reading, pos + len(words), bound, trail, cost, waiting)
+                if found is not None:
+                    return found
         return None
 
     return read
 
 
-def _alternative(option: Alternative, then: Reader, rules: Grammar) -> Reader:
-    """Return the reader of one wording of a phrase: its licence is judged where its first words stand."""
-    body = _licensed(option, _nodes(option.nodes, then, rules))
-    first = option.nodes[0] if option.nodes else None
-    if not isinstance(first, Literal):
-        return body
-    words = first.text
-
-    def read(reading: Reading, pos: int, bound: Bound, trail: Trail, cost: int, waiting: Waiting) -> Found:
-        if reading.text.startswith(words, pos):
-            return body(reading, pos, bound, trail, cost, waiting)
-        return None
-
-    return read
+def _alternative(option: Alternative, then: Reader, rules: Grammar) -> Way:
+    """Return how one wording of a phrase is read: its licence is judged where its first words stand."""
+    words, rest = _first(option.nodes)
+    return words, _licensed(option, _nodes(rest, then, rules))
 
 
 def _licensed(option: Alternative, body: Reader) -> Reader:
@@ -150,7 +153,8 @@ def _licensed(option: Alternative, body: Reader) -> Reader:
             cost += reading.unlicensed(settled)
         trail = (trail, "licence", option)
         if waits:
-            trail, cost, waiting = reading.settle(waiting + waits, bound, trail, cost)
+            trail, cost, left = reading.settle(waits, bound, trail, cost)
+            waiting += left
         return body(reading, pos, bound, trail, cost, waiting) if cost <= reading.most else None
 
     return read
@@ -254,9 +258,8 @@ def _named(reading: Reading, node: Slot, variable: str, field: str, pos: int) ->
         return [fact for fact in facts if shown(fact[field]) == inside] if close >= 0 else []
     if node.form == "label":
         return []
-    return [
-        fact for fact in facts if text.startswith(fact[field][1:], pos + 1) or not fact[field][:1].isascii()
-    ]
+    second = pos + 1
+    return [fact for fact in facts if text.startswith((name := fact[field])[1:], second) or name >= "\x80"]
 
 
 def comparison(node: Slot) -> Comparison:

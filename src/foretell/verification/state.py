@@ -35,7 +35,8 @@ class Reading:
         """Return how many of an alternative's conditions on unique facts do not hold."""
         broken = self.broken.get(id(settled))
         if broken is None:
-            broken = sum(not part.evaluate(self.world.one, self.world) for part in settled)
+            world = self.world
+            broken = len([part for part in settled if not part.evaluate(world.one, world)])
             self.broken[id(settled)] = broken
         return broken
 

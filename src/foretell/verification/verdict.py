@@ -6,7 +6,8 @@ the owner's is REFUSED, or WARNED of.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
+from itertools import product
 
 from foretell.records import (
     CONTRADICTED,
@@ -20,7 +21,7 @@ from foretell.records import (
     Verdict,
     digest,
 )
-from foretell.verification.conditions import World, solutions, world
+from foretell.verification.conditions import Expression, Fields, World, world
 from foretell.verification.grammar import GRAMMARS, language_of
 from foretell.verification.languages import LANGUAGES
 from foretell.verification.parse import Parser, Sentence
@@ -97,8 +98,7 @@ def verify(narrative: Narrative, evidence: Evidence, rules: Grammar | None = Non
         )
         for demand in rules.demands
         if length in demand.lengths
-        for name in demanded(demand, facts)
-        if (demand.point, name) not in points
+        for name in dict.fromkeys(demanded(demand, facts, points))
     )
     findings += broken(text, narrative.length, evidence, sentences, language)
     return Verdict(
@@ -164,22 +164,26 @@ def _left_out(demand: Demand, name: str, rules: Grammar, length: str, evidence: 
     return f"no sentence that the evidence supports says {POINTS[demand.point]}{about}; {whose} text must"
 
 
-def demanded(demand: Demand, facts: World) -> list[str]:
-    """Return the ids of the facts that must be told; [""] for a demand that names no fact."""
-    variable, condition = demand.variable, demand.condition
-    if variable in facts.one:
-        return [facts.one[variable]["id"]] if _holds(demand, facts) else []
-    if not variable:
-        return [""] if _holds(demand, facts) else []
-    names = (variable, *(condition.variables if condition else ()))
-    return list(
-        dict.fromkeys(
-            bound[variable]["id"]
-            for bound in solutions(names, facts.one, facts)
-            if condition is None or condition.evaluate(bound, facts)
-        )
-    )
+def demanded(demand: Demand, facts: World, told: Set[tuple[str, str]] = frozenset()) -> Iterator[str]:
+    """Yield the ids of the facts that must be told and are not; "" for a demand that names no fact."""
+    point, variable, condition = demand.point, demand.variable, demand.condition
+    if not variable or variable in facts.one:
+        name = facts.one[variable]["id"] if variable else ""
+        if (point, name) not in told and (condition is None or condition.evaluate(facts.one, facts)):
+            yield name
+        return
+    for fact in facts.many.get(variable, ()):
+        if (point, fact["id"]) not in told and (
+            condition is None or _attainable(condition, {**facts.one, variable: fact}, facts)
+        ):
+            yield fact["id"]
 
 
-def _holds(demand: Demand, facts: World) -> bool:
-    return demand.condition is None or bool(demand.condition.evaluate(facts.one, facts))
+def _attainable(condition: Expression, bound: dict[str, Fields], facts: World) -> bool:
+    """Say whether a condition holds for some choice of the facts that are not bound, and bind them."""
+    free = [name for name in condition.variables if name not in bound]
+    for choice in product(*[facts.many.get(name, ()) for name in free]):
+        bound.update(zip(free, choice, strict=True))
+        if condition.evaluate(bound, facts):
+            return True
+    return False
