@@ -70,6 +70,7 @@ def stands(**more: Any) -> Plant:
 
     def plant(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(store, "standing_of", wrong)
+        patch.setattr(standing, "standing_of", wrong)  # it is asked once more as the event is written
 
     return plant
 
