@@ -1,13 +1,14 @@
 """The figures of a desk: those of its decisions; measures that recover what is true of simulated people."""
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from case_material import proposal, texts
 from desk_material import House
-from foretell.cases.figures import figures, first_since
+from foretell.cases.figures import OTHERS, figures, first_since
 from foretell.cases.journal import entries
 from foretell.cases.measures import FEWEST, Rate, agreement, wilson
 from foretell.cases.opinions import Opinion, reviewers
@@ -23,9 +24,9 @@ def house(tmp_path):
     house.store.close()
 
 
-def found(house, days=14, answers=None):
+def found(house, days=14, answers=None, person=None):
     with house.store.reading() as connection:
-        return figures(connection, house.store.now(), days, answers)
+        return figures(connection, house.store.now(), days, answers, person)
 
 
 def test_the_figures_are_those_of_the_decisions(house):
@@ -220,6 +221,35 @@ def test_a_share_of_nothing_or_all_is_not_certain():
     for n in (1, 10, 200):
         assert wilson(0.0, n)[0] == 0.0 and wilson(0.0, n)[1] > 0
         assert wilson(1.0, n)[1] == 1.0 and wilson(1.0, n)[0] < 1
+
+
+def test_a_person_is_told_of_their_teams_cases_and_of_nobody_else_by_name(house):
+    house.policy(
+        {
+            "rules": [
+                {"name": "high", "probability_from": 0.8, "team": "north"},
+                {"name": "low", "team": "south"},
+            ]
+        }
+    )
+    for name, teams in (("ada", ("*",)), ("bob", ("south",)), ("cleo", ("*",)), ("dan", ("north",))):
+        held = next(each for each in house.accounts.people("root") if each.name == name)
+        house.accounts.save("root", replace(held, teams=teams))
+    house.open("r1", "r2")
+    house.open("r3", "r4", "r5", probability=0.3)
+    house.decide("cleo", "r1", "approve")
+    house.decide("cleo", "r3", "reject")
+    house.decide("bob", "r4", "approve")
+    people = {each.name: each for each in house.accounts.people("root")}
+    whole, bobs, dans = (found(house, person=people[name]) for name in ("ada", "bob", "dan"))
+    assert [sum(told.waiting.values()) for told in (whole, bobs, dans)] == [2, 1, 1]
+    assert [sum(told.opened.values()) for told in (whole, bobs, dans)] == [5, 3, 2]
+    assert [told.overridden.of for told in (whole, bobs, dans)] == [3, 2, 1]
+    assert {name: sum(days.values()) for name, days in bobs.decisions.items()} == {"bob": 1, OTHERS: 1}
+    assert {*dans.decisions} == {"cleo"} and {*whole.decisions} == {"bob", "cleo"}
+    assert [each.name for each in bobs.reviewers] == ["bob"] and bobs.pairs == {}
+    page = house.client("bob").get("/dashboard").text
+    assert "everybody else" in page and "cleo" not in page and 'href="/log' not in page
 
 
 def test_the_first_event_of_a_time_is_found(house):

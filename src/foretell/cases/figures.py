@@ -1,6 +1,6 @@
-"""What a desk's owner watches: what comes and waits, who decides how, who agrees, how the model does."""
+"""What people watch at a desk: what comes and waits, who decides how, who agrees, how the model does."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from foretell.cases.opinions import (
     opinions,
     reviewers,
 )
+from foretell.cases.people import Person
 from foretell.cases.standing import stamp
 from foretell.cases.tables import cases, events, heads
 
@@ -30,6 +31,10 @@ AGES: tuple[tuple[str, timedelta], ...] = (
     ("3 to 7 days", timedelta(days=7)),
     ("over 7 days", timedelta(days=3650)),
 )
+OTHERS = ""
+"""Stands for all people whose names are not told."""
+Teams = Sequence[str] | None
+"""The teams whose cases count; all if None."""
 BINS = 10
 MOST_DAYS = 366
 
@@ -75,12 +80,18 @@ class Figures:
 
 
 def figures(
-    connection: Connection, now: datetime, num_days: int = 14, answers: Mapping[str, bool] | None = None
+    connection: Connection,
+    now: datetime,
+    num_days: int = 14,
+    answers: Mapping[str, bool] | None = None,
+    person: Person | None = None,
 ) -> Figures:
     """Return the figures of the last days; what waits is counted as it is now.
 
     Args:
         num_days: days up to today that are counted.
+        person: who looks: the cases of their teams count, and who may not see the log is told of nobody else
+            by name. Everything, if not given.
         answers: the planted cases' true outcomes, for who may know them. Only what is said of each reviewer
             makes use of them: all else would tell by its change which cases are planted.
     """
@@ -89,22 +100,26 @@ def figures(
     num_days = max(1, min(num_days, MOST_DAYS, age))
     start = (now - timedelta(days=num_days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
     since = first_since(connection, stamp(start))
-    told = opinions(connection, since)
+    teams = None if person is None or "*" in person.teams else ("", *person.teams)
+    alone = "" if person is None or person.may("export") else person.name
+    told = opinions(connection, since, teams)
     decided = [*{each.case: each for each in told if each.stands}.values()]
     by_eyes = first_by_eyes(told, blind=False)
     head = connection.scalar(sa.select(heads.c.seq)) or 0
     return Figures(
         days=tuple(f"{start + timedelta(days=day):%Y-%m-%d}" for day in range(num_days)),
-        waiting=_waiting(connection, now),
-        opened=_opened(connection, since),
-        decisions=_decisions(connection, since),
+        waiting=_waiting(connection, now, teams),
+        opened=_opened(connection, since, teams),
+        decisions=_decisions(connection, since, teams, alone),
         overridden=_overridden(decided),
         by_probability=_bins(decided, lambda each: min(int(each.probability * BINS), BINS - 1)),
         by_week=_bins(decided, lambda each: _week(each.at)),
         unseen=_agreement(first_by_eyes(told, blind=True)),
         agreed=_agreement(by_eyes),
-        pairs=agreements(by_eyes),
-        reviewers=reviewers(told, answers or {}, aware(connection)),
+        pairs={} if alone else agreements(by_eyes),
+        reviewers=tuple(
+            each for each in reviewers(told, answers or {}, aware(connection)) if alone in ("", each.name)
+        ),
         num_events=head,
         last_at=connection.scalar(sa.select(events.c.at).where(events.c.seq == head)) or "",
     )
@@ -124,8 +139,12 @@ def first_since(connection: Connection, at: str) -> int:
     return low
 
 
-def _waiting(connection: Connection, now: datetime) -> dict[str, int]:
-    waiting = cases.c.status.in_(("open", "escalated"))
+def _of(teams: Teams) -> sa.ColumnElement[bool]:
+    return sa.true() if teams is None else cases.c.team.in_(teams)
+
+
+def _waiting(connection: Connection, now: datetime, teams: Teams) -> dict[str, int]:
+    waiting = cases.c.status.in_(("open", "escalated")) & _of(teams)
     found, until = {}, "~"
     for name, age in AGES:
         since = stamp(now - age) if name != AGES[-1][0] else ""
@@ -136,27 +155,29 @@ def _waiting(connection: Connection, now: datetime) -> dict[str, int]:
     return found
 
 
-def _opened(connection: Connection, since: int) -> dict[str, int]:
+def _opened(connection: Connection, since: int, teams: Teams) -> dict[str, int]:
     day = sa.func.substr(cases.c.opened_at, 1, 10)
     query = (
         sa.select(day.label("day"), sa.func.count().label("n"))
-        .where(cases.c.opened >= since, cases.c.status != "desk")
+        .where(cases.c.opened >= since, cases.c.status != "desk", _of(teams))
         .group_by(day)
     )
     return {row.day: row.n for row in connection.execute(query)}
 
 
-def _decisions(connection: Connection, since: int) -> dict[str, dict[str, int]]:
+def _decisions(connection: Connection, since: int, teams: Teams, alone: str) -> dict[str, dict[str, int]]:
+    """Return decisions by person and day; those of all others but one under no name, if one is given."""
     day = sa.func.substr(events.c.at, 1, 10)
     query = (
         sa.select(events.c.actor, day.label("day"), sa.func.count().label("n"))
-        .where(events.c.seq >= since, events.c.kind.in_(DECIDING))
+        .join(cases, cases.c.id == events.c.case_id)
+        .where(events.c.seq >= since, events.c.kind.in_(DECIDING), _of(teams))
         .group_by(events.c.actor, day)
         .order_by(events.c.actor)
     )
-    found: dict[str, dict[str, int]] = defaultdict(dict)
+    found: dict[str, Counter[str]] = defaultdict(Counter)
     for row in connection.execute(query):
-        found[row.actor][row.day] = row.n
+        found[row.actor if alone in ("", row.actor) else OTHERS][row.day] += row.n
     return dict(found)
 
 

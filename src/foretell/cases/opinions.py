@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -84,11 +84,12 @@ class Reviewer:
     """Of those in which the model was right, those in which they decided against it."""
 
 
-def opinions(connection: Connection, since: int) -> list[Opinion]:
-    """Return all opinions from an event of the log on, in its order."""
+def opinions(connection: Connection, since: int, teams: Collection[str] | None = None) -> list[Opinion]:
+    """Return the opinions from an event of the log on, in its order; on cases of all teams, or of some."""
     accounts, policies = roster(connection).accounts, _policies(connection)
+    said = _SAID if teams is None else _SAID.where(cases.c.team.in_(teams))
     found = []
-    for row in connection.execute(_SAID, {"since": since}):
+    for row in connection.execute(said, {"since": since}):
         positive = _positive(row.kind, bool(row.alert), json.loads(row.body) if row.body else {})
         if positive is None:
             continue

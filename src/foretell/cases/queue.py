@@ -173,13 +173,8 @@ def page(connection: Connection, person: Person, query: Query, now: str, veil: V
     elif veil is not None and query.sort == "score":
         found, reached = _scored(connection, person, query, now, veil)
     else:
-        found = list(
-            islice(
-                _merged(connection, list(_parts(person, query, now)), keys, place, query.limit + 1),
-                query.limit + 1,
-            )
-        )
-        reached = None
+        rows = _merged(connection, list(_parts(person, query, now)), keys, place, query.limit + 1)
+        found, reached = list(islice(rows, query.limit + 1)), None
     shown = found[: query.limit]
     gone = veil.over(shown) if veil is not None else set()
     if len(found) > query.limit:

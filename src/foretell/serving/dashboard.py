@@ -23,10 +23,14 @@ MOST_PAIRS = 12
 def show(
     request: Request, house: TheHouse, who: Who, days: Annotated[int, Parameter(ge=1, le=366)] = 14
 ) -> Response:
-    """Show the figures of the desk; what planted cases tell, to those alone who may plant them."""
+    """Show the figures of the cases that a person sees.
+
+    What is told of others by name is shown to those alone who may see the log, and what planted cases tell to
+    those who may plant them.
+    """
     answers = house.planting.answers(who.name) if who.may("plant") else {}
     with house.store.reading() as connection:
-        found = figures(connection, house.store.now(), days, answers)
+        found = figures(connection, house.store.now(), days, answers, who)
     totals = {name: sum(held.values()) for name, held in found.decisions.items()}
     per_day = sum(map(Counter, found.decisions.values()), Counter())
     return render(

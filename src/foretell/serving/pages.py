@@ -42,7 +42,7 @@ class Place:
 
 PLACES: tuple[Place, ...] = (
     Place("/", "Queue", "read"),
-    Place("/dashboard", "Dashboard", "export"),
+    Place("/dashboard", "Dashboard", "read"),
     Place("/log", "Log", "export"),
     Place("/policy", "Policy", "read"),
     Place("/models", "Models", "export"),

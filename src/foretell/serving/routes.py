@@ -93,7 +93,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/case/erase", "erase", case_page.erase, page=True),
     Route("POST", "/next", "claim", queue_page.next_case, page=True),
     Route("POST", "/views", "read", queue_page.keep_view, page=True),
-    Route("GET", "/dashboard", "export", dashboard.show, page=True, long=True),
+    Route("GET", "/dashboard", "read", dashboard.show, page=True, long=True),
     Route("GET", "/log", "export", owner_pages.log, page=True),
     Route("POST", "/log/check", "export", owner_pages.check, page=True),
     Route("GET", "/export", "export", bundles.export, page=True, long=True),
