@@ -80,9 +80,9 @@ def _breast_cancer(data: Path) -> pl.DataFrame:
     return frame.with_columns(pl.Series("malignant", np.where(held.target == 0, "yes", "no")))
 
 
-def positive(series: pl.Series) -> NDArray[np.int8]:
-    """Return which rows have the rarer value, as Foretell names the positive outcome."""
-    return (series == series.value_counts().sort("count")[series.name][0]).cast(pl.Int8).to_numpy()
+def positive(series: pl.Series, train: pl.Series) -> NDArray[np.int8]:
+    """Return which rows have the value that is rarer among the training rows, Foretell's positive outcome."""
+    return (series == train.value_counts().sort("count")[train.name][0]).cast(pl.Int8).to_numpy()
 
 
 def by_foretell(families: str) -> Callable[..., Floats]:
@@ -113,7 +113,7 @@ def by_peer(name: str) -> Callable[..., Floats]:
     """Return what fits a peer with the settings it comes with, and scores."""
 
     def fit(train: pl.DataFrame, test: pl.DataFrame, target: str, seed: int) -> Floats:
-        labels = positive(train[target])
+        labels = positive(train[target], train[target])
         x, asked = (_pandas(frame.drop(target), train.drop(target), name) for frame in (train, test))
         return _peer(name, x, seed).fit(x, labels).predict_proba(asked)[:, 1]
 
@@ -172,7 +172,7 @@ def measured(
     for seed in seeds:
         for table in tables:
             train, test = rows_of(table, data, seed)
-            labels = positive(test[TARGETS[table]])
+            labels = positive(test[TARGETS[table]], train[TARGETS[table]])
             for name, contestant in CONTESTANTS.items():
                 if (table, seed, name) in there:
                     continue

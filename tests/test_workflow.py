@@ -331,10 +331,10 @@ def test_a_run_interrupted_after_its_fit_goes_on_from_its_checkpoints(
 
     with pytest.raises(KeyboardInterrupt):
         foretell.run(spec, tell=interrupt)
-    assert "event_stream: step" in capsys.readouterr().err
+    assert "tabm: step" in capsys.readouterr().err
     assert [*(tmp_path / "run" / "training").iterdir()]
     foretell.run(spec)
-    assert "event_stream: step" not in capsys.readouterr().err
+    assert "tabm: step" not in capsys.readouterr().err
     assert not (tmp_path / "run" / "training").exists()
 
 

@@ -117,8 +117,9 @@ class TrainSpec:
 
     budget: str = ""
     """Longest time one network may take, 60s or 10m: the schedule is laid over it. Empty: `epochs` alone."""
-    epochs: float = 8.0
-    """Passes over the training rows; the schedule is laid over them."""
+    epochs: float = 0.0
+    """Passes over the training rows; the schedule is laid over them. 0: as many as suit the family: 8, and for
+    tabm at least as many as make 1,000 steps."""
     batch_size: int = 1024
     """Rows per step."""
     learning_rate: float = 0.003

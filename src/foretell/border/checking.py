@@ -161,7 +161,7 @@ RULES: tuple[Rule, ...] = (
     _whole("model.members", 1, 1_000),
     _whole("model.width", 1, 100_000),
     _span("train.budget"),
-    _positive("train.epochs"),
+    Rule("train.epochs", lambda value: 0 <= value <= LARGEST, f"must be from 0 to {LARGEST:,}"),
     _whole("train.batch_size", 1),
     _positive("train.learning_rate"),
     _amount("train.weight_decay"),

@@ -98,7 +98,10 @@ def fit_boosting(
         parameters |= {**ALL_OF_TABLE, **settings}
     if learning_rate:
         parameters["learning_rate"] = learning_rate
-    about = {"categorical_feature": np.flatnonzero(categorical).tolist(), "params": {"verbosity": -1}}
+    about: dict[str, Any] = {
+        "categorical_feature": np.flatnonzero(categorical).tolist(),
+        "params": {"verbosity": -1},
+    }
     data = lightgbm.Dataset(x_nF, labels, weight=weights, **about)
     if choose is None:
         booster = lightgbm.train(parameters, data, num_trees // 2 if few else num_trees)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from foretell.models.family import EPOCHS
 from foretell.models.tabm import TabM
 from foretell.spec import TrainSpec
 
@@ -19,4 +20,4 @@ class EventStream(TabM):
     @classmethod
     def schedule(cls, train: TrainSpec, num_rows: int, batch_size: int) -> tuple[int, TrainSpec]:
         """Return how many steps to take, and how."""
-        return max(1, round(train.epochs * num_rows / batch_size)), train
+        return max(1, round((train.epochs or EPOCHS) * num_rows / batch_size)), train

@@ -23,6 +23,10 @@ BALANCE = 40.0
 """The common outcome weighs at most so many times the rare one; scores are corrected for it."""
 
 
+EPOCHS = 8.0
+"""Passes over the teaching rows where the spec states none."""
+
+
 class Loop(Protocol):
     """The one training loop, `foretell.training.loop.fit`."""
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from foretell.models.base import Batch, Model, placed
-from foretell.models.family import Floats, Loop, Material, Rows
+from foretell.models.family import EPOCHS, Floats, Loop, Material, Rows
 from foretell.models.sequences import NUM_TOKENS, PAD, Events, SequenceBatches
 from foretell.spec import Spec
 
@@ -80,7 +80,7 @@ class Reading:
             network,
             batches.batch_at,
             train,
-            steps=batches.steps(train.epochs),
+            steps=batches.steps(train.epochs or EPOCHS),
             folder=folder,
             validate=validate if train.patience else None,
             progress=progress,

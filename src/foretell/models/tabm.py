@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from foretell.models.boosting import FEW_POSITIVES, knots
 from foretell.models.curves import Curves
-from foretell.models.family import Floats, Loop, Material, Rows
+from foretell.models.family import EPOCHS, Floats, Loop, Material, Rows
 from foretell.models.readout import ReadoutArrays, read_out
 from foretell.spec import Spec, TrainSpec
 
 LEAST_STEPS = 1_000
-"""Few rows are passed over more often, until so many steps are taken or early stopping ends them."""
+"""Where the spec states no epochs, few rows are passed over until so many steps are taken."""
 LOOKS, PATIENCE = 25, 6
 """Looks at the choosing rows along the schedule, and how many without a gain end it."""
 
@@ -40,7 +40,8 @@ class TabM:
     @classmethod
     def schedule(cls, train: TrainSpec, num_rows: int, batch_size: int) -> tuple[int, TrainSpec]:
         """Return how many steps to take, and how."""
-        steps = max(LEAST_STEPS, round(train.epochs * num_rows / batch_size))
+        least = 1 if train.epochs else LEAST_STEPS
+        steps = max(least, round((train.epochs or EPOCHS) * num_rows / batch_size))
         looks = {} if train.patience else {"patience": PATIENCE, "evaluate_every": max(1, steps // LOOKS)}
         return steps, replace(train, **looks)
 

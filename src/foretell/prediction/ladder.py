@@ -111,7 +111,7 @@ def _fit(
         tell(f"  few rows: {len(folds)} models of each kind, each chosen by rows that it was not taught by")
     rungs, gains = climb(spec, materials, families, measure, folder, tell, streamed=streamed)
     shares = _delivered(spec, rungs, dataset.target[choose], measure)
-    mixed = sum((shares[rung.name] * rung.choosing for rung in rungs if rung.name in shares), 0.0)
+    mixed = _mixed(rungs, shares)
     members = {
         _member(rung, number): (share / len(rung.members), rung.offsets[number], member)
         for rung in rungs
@@ -147,6 +147,11 @@ def _fit(
     )
     scored = scored_rows(fitted, events.slots, replayed, parts.test)
     return replace(fitted, standings=_standings(rungs, shares, materials[0], choose, measure, scored)), scored
+
+
+def _mixed(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Floats:
+    """Return the log-odds of the choosing rows of what is delivered [C]."""
+    return np.sum([shares[rung.name] * rung.choosing for rung in rungs if rung.name in shares], axis=0)
 
 
 def _member(rung: Rung, number: int) -> str:
@@ -269,7 +274,6 @@ def _standings(
     """Judge every rung, and last what is delivered, once on the test rows with known outcome."""
     choosing, known = material.labels[choose], material.labels[scored.rows] >= 0
     labels, rows = material.labels[scored.rows][known], scored.rows[known]
-    mixed = sum((share * rung.choosing for rung in rungs if (share := shares.get(rung.name, 0.0))), 0.0)
     standings = [
         Standing(
             name=rung.name,
@@ -290,7 +294,7 @@ def _standings(
             name=DELIVERED,
             family="+".join(sorted(shares)),
             metrics=metrics(scored.probabilities[known], labels),
-            choosing=measure(choosing, mixed),
+            choosing=measure(choosing, _mixed(rungs, shares)),
             measure=measure.name,
             fit_cpu_seconds=sum(rung.fit_cpu_seconds for rung in delivered),
             rows_per_cpu_second=1 / sum(1 / rung.rows_per_cpu_second for rung in delivered),
