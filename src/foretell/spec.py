@@ -118,8 +118,8 @@ class TrainSpec:
     budget: str = ""
     """Longest time one network may take, 60s or 10m: the schedule is laid over it. Empty: `epochs` alone."""
     epochs: float = 0.0
-    """Passes over the training rows; the schedule is laid over them. 0: as many as suit the family: 8, and for
-    tabm at least as many as make 1,000 steps."""
+    """Passes over the training rows; the schedule is laid over them. 0: as many as suit the family: 8, and
+    for tabm at least as many as make 1,000 steps."""
     batch_size: int = 1024
     """Rows per step."""
     learning_rate: float = 0.003
@@ -134,8 +134,8 @@ class TrainSpec:
     """Decay of the averaged weights that are delivered; 0 delivers the last (or best) ones."""
     patience: int = 0
     """Evaluations without a lower loss on the validation rows after which training stops and delivers the
-    best weights. 0: as suits the family; tabm evaluates 25 times and stops after 6 in vain, the others do not
-    evaluate and deliver the last weights."""
+    best weights. 0: as suits the family; tabm evaluates 25 times and stops after 6 in vain, the others do
+    not evaluate and deliver the last weights."""
     evaluate_every: int = 200
     """Steps between evaluations on the validation rows, which `patience` asks for."""
     checkpoint_every: int = 200

@@ -3,7 +3,7 @@
 n: rows, F: features, K: knots.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -70,52 +70,85 @@ def fit_boosting(
     weights: NDArray[np.float64],
     categorical: NDArray[np.bool_],
     *,
-    settings: Mapping[str, Any] | None = None,
-    choose: tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.float64]] | None = None,
     num_trees: int = 250,
     learning_rate: float = 0.0,
     threads: int = 1,
     seed: int = 0,
 ) -> Boosted:
-    """Fit trees on weighted rows.
+    """Fit trees on weighted rows of events.
 
     Args:
         x_nF: features; NaN where missing.
         labels: 0 or 1 [n].
         weights: row weights [n].
         categorical: which features are codes [F].
-        settings: a row of `TABLE`; those for streams of events if not given.
-        choose: rows, labels and weights that end the fit early; a `num_trees` of trees if not given.
         num_trees: halved where positives are few.
         threads: 0 leaves the choice to LightGBM.
         learning_rate: 0 for the usual one.
     """
     import lightgbm
 
-    few = settings is None and labels.sum() < FEW_POSITIVES
+    few = labels.sum() < FEW_POSITIVES
     parameters = {**SETTINGS, **(FEW if few else {}), "num_threads": threads, "seed": seed}
-    if settings is not None:
-        parameters |= {**ALL_OF_TABLE, **settings}
     if learning_rate:
         parameters["learning_rate"] = learning_rate
-    about: dict[str, Any] = {
-        "categorical_feature": np.flatnonzero(categorical).tolist(),
-        "params": {"verbosity": -1},
-    }
-    data = lightgbm.Dataset(x_nF, labels, weight=weights, **about)
-    if choose is None:
-        booster = lightgbm.train(parameters, data, num_trees // 2 if few else num_trees)
-    else:
-        held_out = lightgbm.Dataset(choose[0], choose[1], weight=choose[2], reference=data, **about)
-        booster = lightgbm.train(
-            parameters,
-            data,
-            MOST_TREES,
-            valid_sets=[held_out],
-            callbacks=[lightgbm.early_stopping(STILL, verbose=False)],
+    data = lightgbm.Dataset(x_nF, labels, weight=weights, **_about(categorical))
+    return _boosted(lightgbm.train(parameters, data, num_trees // 2 if few else num_trees), len(categorical))
+
+
+def fit_table(
+    materials: "Sequence[Material]", kind: str, *, threads: int = 1, seed: int = 0
+) -> tuple[Boosted, ...]:
+    """Fit trees once per fold on the rows of a table, all with the number of trees that all folds lose least by.
+
+    One number for all is chosen by all choosing rows; a number for each fold, chosen by few, would make these
+    rows look easier than they are.
+
+    Args:
+        materials: of each fold.
+        kind: a row of `TABLE`.
+        threads: 0 leaves the choice to LightGBM.
+    """
+    import lightgbm
+
+    parameters = {**SETTINGS, **ALL_OF_TABLE, **TABLE[kind], "num_threads": threads, "seed": seed}
+    boosters, curves = [], []
+    for material in materials:
+        about, losses = _about(material.categorical), {}
+        teach, choose = (
+            (np.ascontiguousarray(material.features[rows]), material.labels[rows])
+            for rows in (material.teach, material.choose)
         )
+        data = lightgbm.Dataset(*teach, weight=material.weights, **about)
+        held_out = lightgbm.Dataset(*choose, weight=material.choose_weights, reference=data, **about)
+        stops = lightgbm.early_stopping(STILL, verbose=False)
+        boosters.append(
+            lightgbm.train(
+                parameters,
+                data,
+                MOST_TREES,
+                valid_sets=[held_out],
+                callbacks=[stops, lightgbm.record_evaluation(losses)],
+                keep_training_booster=True,  # else the trees after the fold's own best one are gone
+            )
+        )
+        curves.append(np.array(losses["valid_0"]["binary_logloss"]))
+    longest, sizes = max(map(len, curves)), [len(material.choose) for material in materials]
+    # A fold that ended early would hardly lose less with more trees: it goes on with its last loss.
+    held = [np.pad(curve, (0, longest - len(curve)), mode="edge") for curve in curves]
+    num_trees = 1 + int(np.argmin(np.average(held, axis=0, weights=sizes)))
+    for booster in boosters:
+        booster.best_iteration = num_trees
+    return tuple(_boosted(booster, materials[0].features.shape[1]) for booster in boosters)
+
+
+def _about(categorical: NDArray[np.bool_]) -> dict[str, Any]:
+    return {"categorical_feature": np.flatnonzero(categorical).tolist(), "params": {"verbosity": -1}}
+
+
+def _boosted(booster: Any, num_features: int) -> Boosted:
     trees = from_booster(booster)
-    splits = tuple(_splits(trees, feature) for feature in range(x_nF.shape[1]))
+    splits = tuple(_splits(trees, feature) for feature in range(num_features))
     return Boosted(trees=trees, gains=np.array([pairs[:, 1].sum() for pairs in splits]), splits=splits)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, log_loss
 
 from foretell.errors import TrainingError
-from foretell.models.boosting import TABLE, Boosted, Boosting, fit_boosting
+from foretell.models.boosting import TABLE, Boosted, Boosting, fit_boosting, fit_table
 from foretell.models.family import Family, Floats, Material, Rows
 from foretell.models.linear import Linear
 from foretell.spec import Spec
@@ -99,10 +99,14 @@ def climb(
         found = measure.told(measure(labels, rungs[-1].choosing))
         tell(f"  {name}: {found} on the validation rows, {spent:.1f} CPU-s")
 
-    boosted: list[Boosted] = []
+    boosted: Sequence[Boosted] = ()
     for name, columns in _stages(materials[0], streamed=streamed).items():
         started = time.process_time()
-        found = [_boosted(spec, name, material, columns, streamed=streamed) for material in materials]
+        found = (
+            [_boosted(spec, material, columns) for material in materials]
+            if streamed
+            else fit_table(materials, name, threads=spec.train.threads, seed=spec.train.seed)
+        )
         members = [Boosting(columns=columns, trees=each.trees) for each in found]
         add(name, time.process_time() - started, members, floor=True)
         if streamed or name == FIRST:
@@ -134,17 +138,12 @@ def _stages(material: Material, *, streamed: bool) -> Mapping[str, Rows]:
     return stages | ({"boosting": everything} if len(material.own) < len(everything) else {})
 
 
-def _boosted(spec: Spec, name: str, material: Material, columns: Rows, *, streamed: bool) -> Boosted:
-    teach, choose = material.teach, material.choose
+def _boosted(spec: Spec, material: Material, columns: Rows) -> Boosted:
     return fit_boosting(
-        np.ascontiguousarray(material.features[teach][:, columns]),
-        material.labels[teach],
+        np.ascontiguousarray(material.features[material.teach][:, columns]),
+        material.labels[material.teach],
         material.weights,
         material.categorical[columns],
-        settings=None if streamed else TABLE[name],
-        choose=None
-        if streamed
-        else (material.features[choose], material.labels[choose], material.choose_weights),
         threads=spec.train.threads,
         seed=spec.train.seed,
     )
