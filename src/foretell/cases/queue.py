@@ -38,7 +38,7 @@ SORTS: Mapping[str, Keys] = {
 }
 """Name of an order -> (column, descending); ends in `opened`, which no two cases share."""
 MOST_LINES = 200
-MOST_FOUND = 500
+MOST_FOUND = 300
 """Cases that one search, or one list of what is flagged or asked, looks at."""
 VEILED = ("open", "escalated")
 """Statuses in which somebody may have to judge a case before its score is shown."""
