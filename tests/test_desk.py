@@ -8,6 +8,7 @@ import pytest
 
 from case_material import decision, proposal, texts
 from desk_material import PASSWORD, House
+from foretell.cases import queue
 from foretell.cases.people import Person
 from foretell.cases.queue import Query
 from foretell.errors import AccessError, DecisionError, SpecError, StoreError
@@ -264,6 +265,18 @@ def test_cases_are_found_by_the_beginning_of_an_id_or_a_name_until_they_are_eras
     assert house.desk.queue("bob", Query(text="muster")).lines == ()
     house.store.erase("r1", "ada")
     assert len(house.desk.queue("bob", Query(text="maria")).lines) == 2
+
+
+def test_a_search_that_finds_more_than_it_looks_at_says_so(house, monkeypatch):
+    monkeypatch.setattr(queue, "MOST_FOUND", 3)
+    house.open("r1", "r2", "s1", "s2", "s3")
+    few, cut = (house.desk.queue("bob", Query(text=text)) for text in ("r", "s"))
+    assert (few.total, few.cut) == (2, False)
+    assert (cut.total, cut.cut) == (3, True)
+    page = house.client("bob").get("/", params={"text": "s"}).text
+    assert "3+ cases with these filters. A search looks at" in page
+    assert "A search looks at" not in house.client("bob").get("/", params={"text": "r"}).text
+    assert house.client("bob").get("/api/cases", params={"text": "s"}).json()["cut"] is True
 
 
 # ---- accounts ----

@@ -6,9 +6,7 @@ can answer (a search, one's own claims) is read by their ids. So a page of a mil
 of a hundred does.
 """
 
-import base64
 import heapq
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from foretell.cases.keyset import place_of, written
 from foretell.cases.ledger import parts
 from foretell.cases.log import NO_CLOCK
 from foretell.cases.people import Person
@@ -38,7 +37,7 @@ SORTS: Mapping[str, Keys] = {
 }
 """Name of an order -> (column, descending); ends in `opened`, which no two cases share."""
 MOST_LINES = 200
-MOST_FOUND = 500
+MOST_FOUND = 300
 """Cases that one search, or one list of what is flagged or asked, looks at."""
 VEILED = ("open", "escalated")
 """Statuses in which somebody may have to judge a case before its score is shown."""
@@ -112,6 +111,8 @@ class Page:
     """For `Query.after`; empty at the end."""
     total: int | None = None
     """How many lines all pages have, where reading this one told it."""
+    cut: bool = False
+    """Whether a search found more cases than it looks at."""
 
 
 def checked(query: Query) -> Query:
@@ -163,7 +164,7 @@ def page(connection: Connection, person: Person, query: Query, now: str, veil: V
         query = replace(query, sort="newest")
     keys = SORTS[checked(query).sort]
     place = _place(query)
-    few = _few(connection, person, query, now)
+    few, cut = _few(connection, person, query, now)
     if few is not None:
         gone = veil.over(few) if veil is not None else set()
         by, down = _key(keys, gone), keys[0][1]
@@ -181,8 +182,9 @@ def page(connection: Connection, person: Person, query: Query, now: str, veil: V
         reached = _key(keys, gone)(shown[-1])
     return Page(
         lines=tuple(_veiled(line) if line.id in gone else line for line in _lines(connection, shown, now)),
-        next=_written(query, reached) if reached else "",
+        next=written(query.sort, reached) if reached else "",
         total=None if few is None else len(few),
+        cut=cut,
     )
 
 
@@ -280,7 +282,7 @@ def _veiled(line: Line) -> Line:
 
 def count(connection: Connection, person: Person, query: Query, now: str) -> int:
     """Return how many cases a query finds; counting stops at `COUNTED`."""
-    few = _few(connection, person, checked(replace(query, after="")), now)
+    few, _ = _few(connection, person, checked(replace(query, after="")), now)
     if few is not None:
         return min(len(few), COUNTED)
     total = 0
@@ -291,8 +293,11 @@ def count(connection: Connection, person: Person, query: Query, now: str) -> int
     return total
 
 
-def _few(connection: Connection, person: Person, query: Query, now: str) -> list[Any] | None:
-    """Return what places all cases of a query that can only find few, read by their ids; None for others."""
+def _few(connection: Connection, person: Person, query: Query, now: str) -> tuple[list[Any] | None, bool]:
+    """Return what places all cases of a query that can only find few, read by their ids; None for others.
+
+    The second value tells whether there are more than are looked at.
+    """
     chosen = []
     if query.text.strip():
         start = query.text.strip().casefold()
@@ -307,11 +312,11 @@ def _few(connection: Connection, person: Person, query: Query, now: str) -> list
     if query.flagged:
         chosen.append(sa.select(cases.c.id).where(FLAGGED))
     if not chosen:
-        return None
+        return None, False
     sets = [{*connection.scalars(ids.limit(MOST_FOUND))} for ids in chosen]
     wanted = sorted(set.intersection(*sets))
     # By ids alone: with more conditions a database may walk through all cases of a status instead.
-    return [
+    found = [
         row
         for some in parts(wanted)
         for row in connection.execute(PLACED.where(cases.c.id.in_(some))).all()
@@ -320,6 +325,7 @@ def _few(connection: Connection, person: Person, query: Query, now: str) -> list
         and person.sees(row.team)
         and query.team in ("", row.team)
     ]
+    return found, any(len(ids) == MOST_FOUND for ids in sets)
 
 
 def _whole(connection: Connection, rows: Sequence[Any]) -> list[Any]:
@@ -373,26 +379,6 @@ def _lines(connection: Connection, rows: Sequence[Any], now: str) -> tuple[Line,
     )
 
 
-def _written(query: Query, place: Sequence[Any]) -> str:
-    text = json.dumps([query.sort, *place], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
 def _place(query: Query) -> tuple[Any, ...]:
     """Return where the page before ended: a value per key of the order; nothing on the first page."""
-    if not query.after:
-        return ()
-    error = DecisionError("this is not the next page of this list", "begin with the first page")
-    try:
-        text = base64.b64decode(query.after + "=" * (-len(query.after) % 4), altchars=b"-_", validate=True)
-        sort, *place = json.loads(text)
-    except (ValueError, TypeError) as cause:
-        raise error from cause
-    kinds = {"opened": int, "probability": (int, float), "due_at": str}
-    keys = SORTS[query.sort]
-    if sort != query.sort or len(place) != len(keys):
-        raise error
-    for value, (column, _) in zip(place, keys, strict=True):
-        if not isinstance(value, kinds[column]) or isinstance(value, bool):
-            raise error
-    return tuple(place)
+    return place_of(query.after, query.sort, [column for column, _ in SORTS[query.sort]])

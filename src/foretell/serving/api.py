@@ -168,7 +168,9 @@ def cases(
     )  # fmt: skip
     found = house.desk.queue(who.name, query)
     count = house.desk.count(who.name, query)
-    return answer({"lines": found.lines, "next": found.next, "count": count, "counted_up_to": COUNTED})
+    return answer(
+        {"lines": found.lines, "next": found.next, "cut": found.cut, "count": count, "counted_up_to": COUNTED}
+    )
 
 
 def case(house: TheHouse, who: Who, case_id: CaseId) -> dict[str, Any]:

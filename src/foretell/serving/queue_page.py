@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import Request, Response
 
 from foretell.cases.people import Person
-from foretell.cases.queue import COUNTED, SORTS, STATUSES, Query
+from foretell.cases.queue import COUNTED, MOST_FOUND, SORTS, STATUSES, Query
 from foretell.errors import DecisionError
 from foretell.serving.house import House
 from foretell.serving.pages import Form, go, render
@@ -152,7 +152,8 @@ def show(
         marked=any(
             line.flagged or line.asked or line.wakes_at or line.probability is None for line in found.lines
         ),
-        count=f"{COUNTED:,}+" if count >= COUNTED else f"{count:,}",
+        count=f"{COUNTED:,}+" if count >= COUNTED else f"{count:,}{'+' * found.cut}",
+        cut=MOST_FOUND if found.cut else 0,
         one=count == 1,
         filtered=bool(text_of(replace(query, after="", sort=_DEFAULT.sort))),
         further=queue_address(replace(query, after=found.next)) if found.next else "",
