@@ -99,7 +99,7 @@ def fit_boosting(
 def fit_table(
     materials: "Sequence[Material]", kind: str, *, threads: int = 1, seed: int = 0
 ) -> tuple[Boosted, ...]:
-    """Fit trees once per fold on the rows of a table, all with the number of trees that all folds lose least by.
+    """Fit trees once per fold on a table's rows, as many in each as all folds together lose least by.
 
     One number for all is chosen by all choosing rows; a number for each fold, chosen by few, would make these
     rows look easier than they are.
