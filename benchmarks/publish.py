@@ -396,7 +396,8 @@ def tables(results: Mapping[str, Any]) -> str:
         mine = [cell for cell in cells if cell["table"] == each]
         losses = {name: _mean(mine, name, "log_loss") for name in names}
         best = min(loss for name, loss in losses.items() if not name.startswith("Foretell"))
-        figures = [f"{losses[name] / best:.3f} ({_mean(mine, name, 'cpu_seconds'):.1f} s)" for name in names]
+        costs = {name: _mean(mine, name, "cpu_seconds") for name in names}
+        figures = [f"{losses[name] / best:.3f} ({costs[name]:.1f} s)" for name in names]
         rows.append([f"{each}, {mine[0]['rows']:,} rows", f"{best:.4f}", *figures])
     seeds = sorted({cell["seed"] for cell in cells})
     words = (
