@@ -32,6 +32,10 @@ ROWS = ("r1", "r2", "=cmd|'/c calc'!A1", "<img src=x onerror=alert(1)>")
 NAMES = ("", "root", "bob", "dan", "vic")
 
 
+LONGEST_HEAD = 60_000
+"""Bytes of an address from which the server may refuse the request by itself, in plain text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     schema: Any
@@ -73,6 +77,9 @@ def asked(api: Served, name: str, each: int) -> int:
             headers = {"authorization": f"Bearer {api.keys[name]}"} if name else {}
             answer = case.call(session=session, headers=headers)
             num_asked += 1
+            if len(answer.request.path_url) > LONGEST_HEAD:  # never reaches the desk
+                assert answer.status_code == 400
+                return
             case.validate_response(answer, checks=CHECKS)
 
         ask()
