@@ -267,3 +267,12 @@ def test_the_own_writer_tells_scores_that_are_hardly_any_or_nearly_sure(score, l
             narrative = write(facts, NarrateSpec(length=length, seed=seed), 0)
             assert verify(narrative, facts).passed
             assert accepts(narrative, SecondWorld(facts))
+
+
+@pytest.mark.parametrize("language", sorted(GRAMMARS))
+def test_every_duration_of_whole_minutes_is_written_as_it_is_read(language):
+    """Each of them, since some are ties: 22 hours and 27 minutes lie between 22.4 and 22.5 hours."""
+    for minutes in range(1, 40 * 24 * 60):
+        days = minutes * 60 / 86_400
+        text = wording.write(days, "duration", language)
+        assert read(text, days, "days", language), (minutes, text)

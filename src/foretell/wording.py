@@ -48,6 +48,8 @@ ABOUT = {"en": "about", "de": "rund"}
 NEARLY = {"en": "nearly", "de": "knapp"}
 OVER = {"en": "more than", "de": "mehr als"}
 UNDER = {"en": "less than", "de": "weniger als"}
+DAY = 86_400
+"""Seconds."""
 SURE = 0.045
 """How far a rounded number may lie from the value and still be called "about" that: less than a reader
 accepts, so that no rounding of the last bit makes a true sentence false."""
@@ -248,8 +250,9 @@ def _roughly(ratio: float, language: str) -> str:
 
 def _duration(value: float, language: str) -> str:
     """Write a number of days in the unit that suits it: three weeks, 5 days, 3.4 hours."""
-    for unit, size in (("week", 7.0), ("day", 1.0), ("hour", 1 / 24), ("minute", 1 / 1440)):
-        amount = value / size
+    for unit, size in (("week", 604_800), ("day", DAY), ("hour", 3_600), ("minute", 60)):
+        # As who reads it converts it: a tie would else be rounded to the other side now and then.
+        amount = value if size == DAY else value * DAY / size
         whole = round(amount)
         if unit == "week" and abs(amount - whole) > 0.02 * amount:
             continue
@@ -261,7 +264,7 @@ def _duration(value: float, language: str) -> str:
                 return f"{ABOUT[language]} {whole} {word}"
             number = f"{amount:.1f}"
             return f"{number if language == 'en' else _swapped(number)} {word}"
-    amount = value * 86400
+    amount = value * DAY
     number = f"{amount:.0f}" if amount >= 10 else units.number(amount)
     word = TIME_WORDS[language]["second"][number != "1"]
     return f"{number if language == 'en' else _swapped(number)} {word}"
