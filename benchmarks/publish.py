@@ -404,8 +404,8 @@ def tables(results: Mapping[str, Any]) -> str:
         "Log-loss on test rows as a share of the best peer's, means over seeds "
         f"{', '.join(map(str, seeds))}; below 1 is better than every peer. In brackets CPU-seconds on one "
         "thread: Foretell's from file to scored file, with choice and calibration; the peers' to fit and "
-        "score. Peers run with the settings they come with. A fifth of the rows, drawn by the seed, tests; of "
-        "adult, where it stands here, the official test rows."
+        "score. Peers run with the settings they come with. A fifth of the rows, drawn by the seed, tests; "
+        "of adult, where it stands here, the official test rows."
     )
     return "\n\n".join([table(("Tables", "best peer", *names), rows), words, source(results)])
 
