@@ -78,6 +78,14 @@ def test_no_group_is_in_two_folds(tmp_path):
     assert not any({*clinics[teach]} & {*clinics[choose]} for teach, choose in folds)
 
 
+def test_rows_without_a_group_are_not_one_group(tmp_path):
+    nameless = pl.when(pl.int_range(NUM_ROWS) % 2 == 0).then(None).otherwise(pl.col("clinic"))
+    rows = frame().with_columns(clinic=nameless)
+    dataset = dataset_of(tmp_path, rows, data={"group": "clinic", "exclude": ()})
+    nobody = dataset.frame["clinic"].is_null().to_numpy()
+    assert all(nobody[choose].any() for _, choose in folds_of(dataset, split(dataset)))
+
+
 @pytest.mark.parametrize("why", ["many rows", "time", "few outcomes"])
 def test_else_the_parts_of_the_split_teach_and_choose(tmp_path, monkeypatch, why):
     rows = frame()

@@ -155,9 +155,7 @@ def _by_group(dataset: Dataset) -> Split:
     if group is None:
         raise DataError("the rows have no group to split by", "set `data.group`")
     spec, rows = dataset.spec.split, np.flatnonzero(dataset.target >= 0)
-    names = dataset.frame[group.name]
-    own = pl.Series([f"\0{row}" for row in range(len(names))]) if names.has_nulls() else names
-    codes = names.fill_null(own).rank("dense").to_numpy()[rows]
+    codes = groups_of(dataset.frame[group.name])[rows]
     groups = np.random.default_rng(dataset.spec.train.seed).permutation(np.unique(codes))
     num_test = max(1, round(spec.test_share * len(groups)))
     num_valid = max(1, round(spec.valid_share * (len(groups) - num_test)))
@@ -171,6 +169,12 @@ def _by_group(dataset: Dataset) -> Split:
         history=np.flatnonzero(dataset.target < 0),
         reason=f"by group: no {group.text} of {len(groups):,} is in two parts",
     )
+
+
+def groups_of(names: pl.Series) -> np.ndarray:
+    """Return the code of each row's group [n]; rows without a group are groups of their own."""
+    own = pl.Series([f"\0{row}" for row in range(len(names))]) if names.has_nulls() else names
+    return names.fill_null(own).rank("dense").to_numpy()
 
 
 def _at_random(dataset: Dataset) -> Split:

@@ -8,7 +8,7 @@ what is delivered is the mean of those models (Breiman, Machine Learning 24, 199
 import numpy as np
 
 from foretell.data.dataset import Dataset
-from foretell.data.split import Split
+from foretell.data.split import Split, groups_of
 from foretell.models.family import Rows
 
 FOLDS = 5
@@ -34,8 +34,8 @@ def folds_of(dataset: Dataset, parts: Split) -> tuple[Fold, ...]:
     if group is None:
         dealt = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(rows, labels)
     else:
-        names = dataset.frame[group.name][rows].fill_null("").rank("dense").to_numpy()
-        dealt = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, labels, names)
+        groups = groups_of(dataset.frame[group.name])[rows]
+        dealt = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, labels, groups)
     found = tuple((rows[teach], rows[choose]) for teach, choose in dealt)
     both = all(0 < dataset.target[part].sum() < len(part) for fold in found for part in fold)
     return found if both else ((parts.train, parts.valid),)
