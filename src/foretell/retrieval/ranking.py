@@ -103,8 +103,12 @@ class Space:
 
     def near(self, terms_N: Whole, telling_T: Floats, rows: Whole | slice = slice(None)) -> Floats:
         """Return how near each passage, or each of some, is to a query, as a cosine."""
-        query_K = telling_T[terms_N] @ self.basis[terms_N]
-        return self.vectors[rows] @ unit(query_K[None])[0]
+        query_K = unit(telling_T[terms_N][None] @ self.basis[terms_N])[0]
+        if isinstance(rows, slice):
+            return self.vectors[rows] @ query_K
+        return np.einsum(
+            "pk,k->p", self.vectors[rows], query_K
+        )  # a few rows are not worth BLAS's waking of threads
 
 
 def weighed_counts(counts_PT: Any, spread_T: NDArray[Any]) -> Any:
