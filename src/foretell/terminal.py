@@ -12,6 +12,10 @@ from foretell.prediction.comparison import FEWEST, Comparison
 from foretell.prediction.fitted import Fitted
 from foretell.workflow import Run
 
+CHOSEN_BY = {"average_precision": "AP", "log_loss": "log-loss", "rmse": "RMSE"}
+OF_CLASSES = {"average_precision": "AP test", "auc": "AUC", "log_loss": "log-loss", "ece": "ECE"}
+OF_NUMBERS = {"rmse": "RMSE test", "mae": "MAE", "r2": "R2", "coverage": "in interval"}
+"""Metric -> its column in the leaderboard."""
 SHOWN = 5
 """Refused narratives that the summary names; it counts the rest."""
 
@@ -39,28 +43,15 @@ def describe(dataset: Dataset) -> str:
 
 def leaderboard(fitted: Fitted) -> str:
     """Return the leaderboard: all figures are of the test rows, but for what chose on the validation rows."""
-    chosen_by = {"average_precision": "AP", "log_loss": "log-loss"}[fitted.standings[0].measure]
-    header = (
-        "name",
-        "share",
-        f"{chosen_by} valid",
-        "AP test",
-        "AUC",
-        "log-loss",
-        "ECE",
-        "fit CPU-s",
-        "rows/CPU-s",
-    )
+    measure = fitted.standings[0].measure
+    shown = OF_NUMBERS if measure == "rmse" else OF_CLASSES
+    header = ("name", "share", f"{CHOSEN_BY[measure]} valid", *shown.values(), "fit CPU-s", "rows/CPU-s")
     rows = [
         (
             f"{s.name}{' (floor)' if s.floor else ''}",
             f"{s.weight:.2f}",
-            f"{abs(s.choosing):.4f}",
-            *(
-                f"{s.metrics[m]:.4f}" if m in s.metrics else "-"
-                for m in ("average_precision", "auc", "log_loss")
-            ),
-            f"{s.metrics['ece']:.4f}",
+            _figure(abs(s.choosing)),
+            *(_figure(s.metrics[name]) if name in s.metrics else "-" for name in shown),
             f"{s.fit_cpu_seconds:.1f}",
             f"{s.rows_per_cpu_second:,.0f}",
         )
@@ -74,6 +65,11 @@ def leaderboard(fitted: Fitted) -> str:
         )
         for line in (header, *rows)
     )
+
+
+def _figure(value: float) -> str:
+    """Write a metric: four decimals, fewer where it is large, as an error in the target's unit may be."""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
 def summary(done: Run, program: str) -> str:
@@ -96,6 +92,7 @@ def summary(done: Run, program: str) -> str:
         *drawn,
         *refused(done.refused),
         alerts,
+        *_estimates(done.fitted),
         f"average precision {found.get('average_precision', float('nan')):.4f} on rows that were never seen, "
         f"calibration error {found['ece']:.4f}",
         f"{done.cpu_seconds:.0f} CPU-seconds",
@@ -106,6 +103,19 @@ def summary(done: Run, program: str) -> str:
         f"decide  {program} desk --run {done.folder}",
     ]
     return "\n".join(lines)
+
+
+def _estimates(fitted: Fitted) -> list[str]:
+    """Return how good the estimates of a number are; nothing where none is learned."""
+    if fitted.estimator is None:
+        return []
+    found = fitted.standings[-1].metrics
+    held = (
+        f"; {found['coverage']:.1%} of the true values in intervals made for {fitted.estimator.level:.0%}"
+        if "coverage" in found
+        else "; too few rows to promise intervals"
+    )
+    return [f"estimates miss by {_figure(found['mae'])} on average{held}"]
 
 
 def compared(learned: Learned) -> str:

@@ -77,6 +77,9 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "order": "the order of this {entity}'s last {rows}",
         "day": "day",
         "thousand": "thousand",
+        "deviations": "standard deviations",
+        "above": "{column} above {line}",
+        "below": "{column} below {line}",
     },
     "de": {
         "like_scored": "frühere Fälle mit ähnlicher Einschätzung",
@@ -97,6 +100,9 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "order": "Abfolge der letzten Fälle ({entity})",
         "day": "Tag",
         "thousand": "tausend",
+        "deviations": "Standardabweichungen",
+        "above": "{column} über {line}",
+        "below": "{column} unter {line}",
     },
 }
 """What collectors call their facts. German names stand in quotes and leave the owner's nouns uninflected."""

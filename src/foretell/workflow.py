@@ -84,7 +84,7 @@ def fit(spec: Spec, dataset: Dataset | None = None, *, tell: Tell = quiet) -> Fi
     rows = dataset if dataset is not None else read(spec)
     parts = split(rows)
     with alone(Path(spec.out)):
-        fitted = _fitted(spec, rows, parts, tell)[0]
+        fitted = _fitted(replace(spec, task=rows.spec.task), rows, parts, tell)[0]
         _end_training(Path(spec.out))
     return fitted
 
@@ -105,7 +105,8 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
             model's own data as `read` returned them, or, when nothing is given, of its data read again.
 
     Returns:
-        One line a row: id, at (where rows have time), probability, alert. A test row is an alert when it is
+        One line a row: id, at (where rows have time), estimate, low and high (where a number is learned; low
+        and high, where an interval could be promised), probability, alert. A test row is an alert when it is
         in its period's queue, so that the alerts are the cases that `run` opens; a new row, when its
         probability reaches the model's threshold, whatever rows it comes with.
     """
@@ -122,6 +123,7 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
     time_column = dataset.column("time")
     if time_column is not None:
         columns["at"] = dataset.frame[time_column.name][scored.rows]
+    columns |= fitted.estimates(scored.logits)
     return pl.DataFrame({**columns, "probability": scored.probabilities, "alert": alert})
 
 
@@ -173,6 +175,7 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
     spec = spec if promoted is None else promoted.spec
     tell(f"reading {spec.data.source}")
     dataset = read(spec)
+    spec = replace(spec, task=dataset.spec.task)
     tell(f"  {len(dataset):,} rows, {len(dataset.repairs)} kinds of repair")
     for name in spec.narrate.personal:
         if name not in dataset.frame.columns:  # a slip would tell a server what the owner meant to keep

@@ -220,12 +220,21 @@ def initial_spec(dataset: Described) -> str:
 def _task(spec: TaskSpec, facts: Mapping[str, Any]) -> list[str]:
     """Return the lines that say what is predicted: the positive value, and what it is called."""
     positives, negatives = facts["positives"], facts["negatives"]
-    why = STATED if spec.positive else "the rarer of the target's two values"
+    if "line" in facts:
+        why, values = "the side that people look at", "the target is a number"
+    else:
+        why, values = "the rarer of the target's two values", "the target has two values"
+    why = STATED if spec.positive else why
     stated = spec.positive_text != TaskSpec().positive_text
     return [
         "task:",
-        _field("name", spec.name, "the target has two values"),
-        _field("positive", facts["positive"], f"{why}: {positives:,} of {positives + negatives:,} rows"),
+        _field("name", spec.name, values),
+        _field(
+            "positive",
+            spec.positive or facts["positive"],
+            f"{why}: {positives:,} of {positives + negatives:,} rows",
+        ),
+        *([_field("line", spec.line, "positive beyond it")] if "line" in facts else []),
         _field(
             "positive_text", spec.positive_text, STATED if stated else "write what sentences should call it"
         ),

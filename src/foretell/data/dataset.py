@@ -58,7 +58,7 @@ class Dataset:
     fingerprint: str
     """SHA-256 over names, dtypes and values, in the order of the rows."""
     target: np.ndarray
-    """int8 [N]: 1 positive, 0 negative, -1 unknown."""
+    """int8 [N]: 1 positive, 0 negative, -1 unknown. Of a number, positive is what lies beyond the line."""
     at_us: np.ndarray
     """int64 [N]: microseconds UTC since 1970; the row's number when the rows have no time."""
     known_at_us: np.ndarray
@@ -66,6 +66,14 @@ class Dataset:
     no time: then no row comes after another."""
     ids: np.ndarray
     """object [N] of str: the id column, else the row's number in the source."""
+
+    @property
+    def values(self) -> np.ndarray | None:
+        """float64 [N]: the target where it is a number, NaN where unknown; None where it has outcomes."""
+        column = self.column("target")
+        if column is None or column.kind != "number":
+            return None
+        return self.frame[column.name].fill_null(np.nan).to_numpy()
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -8,6 +8,7 @@ from foretell.data.cells import NAMELESS, as_text, clipped, is_number, known, wo
 from foretell.data.dataset import Column
 from foretell.data.kinds import kind as kind_of
 from foretell.data.kinds.entity import IDENTIFIERS
+from foretell.data.target import numeric
 from foretell.errors import DataError
 from foretell.lookup import unknown
 from foretell.spec import ColumnSpec, Spec
@@ -131,7 +132,9 @@ def _one(series: pl.Series, spec: Spec, stated: str, *, timed: bool) -> tuple[st
     """Return (kind, role, reason) of a column that is neither the rows' time nor their id."""
     data = spec.data
     if series.name == data.target:
-        return "category", "target", f"{STATED} as the target"
+        number = numeric(series, spec)
+        reason = f"{STATED} as the target"
+        return ("number", "target", f"{reason}; {number}") if number else ("category", "target", reason)
     if series.name == data.group:
         return "entity", "group", f"{STATED} as the group that no two parts of a split share"
     if stated:

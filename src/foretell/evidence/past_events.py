@@ -241,7 +241,7 @@ def _fact(scene: Scene, rebuilt: Rebuilt, row: int, e: int, past: int, share: fl
             where=_where(dataset, e, past, spec.narrate.language),
         ),
         share,
-        "log-odds",
+        scene.share_unit,
         f"model {scene.predictions[0].model[:16]}",
         detail,
     )

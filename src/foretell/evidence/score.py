@@ -16,13 +16,19 @@ LIKE = 0.5
 
 
 def collect(scene: Scene) -> list[list[Fact]]:
-    """Return per row its score, threshold and reliability, and the model's name.
+    """Return per row its score, estimate, threshold and reliability, and the model's name.
 
     The reliability counts outcomes among the choosing rows (they taught no network) whose raw log-odds lie
     nearest and within LIKE; its interval is Wilson's. Too few of them, and the grammar will not speak of it.
     """
     return [
-        [_score(scene, p), _threshold(scene, p), _reliability(scene, p), _model(scene, p)]
+        [
+            _score(scene, p),
+            *_estimate(scene, p),
+            _threshold(scene, p),
+            _reliability(scene, p),
+            _model(scene, p),
+        ]
         for p in scene.predictions
     ]
 
@@ -37,6 +43,25 @@ def _score(scene: Scene, prediction: Prediction) -> Fact:
         f"model {prediction.model[:16]}",
         {"base_rate": scene.fitted.reference.base_rate, "abstained": prediction.abstained},
     )
+
+
+def _estimate(scene: Scene, prediction: Prediction) -> list[Fact]:
+    """Return the expected value with its interval, where a number is learned."""
+    estimator = scene.fitted.estimator
+    if estimator is None:
+        return []
+    schema = scene.fitted.featurizer.schema.columns
+    target = next(column for column in schema if column.role == "target")
+    score = np.array([prediction.logit])
+    detail: dict[str, Value] = {"level": estimator.level}
+    ends = estimator.intervals(score)
+    if ends is not None:
+        detail |= {"low": float(ends[0][0]), "high": float(ends[1][0])}
+    if target.name in scene.fitted.reference.quartiles:
+        low, high = scene.fitted.reference.quartiles[target.name]
+        detail |= {"usual_low": low, "usual_high": high}
+    value, source = float(estimator.values(score)[0]), f"model {prediction.model[:16]}"
+    return [fact("estimate", target.name, target.text, value, target.unit, source, detail)]
 
 
 def _threshold(scene: Scene, prediction: Prediction) -> Fact:

@@ -66,10 +66,11 @@ class Boosted:
 
 def fit_boosting(
     x_nF: NDArray[np.float32],
-    labels: NDArray[np.int8],
+    aims: NDArray[Any],
     weights: NDArray[np.float64],
     categorical: NDArray[np.bool_],
     *,
+    objective: str = "binary",
     num_trees: int = 250,
     learning_rate: float = 0.0,
     threads: int = 1,
@@ -79,20 +80,22 @@ def fit_boosting(
 
     Args:
         x_nF: features; NaN where missing.
-        labels: 0 or 1 [n].
+        aims: 0 or 1 [n], or scores where the objective is `regression`.
         weights: row weights [n].
         categorical: which features are codes [F].
         num_trees: halved where positives are few.
+        objective: of LightGBM.
         threads: 0 leaves the choice to LightGBM.
         learning_rate: 0 for the usual one.
     """
     import lightgbm
 
-    few = labels.sum() < FEW_POSITIVES
-    parameters = {**SETTINGS, **(FEW if few else {}), "num_threads": threads, "seed": seed}
+    few = objective == "binary" and aims.sum() < FEW_POSITIVES
+    parameters = {**SETTINGS, **(FEW if few else {}), "objective": objective}
+    parameters |= {"num_threads": threads, "seed": seed}
     if learning_rate:
         parameters["learning_rate"] = learning_rate
-    data = lightgbm.Dataset(x_nF, labels, weight=weights, **_about(categorical))
+    data = lightgbm.Dataset(x_nF, aims, weight=weights, **_about(categorical))
     return _boosted(lightgbm.train(parameters, data, num_trees // 2 if few else num_trees), len(categorical))
 
 
@@ -112,11 +115,12 @@ def fit_table(
     import lightgbm
 
     parameters = {**SETTINGS, **ALL_OF_TABLE, **TABLE[kind], "num_threads": threads, "seed": seed}
+    parameters["objective"] = objective_of(materials[0])
     boosters, curves = [], []
     for material in materials:
         about, losses = _about(material.categorical), {}
         teach, choose = (
-            (np.ascontiguousarray(material.features[rows]), material.labels[rows])
+            (np.ascontiguousarray(material.features[rows]), material.aims[rows])
             for rows in (material.teach, material.choose)
         )
         data = lightgbm.Dataset(*teach, weight=material.weights, **about)
@@ -132,7 +136,8 @@ def fit_table(
                 keep_training_booster=True,  # else the trees after the fold's own best one are gone
             )
         )
-        curves.append(np.array(losses["valid_0"]["binary_logloss"]))
+        (curve,) = losses["valid_0"].values()
+        curves.append(np.array(curve))
     longest, sizes = max(map(len, curves)), [len(material.choose) for material in materials]
     # A fold that ended early would hardly lose less with more trees: it goes on with its last loss.
     held = [np.pad(curve, (0, longest - len(curve)), mode="edge") for curve in curves]
@@ -140,6 +145,11 @@ def fit_table(
     for booster in boosters:
         booster.best_iteration = num_trees
     return tuple(_boosted(booster, materials[0].features.shape[1]) for booster in boosters)
+
+
+def objective_of(material: "Material") -> str:
+    """Return what trees minimise, as LightGBM calls it."""
+    return "binary" if material.scores is None else "regression"
 
 
 def _about(categorical: NDArray[np.bool_]) -> dict[str, Any]:

@@ -69,18 +69,35 @@ class Material:
     """Added to a family's log-odds to undo thinning and weighting."""
     boosted: Boosted | None = None
     """Boosting on these features: tells other families which features matter and where they bend."""
+    scores: Floats | None = None
+    """Where a number is learned: the scores of all rows [n], NaN where unknown; see `tasks.regress`."""
+
+    @property
+    def aims(self) -> NDArray[Any]:
+        """What is learned of each row [n]: its label, or its score where a number is learned."""
+        return self.labels if self.scores is None else self.scores
+
+    @property
+    def num_rare(self) -> int:
+        """How many teaching rows tell of what is rare: the positives, or all where a number is learned."""
+        return int(self.labels[self.teach].sum()) if self.scores is None else len(self.teach)
 
     def validation_loss(self, logits: Floats) -> float:
         """Return the cross-entropy of a family's log-odds of the choosing rows [len(choose)].
 
         The common outcome weighs as much less as it does among the teaching rows, whose odds a family learns.
+        Where a number is learned, the mean squared error of its scores.
         """
+        if self.scores is not None:
+            return float(np.mean((logits - self.scores[self.choose]) ** 2))
         losses = np.logaddexp(0.0, logits) - self.labels[self.choose] * logits
         return float(np.average(losses, weights=self.choose_weights))
 
     @property
     def choose_weights(self) -> Floats:
         """Weights of the choosing rows under which their odds are those of the teaching rows."""
+        if self.scores is not None:
+            return np.ones(len(self.choose))
         return np.where(self.labels[self.choose] == 1, 1.0, np.exp(self.offset))
 
 
@@ -99,7 +116,7 @@ class Family(Protocol):
         ...
 
     def logits(self, features: NDArray[np.float32]) -> Floats:
-        """Return log-odds [B] of feature rows [B, F]."""
+        """Return log-odds [B] of feature rows [B, F]; where a number is learned, scores."""
         ...
 
     def reader(self) -> Callable[[NDArray[np.float32]], float]:

@@ -1,4 +1,4 @@
-"""The linear floor: a penalised logistic regression on curves, so a sum of one function per column.
+"""The linear floor: a penalised logistic or linear regression on curves, so one function per column.
 
 n: rows, F: features, K: knots, I: inputs.
 """
@@ -39,7 +39,7 @@ class Linear:
     @classmethod
     def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Self:
         """Fit on the teaching rows, with the penalty under which the choosing rows lose least."""
-        from sklearn.linear_model import LogisticRegression
+        from sklearn.linear_model import LogisticRegression, Ridge
 
         rng = np.random.default_rng(spec.train.seed)
         few = np.sort(rng.permutation(len(material.teach))[:MOST_ROWS])
@@ -49,13 +49,18 @@ class Linear:
         inputs = curves.inputs(x)
         best: tuple[float, Self] | None = None
         for strength in STRENGTHS:
-            model = LogisticRegression(C=strength, max_iter=500, tol=1e-4)
-            model.fit(inputs, material.labels[rows], sample_weight=weights)
+            model = (
+                LogisticRegression(C=strength, max_iter=500, tol=1e-4)
+                if material.scores is None
+                else Ridge(1 / strength)
+            )
+            model.fit(inputs, material.aims[rows], sample_weight=weights)
+            (weights_I,) = np.atleast_2d(model.coef_)
             tried = cls(
                 columns=np.arange(x.shape[1]),
                 knots=curves.knots,
-                table=curves.table(model.coef_.T)[..., 0].astype(np.float64),
-                bias=np.asarray(model.intercept_, dtype=np.float64),
+                table=curves.table(weights_I[:, None])[..., 0].astype(np.float64),
+                bias=np.atleast_1d(np.asarray(model.intercept_, dtype=np.float64)),
             )
             loss = material.validation_loss(tried.score(material, material.choose))
             if best is None or loss < best[0]:

@@ -6,6 +6,7 @@ layer. B: rows, F: features, K: knots, I: inputs of the curves, W: width, M: mem
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,13 +23,21 @@ class Readout(Model):
     """Shared first layer over curves, members that scale it each in their own way, an additive bypass."""
 
     def __init__(
-        self, num_inputs: int, *, width: int, members: int, base_logit: float, dropout: float = 0.1
+        self,
+        num_inputs: int,
+        *,
+        width: int,
+        members: int,
+        base: float,
+        numeric: bool = False,
+        dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        self.numeric = numeric
         self.enter = nn.Linear(num_inputs, width)
         self.bypass = nn.Linear(num_inputs, 1)
         nn.init.zeros_(self.bypass.weight)
-        nn.init.constant_(self.bypass.bias, base_logit)
+        nn.init.constant_(self.bypass.bias, base)
         sign_MW = torch.where(torch.rand(members, width) < 0.5, -1.0, 1.0)
         self.scale_MW = nn.Parameter(sign_MW * (0.75 + 0.5 * torch.rand(members, width)))
         self.shift_MW = nn.Parameter(torch.zeros(members, width))
@@ -44,16 +53,17 @@ class Readout(Model):
         return (self.dropout(second_BMW) * self.head_MW).sum(-1) + self.bias_M + self.bypass(inputs_BI)
 
     def loss(self, batch: Batch, turn: str) -> Tensor:
-        """Return the weighted cross-entropy, each member against the label on its own."""
+        """Return the weighted cross-entropy, or squared error, each member against the aim on its own."""
         logits_BM = self(batch["inputs"])
-        labels_BM = batch["labels"][:, None].expand_as(logits_BM)
-        losses_BM = functional.binary_cross_entropy_with_logits(logits_BM, labels_BM, reduction="none")
+        aims_BM = batch["aims"][:, None].expand_as(logits_BM)
+        loss = functional.mse_loss if self.numeric else functional.binary_cross_entropy_with_logits
+        losses_BM = loss(logits_BM, aims_BM, reduction="none")
         return (losses_BM.mean(1) * batch["weights"]).mean()
 
 
 def batches(
     x_BF: NDArray[np.float32],
-    labels: NDArray[np.int8],
+    aims: NDArray[Any],
     weights: NDArray[np.float64],
     curves: Curves,
     *,
@@ -73,7 +83,7 @@ def batches(
         rows = order[number][(step % per_pass) * batch_size :][:batch_size]
         return {
             "inputs": torch.from_numpy(curves.inputs(x_BF[rows])),
-            "labels": torch.from_numpy(labels[rows].astype(np.float32)),
+            "aims": torch.from_numpy(aims[rows].astype(np.float32)),
             "weights": torch.from_numpy(scaled[rows]),
         }
 
@@ -93,6 +103,7 @@ def export(model: Readout, curves: Curves) -> ReadoutArrays:
         middle_bias=_array(model.middle.bias),
         head=_array(model.head_MW),
         bias=_array(model.bias_M),
+        plain=np.array([model.numeric]),
     )
 
 

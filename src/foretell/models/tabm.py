@@ -55,24 +55,25 @@ class TabM:
 
         boosted = material.boosted
         assert boosted is not None, "the floor is fitted first"
-        labels = material.labels[material.teach]
-        wanted = cls.few_features if labels.sum() < FEW_POSITIVES else cls.most_features
+        aims = material.aims[material.teach]
+        wanted = cls.few_features if material.num_rare < FEW_POSITIVES else cls.most_features
         columns = np.sort(np.argsort(-boosted.gains, kind="stable")[:wanted])
         x = np.ascontiguousarray(material.features[material.teach][:, columns])
         bends = [knots(x[:, i], boosted.splits[f], num_knots=cls.num_knots) for i, f in enumerate(columns)]
         curves = Curves.of(x, material.categorical[columns], bends)
-        base = float(np.average(labels, weights=material.weights))
+        base, numeric = float(np.average(aims, weights=material.weights)), material.scores is not None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.train.seed)
             model = Readout(
                 int(curves.starts[-1]),
                 width=spec.model.width,
                 members=spec.model.members,
-                base_logit=float(np.log(base / (1 - base))),
+                base=base if numeric else float(np.log(base / (1 - base))),
+                numeric=numeric,
             )
         least, most = cls.batch_sizes
         batch_size = min(spec.train.batch_size, most, max(least, len(x) // 32), len(x))
-        batch_at = batches(x, labels, material.weights, curves, batch_size=batch_size, seed=spec.train.seed)
+        batch_at = batches(x, aims, material.weights, curves, batch_size=batch_size, seed=spec.train.seed)
         steps, train = cls.schedule(spec.train, len(x), batch_size)
 
         def validate(model: Readout) -> float:

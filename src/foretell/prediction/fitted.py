@@ -17,6 +17,7 @@ from foretell.models.family import Family
 from foretell.prediction.features import Featurizer, Snapshot
 from foretell.spec import Spec
 from foretell.tasks.classify import Calibration, Floats
+from foretell.tasks.regress import Estimator
 
 DELIVERED = "delivered"
 """Name of the leaderboard's line for what is delivered."""
@@ -85,7 +86,7 @@ class Standing:
     """Share in what is delivered."""
     floor: bool = False
     measure: str = "average_precision"
-    """What `choosing` is: average_precision or log_loss."""
+    """What `choosing` is: average_precision, log_loss or rmse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,6 +126,9 @@ class Fitted:
     calibration: Calibration
     threshold: float
     """Probability that fills the review capacity on the choosing rows, or that costs set."""
+    estimator: Estimator | None = None
+    """Where a number is learned: what its scores (which stand where log-odds do) say of it, with intervals.
+    `calibration` then gives the probability that the number lies beyond the line."""
     factors: tuple[Factor, ...]
     reference: Reference
     snapshot: Snapshot
@@ -144,6 +148,17 @@ class Fitted:
             (self.weights[name] * (family.logits(features) + self.offsets[name]))
             for name, family in self.families.items()
         ) + np.zeros(len(features))
+
+    def estimates(self, scores: Floats) -> Mapping[str, Floats]:
+        """Return the `estimate` [B] of scores [B], and `low` and `high` where an interval could be promised.
+
+        Nothing where no number is learned.
+        """
+        if self.estimator is None:
+            return {}
+        ends = self.estimator.intervals(scores)
+        held = {"low": ends[0], "high": ends[1]} if ends else {}
+        return {"estimate": self.estimator.values(scores), **held}
 
     def logits_by_family(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
         """Return each delivered family's raw log-odds [B] of feature rows [B, F]: the mean of its members."""

@@ -23,6 +23,7 @@ from foretell.prediction.fitted import Factor, Fitted, Reference, Standing, fami
 from foretell.prediction.resting import STREAM
 from foretell.records import canonical, restore
 from foretell.tasks.classify import Calibration
+from foretell.tasks.regress import Estimator
 from foretell.training.checkpoint import Checkpoint, open_checkpoint, pack_arrays, save
 
 KIND = "model"
@@ -93,6 +94,7 @@ def open_fitted(folder: Path, *, nameless: bool = False) -> Fitted:
         offsets=held["offsets"],
         calibration=restore(Calibration, held["calibration"]),
         threshold=held["threshold"],
+        estimator=restore(Estimator, held["estimator"]) if "estimator" in held else None,
         factors=tuple(
             Factor(**(factor | {"columns": np.array(factor["columns"], dtype=np.int64)}))
             for factor in held["factors"]
@@ -119,6 +121,7 @@ def _settings(fitted: Fitted) -> dict[str, Any]:
     return {
         "calibration": fitted.calibration,
         "threshold": fitted.threshold,
+        **({"estimator": fitted.estimator} if fitted.estimator else {}),
         "weights": fitted.weights,
         "offsets": fitted.offsets,
         "plan": features.plan,

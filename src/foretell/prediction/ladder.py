@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,13 @@ from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
 from foretell.prediction.folds import Fold, folds_of
+from foretell.prediction.judging import Judge, judge_of
+from foretell.prediction.numbers import estimator_of, numbers, scale_of, scores_of
 from foretell.prediction.reference import reference_of
 from foretell.prediction.rungs import ORDER, PROBABILITY, Families, Measure, Rung, Tell, choosing_rows, climb
 from foretell.prediction.support import HeldOut, supported
 from foretell.spec import Spec
-from foretell.tasks.classify import calibrate, metrics, sigmoid
+from foretell.tasks.classify import calibrate
 from foretell.units import seconds
 
 FIRST_TREES, FIRST_RATE = 100, 0.08
@@ -98,19 +101,20 @@ def _fit(
 ) -> tuple[Fitted, Scored]:
     started, streamed = time.process_time(), bool(dataset.inputs("entity"))
     folds = folds_of(dataset, parts)
-    measure = ORDER if streamed else PROBABILITY
     features, events, replayed, samples = _features(spec, dataset, parts, folds, tell, weights)
+    scale = scale_of(dataset, replayed.features, features.categorical, folds[0], spec)
+    measure = numbers(scale) if scale else ORDER if streamed else PROBABILITY
     if streamed:
         tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
     materials = [
-        material_of(features, events, replayed, dataset.target, sample, choose)
+        material_of(features, events, replayed, dataset.target, sample, choose, scores_of(dataset, scale))
         for sample, (_, choose) in zip(samples, folds, strict=True)
     ]
     choose = choosing_rows(materials)
     if len(folds) > 1:
         tell(f"  few rows: {len(folds)} models of each kind, each chosen by rows that it was not taught by")
     rungs, gains = climb(spec, materials, families, measure, folder, tell, streamed=streamed)
-    shares = _delivered(spec, rungs, dataset.target[choose], measure)
+    shares = _delivered(spec, rungs, materials[0].aims[choose], measure)
     mixed = _mixed(rungs, shares)
     members = {
         _member(rung, number): (share / len(rung.members), rung.offsets[number], member)
@@ -129,6 +133,7 @@ def _fit(
         offsets={name: offset for name, (_, offset, _) in members.items()},
         calibration=calibration,
         threshold=threshold_of(spec, dataset, choose, calibration(mixed), codes),
+        estimator=estimator_of(dataset, scale, mixed, choose, spec),
         factors=factors_of(spec, dataset, features),
         reference=reference_of(
             dataset, parts, choose, replayed.features, mixed, gains, features.plan.numbers, spec.train.seed
@@ -146,7 +151,10 @@ def _fit(
         ),
     )
     scored = scored_rows(fitted, events.slots, replayed, parts.test)
-    return replace(fitted, standings=_standings(rungs, shares, materials[0], choose, measure, scored)), scored
+    judge = judge_of(fitted, dataset, choose)
+    return replace(
+        fitted, standings=_standings(rungs, shares, materials[0], choose, measure, judge, scored)
+    ), scored
 
 
 def _mixed(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Floats:
@@ -166,7 +174,10 @@ def _held_out(material: Material, rungs: Sequence[Rung], shares: Mapping[str, fl
         return np.sum([share * (member.logits(x_BF) + offset) for share, member, offset in used], axis=0)
 
     return HeldOut(
-        score=score, features=material.features[material.choose], labels=material.labels[material.choose]
+        score=score,
+        features=material.features[material.choose],
+        aims=material.aims[material.choose],
+        numeric=material.scores is not None,
     )
 
 
@@ -205,7 +216,10 @@ def _features(
 
 def _sample(spec: Spec, dataset: Dataset, teach: Rows, suspected: Floats, weights: Floats | None) -> Sample:
     """Return the rows that teach, thinned, with the weights that feedback gave them."""
-    sample = thinned(dataset.target, teach, suspected[teach], seed=spec.train.seed)
+    if dataset.values is None:
+        sample = thinned(dataset.target, teach, suspected[teach], seed=spec.train.seed)
+    else:
+        sample = Sample(rows=teach, weights=np.ones(len(teach)), offset=0.0)
     return sample if weights is None else replace(sample, weights=sample.weights * weights[sample.rows])
 
 
@@ -216,11 +230,13 @@ def material_of(
     labels: NDArray[np.int8],
     sample: Sample,
     choose: Rows,
+    scores: Floats | None = None,
 ) -> Material:
     """Return what families are fitted on: all rows as replayed, and which of them teach and which choose.
 
     Args:
         labels: of all rows; -1 where unknown.
+        scores: of all rows, where a number is learned.
     """
     return Material(
         features=replayed.features,
@@ -234,11 +250,12 @@ def material_of(
         weights=sample.weights,
         choose=choose,
         offset=sample.offset,
+        scores=scores,
     )
 
 
 def _delivered(
-    spec: Spec, rungs: Sequence[Rung], labels: NDArray[np.int8], measure: Measure
+    spec: Spec, rungs: Sequence[Rung], aims: NDArray[Any], measure: Measure
 ) -> Mapping[str, float]:
     """Return shares that sum to 1: the best rung on the choosing rows, or a greedy ensemble if better.
 
@@ -246,19 +263,19 @@ def _delivered(
     of their scores.
     """
     eligible = [rung for rung in rungs if not rung.members[0].reads_past]
-    quality = {rung.name: measure(labels, rung.choosing) for rung in eligible}
+    quality = {rung.name: measure(aims, rung.choosing) for rung in eligible}
     best = max(eligible, key=lambda rung: quality[rung.name])
     if not spec.model.ensemble:
         return {best.name: 1.0}
     if measure is ORDER:
         eligible = [rung for rung in eligible if quality[rung.name] >= NEAR * quality[best.name]]
-    total, picks = np.zeros(len(labels)), dict.fromkeys((rung.name for rung in eligible), 0)
+    total, picks = np.zeros(len(aims)), dict.fromkeys((rung.name for rung in eligible), 0)
     for picked in range(ROUNDS):
-        scores = {rung.name: measure(labels, (total + rung.choosing) / (picked + 1)) for rung in eligible}
+        scores = {rung.name: measure(aims, (total + rung.choosing) / (picked + 1)) for rung in eligible}
         name = max(scores, key=lambda key: scores[key])
         picks[name] += 1
         total += next(rung.choosing for rung in eligible if rung.name == name)
-    if measure(labels, total / ROUNDS) <= quality[best.name]:
+    if measure(aims, total / ROUNDS) <= quality[best.name]:
         return {best.name: 1.0}
     return {name: count / ROUNDS for name, count in picks.items() if count}
 
@@ -269,16 +286,17 @@ def _standings(
     material: Material,
     choose: Rows,
     measure: Measure,
+    judge: Judge,
     scored: Scored,
 ) -> tuple[Standing, ...]:
     """Judge every rung, and last what is delivered, once on the test rows with known outcome."""
-    choosing, known = material.labels[choose], material.labels[scored.rows] >= 0
-    labels, rows = material.labels[scored.rows][known], scored.rows[known]
+    choosing, known = material.aims[choose], material.labels[scored.rows] >= 0
+    rows = scored.rows[known]
     standings = [
         Standing(
             name=rung.name,
             family=type(rung.members[0]).__name__,
-            metrics=metrics(sigmoid(rung.score(material, rows)), labels),
+            metrics=judge(rung.score(material, rows), rows, rung.choosing),
             choosing=measure(choosing, rung.choosing),
             measure=measure.name,
             fit_cpu_seconds=rung.fit_cpu_seconds,
@@ -293,7 +311,7 @@ def _standings(
         Standing(
             name=DELIVERED,
             family="+".join(sorted(shares)),
-            metrics=metrics(scored.probabilities[known], labels),
+            metrics=judge(scored.logits[known], rows, None),
             choosing=measure(choosing, _mixed(rungs, shares)),
             measure=measure.name,
             fit_cpu_seconds=sum(rung.fit_cpu_seconds for rung in delivered),

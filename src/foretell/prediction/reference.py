@@ -39,6 +39,10 @@ def reference_of(
     typical = rng.choice(parts.train, size=min(BACKGROUND, len(parts.train)), replace=False)
     compared = np.sort(np.argsort(-gains, kind="stable")[:COMPARED])
     quartiles, grids = {}, {}
+    target = dataset.column("target")
+    if dataset.values is not None and target is not None:
+        low, high = np.quantile(dataset.values[past], [0.25, 0.75])
+        quartiles[target.name] = (float(low), float(high))
     for name in numbers:
         values = dataset.frame[name].to_numpy()[past]
         values = values[np.isfinite(values)]

@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, log_loss
 
+from foretell import units
 from foretell.errors import TrainingError
-from foretell.models.boosting import TABLE, Boosted, Boosting, fit_boosting, fit_table
+from foretell.models.boosting import TABLE, Boosted, Boosting, fit_boosting, fit_table, objective_of
 from foretell.models.family import Family, Floats, Material, Rows
 from foretell.models.linear import Linear
 from foretell.spec import Spec
 from foretell.tasks.classify import sigmoid
+from foretell.tasks.regress import Scale, rmse
 from foretell.training import loop
 from foretell.training.progress import shown
 
@@ -54,14 +56,20 @@ class Measure:
     name: str
     """As it stands in the metrics."""
     text: str
+    scale: Scale | None = None
+    """Of a number: then errors are taken in its own unit."""
 
-    def __call__(self, labels: Any, logits: Floats) -> float:
+    def __call__(self, aims: Any, logits: Floats) -> float:
+        """Return how good the log-odds, or scores, of some rows are, given their labels, or scores."""
+        if self.scale is not None:
+            return -rmse(self.scale, logits, self.scale.values(aims))
         if self.name == "average_precision":
-            return float(average_precision_score(labels, logits))
-        return -float(log_loss(labels, np.clip(sigmoid(logits), 1e-7, 1 - 1e-7)))
+            return float(average_precision_score(aims, logits))
+        return -float(log_loss(aims, np.clip(sigmoid(logits), 1e-7, 1 - 1e-7)))
 
     def told(self, value: float) -> str:
-        return f"{self.text} {abs(value):.4f}"
+        shown = f"{abs(value):.4f}" if self.scale is None else units.number(abs(value))
+        return f"{self.text} {shown}"
 
 
 FIRST = "boosting"
@@ -95,8 +103,8 @@ def climb(
 
     def add(name: str, spent: float, members: Sequence[Family], *, floor: bool = False) -> None:
         rungs.append(_rung(name, spent, members, materials, floor=floor))
-        labels = materials[0].labels[choosing_rows(materials)]
-        found = measure.told(measure(labels, rungs[-1].choosing))
+        aims = materials[0].aims[choosing_rows(materials)]
+        found = measure.told(measure(aims, rungs[-1].choosing))
         tell(f"  {name}: {found} on the validation rows, {spent:.1f} CPU-s")
 
     boosted: Sequence[Boosted] = ()
@@ -141,9 +149,10 @@ def _stages(material: Material, *, streamed: bool) -> Mapping[str, Rows]:
 def _boosted(spec: Spec, material: Material, columns: Rows) -> Boosted:
     return fit_boosting(
         np.ascontiguousarray(material.features[material.teach][:, columns]),
-        material.labels[material.teach],
+        material.aims[material.teach],
         material.weights,
         material.categorical[columns],
+        objective=objective_of(material),
         threads=spec.train.threads,
         seed=spec.train.seed,
     )
