@@ -153,6 +153,9 @@ def evidence(seed: int, *, hostile: bool = False, language: str = "en") -> Evide
     estimated = number.random() < 0.3
     if estimated:
         _estimate(facts, number, domain)
+    elif number.random() < 0.3:
+        second = f"{domain['outcome']} 2"
+        facts.add("runner_up", "2", facts.foreign(second), number.random() * 0.5, "probability")
     _inputs(facts, domain, timed)
     _attributions(facts, domain, _share_unit(domain, estimated))
     if timed and entities:

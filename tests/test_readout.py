@@ -26,7 +26,7 @@ def network(seed: int) -> tuple[Readout, Curves, np.ndarray]:
     x[:3, -1] = (0, 9, 1000)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Readout(int(curves.starts[-1]), width=16, members=4, base=-2.0)
+        model = Readout(int(curves.starts[-1]), width=16, members=4, base=(-2.0,))
         torch.nn.init.normal_(model.bypass.weight, std=0.3)
         torch.nn.init.normal_(model.shift_MW, std=0.3)
         torch.nn.init.normal_(model.bias_M, std=0.3)

@@ -38,6 +38,8 @@ def leaderboard(fitted: Fitted, found: Mapping[str, float]) -> tuple[report.Lead
                 precision=found["precision_at_capacity"] if delivered else None,
                 log_loss=standing.metrics.get("log_loss"),
                 ece=standing.metrics.get("ece"),
+                accuracy=standing.metrics.get("accuracy"),
+                macro_f1=standing.metrics.get("macro_f1"),
                 rmse=standing.metrics.get("rmse"),
                 mae=standing.metrics.get("mae"),
                 r2=standing.metrics.get("r2"),
@@ -64,6 +66,8 @@ def curves(
     """
     curve = _curve(fitted.name, labels, scored.probabilities[known], threshold)
     drawn = [replace(curve, delivered=True)]
+    if fitted.coupling is not None:
+        return tuple(drawn)
     by_family = fitted.logits_by_family(scored.features[scored.rows[known]])
     if len(by_family) > 1:
         floors = [s.name for s in fitted.standings if s.floor and s.name in by_family]

@@ -72,6 +72,7 @@ FACT_KINDS: Mapping[str, str] = {
     "input": "a value of the row that the model saw; detail: low, high = the reference's quartiles, n",
     "score": "the calibrated probability; detail: low, high = its interval, base_rate",
     "estimate": "the number expected; detail: low, high = its interval, level, usual_low, usual_high",
+    "runner_up": "the second most probable of several classes: value = its probability, text = what it is",
     "threshold": "the probability from which rows become alerts; detail: capacity, per",
     "reliability": "past rows scored like this one: value = positives; detail: n, low, high",
     "attribution": "a factor's share in the score, by its unit; detail: rank, sign_stability, rank_stability",

@@ -180,7 +180,7 @@ def _parts(material: Material) -> tuple[report.Part, ...]:
             report.Part(
                 name=name,
                 rows=len(rows),
-                positives=int((dataset.target[rows] == 1).sum()),
+                positives=None if dataset.classes else int((dataset.target[rows] == 1).sum()),
                 from_at=span[0],
                 until_at=span[1],
                 reason=parts.reason if name == "test" else "",
@@ -313,6 +313,13 @@ def _limits(material: Material) -> tuple[str, ...]:
     return tuple(limits)
 
 
+def _predicted(fitted: Fitted) -> str:
+    """Return what the model says of a row: how probable an outcome is, which class, or which number."""
+    if fitted.coupling is None and fitted.estimator is None:
+        return fitted.spec.task.positive_text
+    return next(f"the {c.text}" for c in fitted.featurizer.schema.columns if c.role == "target")
+
+
 def card(fitted: Fitted, dataset: Dataset, parts: Split) -> str:
     """Return the model card: what it is, what it saw, how it did on rows it never saw."""
     spec = fitted.spec
@@ -320,7 +327,7 @@ def card(fitted: Fitted, dataset: Dataset, parts: Split) -> str:
     lines = [
         f"# {fitted.name}",
         "",
-        f"Predicts {spec.task.positive_text} (column {spec.data.target}) of one {spec.data.row_text}.",
+        f"Predicts {_predicted(fitted)} (column {spec.data.target}) of one {spec.data.row_text}.",
         f"Data: {len(dataset):,} rows, fingerprint {dataset.fingerprint}.",
         f"{len(parts.train):,} training, {len(parts.valid):,} validation and {len(parts.test):,} test rows, "
         f"split by {parts.by}.",

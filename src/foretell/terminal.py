@@ -14,6 +14,7 @@ from foretell.workflow import Run
 
 CHOSEN_BY = {"average_precision": "AP", "log_loss": "log-loss", "rmse": "RMSE"}
 OF_CLASSES = {"average_precision": "AP test", "auc": "AUC", "log_loss": "log-loss", "ece": "ECE"}
+OF_SEVERAL = {"log_loss": "log-loss test", "accuracy": "accuracy", "macro_f1": "macro F1", "ece": "ECE"}
 OF_NUMBERS = {"rmse": "RMSE test", "mae": "MAE", "r2": "R2", "coverage": "in interval"}
 """Metric -> its column in the leaderboard."""
 SHOWN = 5
@@ -33,9 +34,8 @@ def describe(dataset: Dataset) -> str:
     lines += ["", f"split {parts.reason}"]
     for name in ("history", "train", "valid", "test"):
         rows = getattr(parts, name)
-        lines.append(
-            f"  {name:8} {len(rows):>12,} rows  {int((dataset.target[rows] == 1).sum()):>8,} positive"
-        )
+        positives = "" if dataset.classes else f"  {int((dataset.target[rows] == 1).sum()):>8,} positive"
+        lines.append(f"  {name:8} {len(rows):>12,} rows{positives}")
     lines += ["", "audit:"]
     lines += [f"  {f.severity:8} {f.check}: {f.message}" for f in audit(dataset, parts)]
     return "\n".join(lines)
@@ -44,7 +44,8 @@ def describe(dataset: Dataset) -> str:
 def leaderboard(fitted: Fitted) -> str:
     """Return the leaderboard: all figures are of the test rows, but for what chose on the validation rows."""
     measure = fitted.standings[0].measure
-    shown = OF_NUMBERS if measure == "rmse" else OF_CLASSES
+    several = OF_SEVERAL if fitted.coupling else OF_CLASSES
+    shown = OF_NUMBERS if measure == "rmse" else several
     header = ("name", "share", f"{CHOSEN_BY[measure]} valid", *shown.values(), "fit CPU-s", "rows/CPU-s")
     rows = [
         (
@@ -92,7 +93,7 @@ def summary(done: Run, program: str) -> str:
         *drawn,
         *refused(done.refused),
         alerts,
-        *_estimates(done.fitted),
+        *_quality(done.fitted),
         f"average precision {found.get('average_precision', float('nan')):.4f} on rows that were never seen, "
         f"calibration error {found['ece']:.4f}",
         f"{done.cpu_seconds:.0f} CPU-seconds",
@@ -105,8 +106,11 @@ def summary(done: Run, program: str) -> str:
     return "\n".join(lines)
 
 
-def _estimates(fitted: Fitted) -> list[str]:
-    """Return how good the estimates of a number are; nothing where none is learned."""
+def _quality(fitted: Fitted) -> list[str]:
+    """Return how good estimates of a number are, or classes; nothing where there are two outcomes."""
+    if fitted.coupling is not None:
+        found = fitted.standings[-1].metrics
+        return [f"accuracy {found['accuracy']:.1%}, log-loss {found['log_loss']:.4f} on rows never seen"]
     if fitted.estimator is None:
         return []
     found = fitted.standings[-1].metrics

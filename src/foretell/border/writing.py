@@ -219,6 +219,9 @@ def initial_spec(dataset: Described) -> str:
 
 def _task(spec: TaskSpec, facts: Mapping[str, Any]) -> list[str]:
     """Return the lines that say what is predicted: the positive value, and what it is called."""
+    if "classes" in facts:
+        many = f"the target has {len(facts['classes'])} classes"
+        return ["task:", _field("name", spec.name, f"{many}; state one as `positive` to look for it alone")]
     positives, negatives = facts["positives"], facts["negatives"]
     if "line" in facts:
         why, values = "the side that people look at", "the target is a number"

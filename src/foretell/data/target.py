@@ -1,7 +1,8 @@
-"""Targets: two values, one of them the positive outcome; or a number, positive beyond a line."""
+"""Targets: two values, one of them the positive outcome; several classes; or a number and a line."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,11 @@ from foretell.spec import Spec, TaskSpec
 
 MANY_WHOLE = 20
 """Different whole numbers from which a target is a number rather than a code."""
+MOST_CLASSES = 100
+"""Values beyond which a target is no class any more."""
+LEAST_ROWS = 5
+"""Rows of a class below which nothing can be learned of it: they are left unknown."""
+OTHER = "any other"
 BEYOND = 0.1
 """Share of the rows beyond the line where the spec states none."""
 ABOVE, BELOW = "above", "below"
@@ -59,14 +65,17 @@ def labels(series: pl.Series) -> tuple[pl.Series, Found]:
 
 
 def outcome(series: pl.Series, spec: Spec, unit: str = "") -> tuple[Mapping[str, object], str]:
-    """Return the target's facts (`positive`, `negative`, `positives`, `negatives`; `line`) and the reason.
+    """Return the target's facts and the reason for them.
+
+    Of two values `positive`, `negative`, `positives`, `negatives`; of a number `line` and `side` besides; of
+    several values `classes` and `counts`, the most frequent first.
 
     Args:
         series: text, or Float64 where the target is a number.
         unit: of the number.
 
     Raises:
-        DataError: when the target has one value only, or more than two that are no numbers, or none is
+        DataError: when the target has one value only, or too many that are no numbers, or none is
             `task.positive`, or all numbers lie on one side of the line.
     """
     if series.dtype.is_float():
@@ -80,12 +89,7 @@ def _valued(text: pl.Series, spec: Spec) -> tuple[Mapping[str, object], str]:
     if len(counts) < 2:
         found = f"only one value, {shown}" if counts else "no known value"
         raise DataError(f"target '{text.name}' has {found}", "give rows of both outcomes")
-    if len(counts) > 2:
-        raise DataError(
-            f"target '{text.name}' has {len(counts):,} values, not two: {shown}{', ...' * (len(counts) > 5)}",
-            "name a target of two values or a number in `data.target`",
-        )
-    rarer, common = counts
+    rarer = next(iter(counts))
     positive = spec.task.positive or rarer
     if positive not in counts:
         near = nearest(positive, counts)
@@ -93,7 +97,9 @@ def _valued(text: pl.Series, spec: Spec) -> tuple[Mapping[str, object], str]:
             f"target '{text.name}' is never '{positive}' (task.positive); its values are {shown}",
             f"did you mean '{near}'?" if near else "write one of them",
         )
-    negative = common if positive == rarer else rarer
+    if len(counts) > 2 and not spec.task.positive:
+        return _classes(text, counts)
+    negative = next(value for value in counts if value != positive) if len(counts) == 2 else OTHER
     why = "stated in the spec" if spec.task.positive else "the rarer one"
     reason = (
         f"'{clipped(positive)}' is the positive outcome ({why}): {counts[positive]:,} of {len(text):,} rows"
@@ -102,9 +108,25 @@ def _valued(text: pl.Series, spec: Spec) -> tuple[Mapping[str, object], str]:
         "positive": positive,
         "negative": negative,
         "positives": counts[positive],
-        "negatives": counts[negative],
+        "negatives": sum(counts.values()) - counts[positive],
+        **({"others": [value for value in counts if value != positive]} if len(counts) > 2 else {}),
     }
     return facts, reason
+
+
+def _classes(text: pl.Series, counts: Mapping[str, int]) -> tuple[Mapping[str, object], str]:
+    """Return the facts of a target of several values: those that are frequent enough, as classes."""
+    kept = [name for name, count in reversed(list(counts.items())) if count >= LEAST_ROWS]
+    if len(counts) > MOST_CLASSES or len(kept) < 2:
+        few = f", of which {len(kept)} stand in {LEAST_ROWS} rows or more" if len(kept) < 2 else ""
+        raise DataError(
+            f"target '{text.name}' has {len(counts):,} values{few}; at most {MOST_CLASSES} can be classes",
+            "name a target of fewer values in `data.target`, or one of them in `task.positive`",
+        )
+    rare = len(counts) - len(kept)
+    left = f"; {rare} rarer ones are left unknown" if rare else ""
+    reason = f"{len(kept)} classes, the most frequent '{clipped(kept[0])}' in {counts[kept[0]]:,} rows{left}"
+    return {"classes": kept, "counts": [counts[name] for name in kept]}, reason
 
 
 def _lined(series: pl.Series, spec: Spec, unit: str) -> tuple[Mapping[str, object], str]:
@@ -154,15 +176,24 @@ def _usual_line(values: np.ndarray, side: str) -> float:
 
 
 def coded(series: pl.Series, facts: Mapping[str, object]) -> np.ndarray:
-    """Return int8: 1 positive, 0 negative, -1 for missing and for values the schema does not know."""
+    """Return int8: 1 positive, 0 negative, -1 for missing and for values the schema does not know.
+
+    Of several classes, the place of each among them.
+    """
     codes = np.full(len(series), -1, np.int8)
     if "line" in facts:
         beyond = series > facts["line"] if facts["side"] == ABOVE else series < facts["line"]
         held = series.is_not_null().to_numpy()
         codes[held] = beyond.fill_null(False).to_numpy()[held]
         return codes
+    if "classes" in facts:
+        names: Any = facts["classes"]
+        for code, name in enumerate(names):
+            codes[(series == name).fill_null(False).to_numpy()] = code
+        return codes
     codes[(series == facts["positive"]).fill_null(False).to_numpy()] = 1
-    codes[(series == facts["negative"]).fill_null(False).to_numpy()] = 0
+    others: Any = facts.get("others", [facts["negative"]])
+    codes[series.is_in(others).fill_null(False).to_numpy()] = 0
     return codes
 
 
@@ -173,11 +204,17 @@ def settled(spec: Spec, facts: Mapping[str, object], text: str, unit: str) -> Sp
         facts: of the target, as `outcome` gave them.
         text: what the target is called in sentences.
     """
+    stated = spec.task.positive_text != TaskSpec().positive_text
+    if "classes" in facts:
+        told = (
+            spec.task.positive_text if stated else wording.text("wrong", spec.narrate.language, column=text)
+        )
+        return replace(spec, task=replace(spec.task, name="classify", positive_text=told))
     if "line" not in facts:
         return replace(spec, task=replace(spec.task, name="classify"))
     line, side = float(str(facts["line"])), str(facts["side"])
     task = replace(spec.task, name="regress", line=line, positive=side)
-    if task.positive_text == TaskSpec().positive_text:
+    if not stated:
         language = spec.narrate.language
         told = wording.text(side, language, column=text, line=wording.write(line, unit, language))
         task = replace(task, positive_text=told)

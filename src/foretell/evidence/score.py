@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from foretell import units, wording
 from foretell.evidence.scene import Scene, fact
-from foretell.prediction.fitted import Reference
+from foretell.prediction.faces import outcome_text
+from foretell.prediction.fitted import OneClass, Reference
 from foretell.records import Fact, Prediction, Value
 from foretell.tasks.classify import wilson
 
@@ -24,12 +25,13 @@ def collect(scene: Scene) -> list[list[Fact]]:
     return [
         [
             _score(scene, p),
+            *second,
             *_estimate(scene, p),
-            _threshold(scene, p),
+            *_threshold(scene, p),
             _reliability(scene, p),
             _model(scene, p),
         ]
-        for p in scene.predictions
+        for p, second in zip(scene.predictions, _runners_up(scene), strict=True)
     ]
 
 
@@ -43,6 +45,23 @@ def _score(scene: Scene, prediction: Prediction) -> Fact:
         f"model {prediction.model[:16]}",
         {"base_rate": scene.fitted.reference.base_rate, "abstained": prediction.abstained},
     )
+
+
+def _runners_up(scene: Scene) -> list[list[Fact]]:
+    """Return per row the second most probable of several classes; nothing where there are two outcomes."""
+    fitted = scene.fitted
+    if not isinstance(fitted, OneClass):
+        return [[] for _ in scene.predictions]
+    assert fitted.whole.coupling is not None
+    probabilities = fitted.whole.coupling(fitted.whole.logits_of(scene.scored.features[scene.rows]))
+    codes = np.argsort(-probabilities, axis=1, kind="stable")
+    found = []
+    for prediction, row, (first, second, *_) in zip(scene.predictions, probabilities, codes, strict=True):
+        code = int(second if first == fitted.code else first)
+        name = fitted.whole.coupling.names[code]
+        told, source = outcome_text(fitted.whole, name), f"model {prediction.model[:16]}"
+        found.append([fact("runner_up", name, told, float(row[code]), "probability", source)])
+    return found
 
 
 def _estimate(scene: Scene, prediction: Prediction) -> list[Fact]:
@@ -64,19 +83,18 @@ def _estimate(scene: Scene, prediction: Prediction) -> list[Fact]:
     return [fact("estimate", target.name, target.text, value, target.unit, source, detail)]
 
 
-def _threshold(scene: Scene, prediction: Prediction) -> Fact:
+def _threshold(scene: Scene, prediction: Prediction) -> list[Fact]:
+    """Return the threshold; none of several classes, where doubt decides who looks at a row."""
+    if isinstance(scene.fitted, OneClass):
+        return []
     review = scene.fitted.spec.review
     timed = scene.dataset.column("time") is not None
     period = wording.text("day" if timed else "thousand", scene.fitted.spec.narrate.language)
-    return fact(
-        "threshold",
-        "threshold",
-        "alert threshold",
-        prediction.threshold,
-        "probability",
-        "spec review",
-        {"capacity": review.capacity, "per": period} if not review.cost_miss else {},
-    )
+    detail: dict[str, Value] = {"capacity": review.capacity, "per": period} if not review.cost_miss else {}
+    threshold = prediction.threshold
+    return [
+        fact("threshold", "threshold", "alert threshold", threshold, "probability", "spec review", detail)
+    ]
 
 
 def _reliability(scene: Scene, prediction: Prediction) -> Fact:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.models.trees import Trees, from_booster
+from foretell.models.trees import Trees, by_class, from_booster
 from foretell.spec import Spec
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Boosted:
     """A fitted booster and what it tells about its features."""
 
     trees: Trees
+    """All of them; `by_class` has them apart, where there are several classes."""
+    by_class: tuple[Trees, ...] = ()
     gains: NDArray[np.float64]
     """Summed gain of each feature's splits [F]."""
     splits: tuple[NDArray[np.float64], ...]
@@ -115,7 +117,9 @@ def fit_table(
     import lightgbm
 
     parameters = {**SETTINGS, **ALL_OF_TABLE, **TABLE[kind], "num_threads": threads, "seed": seed}
-    parameters["objective"] = objective_of(materials[0])
+    parameters |= {"objective": objective_of(materials[0])}
+    if materials[0].num_classes:
+        parameters |= {"num_class": materials[0].num_classes}
     boosters, curves = [], []
     for material in materials:
         about, losses = _about(material.categorical), {}
@@ -149,6 +153,8 @@ def fit_table(
 
 def objective_of(material: "Material") -> str:
     """Return what trees minimise, as LightGBM calls it."""
+    if material.num_classes:
+        return "multiclass"
     return "binary" if material.scores is None else "regression"
 
 
@@ -159,7 +165,10 @@ def _about(categorical: NDArray[np.bool_]) -> dict[str, Any]:
 def _boosted(booster: Any, num_features: int) -> Boosted:
     trees = from_booster(booster)
     splits = tuple(_splits(trees, feature) for feature in range(num_features))
-    return Boosted(trees=trees, gains=np.array([pairs[:, 1].sum() for pairs in splits]), splits=splits)
+    apart = by_class(booster) if booster.num_model_per_iteration() > 1 else ()
+    return Boosted(
+        trees=trees, by_class=apart, gains=np.array([pairs[:, 1].sum() for pairs in splits]), splits=splits
+    )
 
 
 def _splits(trees: Trees, feature: int) -> NDArray[np.float64]:
@@ -205,7 +214,16 @@ class Boosting:
     def fit(cls, material: "Material", spec: Spec, loop: "Loop", folder: Path | None, progress: Any) -> Self:
         """Take the trees that were fitted on the material first."""
         assert material.boosted is not None, "the floor is fitted first"
-        return cls(columns=np.arange(material.features.shape[1]), trees=material.boosted.trees)
+        return cls.of(material.boosted, np.arange(material.features.shape[1]))
+
+    @classmethod
+    def of(cls, boosted: Boosted, columns: NDArray[np.int64]) -> Any:
+        """Return the family of fitted trees over some of the features; of several classes, `Several`."""
+        from foretell.models.several import Several
+
+        if not boosted.by_class:
+            return cls(columns=columns, trees=boosted.trees)
+        return Several(members=tuple(cls(columns=columns, trees=trees) for trees in boosted.by_class))
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return log-odds [B] of feature rows [B, F]."""

@@ -16,6 +16,7 @@ from foretell.models.boosting import FEW_POSITIVES, knots
 from foretell.models.curves import Curves
 from foretell.models.family import EPOCHS, Floats, Loop, Material, Rows
 from foretell.models.readout import ReadoutArrays, read_out
+from foretell.models.several import Several
 from foretell.spec import Spec, TrainSpec
 
 LEAST_STEPS = 1_000
@@ -46,7 +47,7 @@ class TabM:
         return steps, replace(train, **looks)
 
     @classmethod
-    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Self:
+    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Any:
         """Fit the network on the teaching rows; needs `material.boosted`, which tells where features bend."""
         # What is fitted is served as arrays: opening a model must not load torch.
         import torch
@@ -61,15 +62,18 @@ class TabM:
         x = np.ascontiguousarray(material.features[material.teach][:, columns])
         bends = [knots(x[:, i], boosted.splits[f], num_knots=cls.num_knots) for i, f in enumerate(columns)]
         curves = Curves.of(x, material.categorical[columns], bends)
-        base, numeric = float(np.average(aims, weights=material.weights)), material.scores is not None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.train.seed)
             model = Readout(
                 int(curves.starts[-1]),
                 width=spec.model.width,
                 members=spec.model.members,
-                base=base if numeric else float(np.log(base / (1 - base))),
-                numeric=numeric,
+                base=base_of(material),
+                loss="classes"
+                if material.num_classes
+                else "outcome"
+                if material.scores is None
+                else "number",
             )
         least, most = cls.batch_sizes
         batch_size = min(spec.train.batch_size, most, max(least, len(x) // 32), len(x))
@@ -77,7 +81,7 @@ class TabM:
         steps, train = cls.schedule(spec.train, len(x), batch_size)
 
         def validate(model: Readout) -> float:
-            fitted = cls(columns=columns, readout=export(model, curves))
+            fitted = cls.of(columns, export(model, curves))
             return material.validation_loss(fitted.score(material, material.choose))
 
         loop(
@@ -89,7 +93,13 @@ class TabM:
             validate=validate if train.patience else None,
             progress=progress,
         )
-        return cls(columns=columns, readout=export(model, curves))
+        return cls.of(columns, export(model, curves))
+
+    @classmethod
+    def of(cls, columns: Rows, readouts: tuple[ReadoutArrays, ...]) -> Any:
+        """Return the family of a network over some columns; of several outputs, `Several`."""
+        members = tuple(cls(columns=columns, readout=readout) for readout in readouts)
+        return members[0] if len(members) == 1 else Several(members=members)
 
     def logits(self, features: NDArray[np.float32]) -> Floats:
         """Return log-odds [B] of feature rows [B, F]."""
@@ -115,3 +125,13 @@ class TabM:
         return cls(
             columns=columns, readout=ReadoutArrays(**{k: v for k, v in arrays.items() if k != "columns"})
         )
+
+
+def base_of(material: Material) -> tuple[float, ...]:
+    """Return what the network says before it has learned: the mean score, or the log-odds of each outcome."""
+    aims = material.aims[material.teach]
+    if material.num_classes:
+        counts = np.bincount(aims, weights=material.weights, minlength=material.num_classes)
+        return tuple(np.log(counts / counts.sum()).tolist())
+    mean = float(np.average(aims, weights=material.weights))
+    return (mean if material.scores is not None else float(np.log(mean / (1 - mean))),)

@@ -120,8 +120,18 @@ class Trees:
 
 def from_booster(booster: Any) -> Trees:
     """Return the arrays of a LightGBM booster (its `dump_model()`)."""
+    return _gathered(booster.dump_model()["tree_info"])
+
+
+def by_class(booster: Any) -> tuple[Trees, ...]:
+    """Return the arrays of each class of a LightGBM booster of several, which takes turns with them."""
+    dumped, num_classes = booster.dump_model()["tree_info"], booster.num_model_per_iteration()
+    return tuple(_gathered(dumped[code::num_classes]) for code in range(num_classes))
+
+
+def _gathered(dumped: Sequence[Mapping[str, Any]]) -> Trees:
     nodes = _Nodes()
-    for tree in booster.dump_model()["tree_info"]:
+    for tree in dumped:
         nodes.roots.append(nodes.add(tree["tree_structure"]))
     return nodes.trees()
 

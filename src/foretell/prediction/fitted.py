@@ -17,6 +17,7 @@ from foretell.models.family import Family
 from foretell.prediction.features import Featurizer, Snapshot
 from foretell.spec import Spec
 from foretell.tasks.classify import Calibration, Floats
+from foretell.tasks.multiclass import Coupling, doubts
 from foretell.tasks.regress import Estimator
 
 DELIVERED = "delivered"
@@ -45,10 +46,11 @@ class Reference:
     """What later facts are compared with: rows that chose and taught the model."""
 
     logits: Floats
-    """Raw log-odds of the choosing rows, ascending."""
+    """Raw log-odds of the choosing rows, ascending; of several classes [choosing rows, C], in their order."""
     labels: NDArray[np.int8]
     """Their outcomes."""
     base_rate: float
+    """Share of positives; 0 of several classes, whose rates are in `Coupling`."""
     choose_from: str
     """ISO instants between which the choosing rows lie; empty without time."""
     choose_until: str
@@ -101,8 +103,9 @@ class Scored:
     rows: NDArray[np.int64]
     """Rows that were scored."""
     logits: Floats
-    """Raw log-odds of the scored rows."""
+    """Raw log-odds of the scored rows; of several classes [scored rows, C]."""
     probabilities: Floats
+    """Of the positive outcome; of several classes, that the most probable one is wrong."""
     states: NDArray[np.float32]
     """[scored rows, E, D] states that were read for them."""
 
@@ -126,6 +129,9 @@ class Fitted:
     calibration: Calibration
     threshold: float
     """Probability that fills the review capacity on the choosing rows, or that costs set."""
+    coupling: Coupling | None = None
+    """Where several classes are learned: what makes probabilities of their log-odds [B, C]. `calibration` and
+    `threshold` are then about the doubt that the most probable class is wrong."""
     estimator: Estimator | None = None
     """Where a number is learned: what its scores (which stand where log-odds do) say of it, with intervals.
     `calibration` then gives the probability that the number lies beyond the line."""
@@ -143,11 +149,12 @@ class Fitted:
         return "+".join(dict.fromkeys(map(family_of, self.families)))
 
     def logits_of(self, features: NDArray[np.float32]) -> Floats:
-        """Return raw log-odds [B] of feature rows [B, F]."""
-        return sum(
-            (self.weights[name] * (family.logits(features) + self.offsets[name]))
+        """Return raw log-odds [B], of several classes [B, C], of feature rows [B, F]."""
+        each = [
+            self.weights[name] * (family.logits(features) + self.offsets[name])
             for name, family in self.families.items()
-        ) + np.zeros(len(features))
+        ]
+        return sum(each[1:], start=each[0])
 
     def estimates(self, scores: Floats) -> Mapping[str, Floats]:
         """Return the `estimate` [B] of scores [B], and `low` and `high` where an interval could be promised.
@@ -207,6 +214,19 @@ class Fitted:
         return changed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OneClass(Fitted):
+    """A model of several classes with one of them as the positive outcome; see `faces.face`."""
+
+    whole: Fitted
+    code: int
+
+    def logits_of(self, features: NDArray[np.float32]) -> Floats:
+        """Return calibrated log-odds [B] of the class against all others."""
+        assert self.whole.coupling is not None
+        return self.whole.coupling.against(self.whole.logits_of(features), self.code)
+
+
 def family_of(name: str) -> str:
     """Return the family of a delivered member.
 
@@ -220,12 +240,13 @@ def family_of(name: str) -> str:
 def scored_rows(fitted: Fitted, slots: NDArray[np.int64], replayed: Any, rows: NDArray[np.int64]) -> Scored:
     """Return the scores of some rows of a replay whose states were kept for just these."""
     logits = fitted.logits_of(replayed.features[rows])
+    doubted = logits if fitted.coupling is None else doubts(fitted.coupling(logits))
     return Scored(
         features=replayed.features,
         codes={entity: slots[:, e] for e, entity in enumerate(fitted.featurizer.plan.entities)},
         excused=replayed.excused,
         rows=rows,
         logits=logits,
-        probabilities=fitted.calibration(logits),
+        probabilities=fitted.calibration(doubted),
         states=replayed.kept,
     )

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
+from scipy.special import softmax
+
 from foretell.data.dataset import Dataset
 from foretell.models.family import Floats, Rows
 from foretell.prediction.fitted import Fitted
-from foretell.tasks import classify, regress
+from foretell.tasks import classify, multiclass, regress
 
 Judge = Callable[[Floats, Rows, Floats | None], Mapping[str, float]]
 """From the log-odds or scores of some rows, those rows, and what the same contestant made of the choosing
@@ -18,18 +20,24 @@ def judge_of(fitted: Fitted, dataset: Dataset, choose: Rows) -> Judge:
     Args:
         choose: the choosing rows.
     """
-    values, estimator = dataset.values, fitted.estimator
+    values, estimator, coupling = dataset.values, fitted.estimator, fitted.coupling
 
-    def by_class(logits: Floats, rows: Rows, choosing: Floats | None) -> Mapping[str, float]:
+    def by_outcome(logits: Floats, rows: Rows, choosing: Floats | None) -> Mapping[str, float]:
         probabilities = fitted.calibration(logits) if choosing is None else classify.sigmoid(logits)
         return classify.metrics(probabilities, dataset.target[rows])
 
-    if values is None or estimator is None:
+    def by_class(logits: Floats, rows: Rows, choosing: Floats | None) -> Mapping[str, float]:
+        probabilities = coupling(logits) if coupling and choosing is None else softmax(logits, axis=1)
+        return multiclass.metrics(probabilities, dataset.target[rows])
+
+    if coupling is not None:
         return by_class
+    if values is None or estimator is None:
+        return by_outcome
 
     def by_number(scores: Floats, rows: Rows, choosing: Floats | None) -> Mapping[str, float]:
         if choosing is None:
-            return {**regress.metrics(estimator, scores, values[rows]), **by_class(scores, rows, None)}
+            return {**regress.metrics(estimator, scores, values[rows]), **by_outcome(scores, rows, None)}
         own = regress.estimator(estimator.scale, choosing, values[choose], estimator.level)
         return regress.metrics(own, scores, values[rows])
 

@@ -20,6 +20,7 @@ from foretell.models.boosting import fit_boosting, knots
 from foretell.models.family import Floats, Material, Rows, Sample, lacking, thinned
 from foretell.models.suspicion import fit_suspicion
 from foretell.prediction.alerts import threshold_of, usual_positives
+from foretell.prediction.faces import AS_IT_IS, doubted
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
@@ -31,6 +32,7 @@ from foretell.prediction.rungs import ORDER, PROBABILITY, Families, Measure, Run
 from foretell.prediction.support import HeldOut, supported
 from foretell.spec import Spec
 from foretell.tasks.classify import calibrate
+from foretell.tasks.multiclass import Coupling, couple, doubts
 from foretell.units import seconds
 
 FIRST_TREES, FIRST_RATE = 100, 0.08
@@ -61,14 +63,28 @@ def fit(
         TrainingError: when a family needs what the data do not have, or its fit diverges.
     """
     families = _families(spec, dataset)
-    if not spec.review.capacity:
-        spec = replace(spec, review=replace(spec.review, capacity=usual_positives(dataset, parts)))
-        tell(
-            f"  review.capacity is not stated: taking {spec.review.capacity:,}, the usual number of positives"
-        )
+    if not dataset.classes:
+        spec = with_capacity(spec, dataset, parts.valid, tell)
     # With one thread, sums of floats have one order: every digit of the model is the same on any day.
     with threadpool_limits(limits=spec.train.threads or None):
         return _fit(spec, dataset, parts, families, folder, tell, weights)
+
+
+def with_capacity(spec: Spec, dataset: Dataset, rows: Rows, tell: Tell) -> Spec:
+    """Return the spec with a capacity: the usual number of positives among some rows, if it states none."""
+    if spec.review.capacity:
+        return spec
+    capacity = usual_positives(dataset, rows)
+    what = "rows whose class is wrong" if dataset.classes else "positives"
+    tell(f"  review.capacity is not stated: taking {capacity:,}, the usual number of {what}")
+    return replace(spec, review=replace(spec.review, capacity=capacity))
+
+
+def coupled(dataset: Dataset, parts: Split, choose: Rows, logits_nC: Floats) -> Coupling:
+    """Return what makes probabilities of the classes' log-odds of the choosing rows [len(choose), C]."""
+    past = dataset.target[np.concatenate([parts.train, parts.valid])]
+    rates = np.bincount(past, minlength=len(dataset.classes)) / len(past)
+    return couple(logits_nC, dataset.target[choose], dataset.classes, rates)
 
 
 def _families(spec: Spec, dataset: Dataset) -> Families:
@@ -76,6 +92,11 @@ def _families(spec: Spec, dataset: Dataset) -> Families:
     suited = "event_stream" if dataset.inputs("entity") else "tabm"
     names = dict.fromkeys(suited if name == SUITED else name for name in spec.model.families)
     families = {name: load(name, FAMILIES, "model family") for name in names}
+    if dataset.classes and dataset.inputs("entity"):
+        raise TrainingError(
+            f"the target has {len(dataset.classes)} classes, and the rows are events of entities",
+            "state one class as `task.positive`, or make the entity columns categories",
+        )
     for name, family_class in families.items():
         if missing := lacking(family_class):
             raise SpecError(
@@ -107,7 +128,16 @@ def _fit(
     if streamed:
         tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
     materials = [
-        material_of(features, events, replayed, dataset.target, sample, choose, scores_of(dataset, scale))
+        material_of(
+            features,
+            events,
+            replayed,
+            dataset.target,
+            sample,
+            choose,
+            scores_of(dataset, scale),
+            len(dataset.classes),
+        )
         for sample, (_, choose) in zip(samples, folds, strict=True)
     ]
     choose = choosing_rows(materials)
@@ -123,7 +153,12 @@ def _fit(
         for number, member in enumerate(rung.members)
     }
     codes = {name: events.slots[:, e] for e, name in enumerate(features.plan.entities)}
-    calibration = calibrate(mixed, dataset.target[choose], seed=spec.train.seed)
+    coupling, seen, doubt = None, dataset, mixed
+    if dataset.classes:
+        coupling = coupled(dataset, parts, choose, mixed)
+        doubt, seen = doubts(coupling(mixed)), doubted(dataset, choose, coupling(mixed))
+        spec = with_capacity(spec, seen, choose, tell)
+    calibration = AS_IT_IS if coupling else calibrate(mixed, dataset.target[choose], seed=spec.train.seed)
     fitted = Fitted(
         spec=spec,
         featurizer=features,
@@ -132,7 +167,8 @@ def _fit(
         weights={name: share for name, (share, _, _) in members.items()},
         offsets={name: offset for name, (_, offset, _) in members.items()},
         calibration=calibration,
-        threshold=threshold_of(spec, dataset, choose, calibration(mixed), codes),
+        threshold=threshold_of(spec, seen, choose, calibration(doubt), codes),
+        coupling=coupling,
         estimator=estimator_of(dataset, scale, mixed, choose, spec),
         factors=factors_of(spec, dataset, features),
         reference=reference_of(
@@ -145,7 +181,11 @@ def _fit(
         fitted,
         factors=supported(
             fitted.factors,
-            [_held_out(material, rungs, shares, number) for number, material in enumerate(materials)],
+            [
+                part
+                for n, each in enumerate(materials)
+                for part in _held_out(each, rungs, shares, n, coupling)
+            ],
             fitted.reference.background,
             seed=spec.train.seed,
         ),
@@ -166,19 +206,33 @@ def _member(rung: Rung, number: int) -> str:
     return f"{rung.name}/{number}" if len(rung.members) > 1 else rung.name
 
 
-def _held_out(material: Material, rungs: Sequence[Rung], shares: Mapping[str, float], number: int) -> HeldOut:
-    """Return the choosing rows of a fold, and what scores them without having been taught by them."""
+def _held_out(
+    material: Material,
+    rungs: Sequence[Rung],
+    shares: Mapping[str, float],
+    number: int,
+    coupling: Coupling | None,
+) -> list[HeldOut]:
+    """Return the choosing rows of a fold, and what scores them without having been taught by them.
+
+    Of several classes, once for each: its log-odds against all others.
+    """
     used = [(shares[r.name], r.members[number], r.offsets[number]) for r in rungs if r.name in shares]
 
     def score(x_BF: NDArray[np.float32]) -> Floats:
         return np.sum([share * (member.logits(x_BF) + offset) for share, member, offset in used], axis=0)
 
-    return HeldOut(
-        score=score,
-        features=material.features[material.choose],
-        aims=material.aims[material.choose],
-        numeric=material.scores is not None,
-    )
+    features, aims = material.features[material.choose], material.aims[material.choose]
+    if coupling is None:
+        return [HeldOut(score=score, features=features, aims=aims, numeric=material.scores is not None)]
+    return [
+        HeldOut(
+            score=lambda x_BF, code=code: coupling.against(score(x_BF), code),
+            features=features,
+            aims=(aims == code).astype(np.int8),
+        )
+        for code in range(material.num_classes)
+    ]
 
 
 def _features(
@@ -216,7 +270,7 @@ def _features(
 
 def _sample(spec: Spec, dataset: Dataset, teach: Rows, suspected: Floats, weights: Floats | None) -> Sample:
     """Return the rows that teach, thinned, with the weights that feedback gave them."""
-    if dataset.values is None:
+    if dataset.values is None and not dataset.classes:
         sample = thinned(dataset.target, teach, suspected[teach], seed=spec.train.seed)
     else:
         sample = Sample(rows=teach, weights=np.ones(len(teach)), offset=0.0)
@@ -231,12 +285,14 @@ def material_of(
     sample: Sample,
     choose: Rows,
     scores: Floats | None = None,
+    num_classes: int = 0,
 ) -> Material:
     """Return what families are fitted on: all rows as replayed, and which of them teach and which choose.
 
     Args:
         labels: of all rows; -1 where unknown.
         scores: of all rows, where a number is learned.
+        num_classes: where several are learned.
     """
     return Material(
         features=replayed.features,
@@ -251,6 +307,7 @@ def material_of(
         choose=choose,
         offset=sample.offset,
         scores=scores,
+        num_classes=num_classes,
     )
 
 
@@ -269,7 +326,7 @@ def _delivered(
         return {best.name: 1.0}
     if measure is ORDER:
         eligible = [rung for rung in eligible if quality[rung.name] >= NEAR * quality[best.name]]
-    total, picks = np.zeros(len(aims)), dict.fromkeys((rung.name for rung in eligible), 0)
+    total, picks = np.zeros_like(best.choosing), dict.fromkeys((rung.name for rung in eligible), 0)
     for picked in range(ROUNDS):
         scores = {rung.name: measure(aims, (total + rung.choosing) / (picked + 1)) for rung in eligible}
         name = max(scores, key=lambda key: scores[key])

@@ -30,10 +30,10 @@ def reference_of(
     Args:
         choose: the choosing rows.
         features: of all rows.
-        logits: raw log-odds of the choosing rows.
+        logits: raw log-odds of the choosing rows; of several classes [len(choose), C].
     """
     rng = np.random.default_rng(seed)
-    order = np.argsort(logits, kind="stable")
+    order = np.argsort(logits, kind="stable") if logits.ndim == 1 else np.arange(len(logits))
     past = np.concatenate([parts.train, parts.valid])
     stored = np.sort(rng.choice(past, size=min(STORED, len(past)), replace=False))
     typical = rng.choice(parts.train, size=min(BACKGROUND, len(parts.train)), replace=False)
@@ -53,7 +53,7 @@ def reference_of(
     return Reference(
         logits=logits[order],
         labels=dataset.target[choose][order],
-        base_rate=float(dataset.target[past].mean()),
+        base_rate=0.0 if dataset.classes else float(dataset.target[past].mean()),
         choose_from=parts.bounds.get("valid_from", "")[:10],
         choose_until=parts.bounds.get("valid_until", "")[:10],
         num_rows=len(past),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.metrics import average_precision_score, log_loss
 
 from foretell import units
@@ -63,6 +64,8 @@ class Measure:
         """Return how good the log-odds, or scores, of some rows are, given their labels, or scores."""
         if self.scale is not None:
             return -rmse(self.scale, logits, self.scale.values(aims))
+        if logits.ndim > 1:
+            return -float(log_loss(aims, softmax(logits, axis=1), labels=np.arange(logits.shape[1])))
         if self.name == "average_precision":
             return float(average_precision_score(aims, logits))
         return -float(log_loss(aims, np.clip(sigmoid(logits), 1e-7, 1 - 1e-7)))
@@ -115,7 +118,7 @@ def climb(
             if streamed
             else fit_table(materials, name, threads=spec.train.threads, seed=spec.train.seed)
         )
-        members = [Boosting(columns=columns, trees=each.trees) for each in found]
+        members = [Boosting.of(each, columns) for each in found]
         add(name, time.process_time() - started, members, floor=True)
         if streamed or name == FIRST:
             boosted = found

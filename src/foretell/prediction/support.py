@@ -61,7 +61,7 @@ def supported(
     columns = [factor.columns for factor in factors]
     shares, aims, numeric = [], [], held_out[0].numeric
     for part in held_out:
-        most = EACH // len(held_out)
+        most = -(-EACH // len(held_out))
         if numeric:
             rows = rng.permutation(len(part.aims))[: 2 * most]
         else:

@@ -104,6 +104,8 @@ class LeaderboardRow:
     """Share of positives among the alerts at the capacity."""
     log_loss: float | None = None
     ece: float | None = None
+    accuracy: float | None = None
+    macro_f1: float | None = None
     rmse: float | None = None
     mae: float | None = None
     r2: float | None = None

@@ -16,6 +16,7 @@ KIND_TITLES = {
     "input": "What the row says",
     "score": "Score",
     "estimate": "Estimate",
+    "runner_up": "Second",
     "threshold": "Threshold",
     "reliability": "How sure",
     "attribution": "What moved the score",
@@ -205,6 +206,7 @@ OF_CLASSES = (
     ("ece", 4, -1),
     *COSTS,
 )
+OF_SEVERAL = (("log_loss", 4, -1), ("accuracy", 3, 1), ("macro_f1", 3, 1), ("ece", 4, -1), *COSTS)
 OF_NUMBERS = (("rmse", 3, -1), ("mae", 3, -1), ("r2", 3, 1), ("coverage", 3, 1), *COSTS)
 """Columns of the leaderboard: name, decimals, and whether more (1) or less (-1) is better. Models are ranked
 by the first."""
@@ -212,7 +214,13 @@ by the first."""
 
 def board(rows: Sequence[LeaderboardRow]) -> list[tuple[LeaderboardRow, list[tuple[str, bool]]]]:
     """Return the models, the best first, each with its written figures and which are best."""
-    measures = OF_NUMBERS if any(row.rmse is not None for row in rows) else OF_CLASSES
+    measures = (
+        OF_NUMBERS
+        if any(row.rmse is not None for row in rows)
+        else OF_SEVERAL
+        if any(row.accuracy is not None for row in rows)
+        else OF_CLASSES
+    )
     first, _, sign = measures[0]
     ranked = sorted(
         rows, key=lambda row: -math.inf if getattr(row, first) is None else sign * getattr(row, first)
