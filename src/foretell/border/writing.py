@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
+from types import UnionType
 from typing import Any, Protocol, get_args, get_type_hints
 
 import yaml
@@ -172,6 +173,8 @@ def _word(kind: Any) -> str:
         return kind.__name__.removesuffix("Spec").lower()
     if kind in WORDS:
         return WORDS[kind]
+    if isinstance(kind, UnionType):
+        return _word(get_args(kind)[0])
     inner = get_args(kind)
     return f"list of {_words(inner[0])}" if inner[-1] is Ellipsis else f"names with {_words(inner[1])}"
 

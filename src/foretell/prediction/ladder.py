@@ -17,22 +17,20 @@ from foretell.errors import SpecError, TrainingError
 from foretell.lookup import load
 from foretell.models import FAMILIES, SUITED
 from foretell.models.boosting import fit_boosting, knots
-from foretell.models.family import Floats, Material, Rows, Sample, lacking, thinned
+from foretell.models.family import Family, Floats, Material, Rows, Sample, lacking, thinned
 from foretell.models.suspicion import fit_suspicion
-from foretell.prediction.alerts import threshold_of, usual_positives
-from foretell.prediction.faces import AS_IT_IS, doubted
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
 from foretell.prediction.folds import Fold, folds_of
 from foretell.prediction.judging import Judge, judge_of
-from foretell.prediction.numbers import estimator_of, numbers, scale_of, scores_of
+from foretell.prediction.numbers import numbers, scale_of, scores_of
+from foretell.prediction.promise import promised, with_capacity
 from foretell.prediction.reference import reference_of
 from foretell.prediction.rungs import ORDER, PROBABILITY, Families, Measure, Rung, Tell, choosing_rows, climb
 from foretell.prediction.support import HeldOut, supported
 from foretell.spec import Spec
-from foretell.tasks.classify import calibrate
-from foretell.tasks.multiclass import Coupling, couple, doubts
+from foretell.tasks.multiclass import Coupling
 from foretell.units import seconds
 
 FIRST_TREES, FIRST_RATE = 100, 0.08
@@ -68,23 +66,6 @@ def fit(
     # With one thread, sums of floats have one order: every digit of the model is the same on any day.
     with threadpool_limits(limits=spec.train.threads or None):
         return _fit(spec, dataset, parts, families, folder, tell, weights)
-
-
-def with_capacity(spec: Spec, dataset: Dataset, rows: Rows, tell: Tell) -> Spec:
-    """Return the spec with a capacity: the usual number of positives among some rows, if it states none."""
-    if spec.review.capacity:
-        return spec
-    capacity = usual_positives(dataset, rows)
-    what = "rows whose class is wrong" if dataset.classes else "positives"
-    tell(f"  review.capacity is not stated: taking {capacity:,}, the usual number of {what}")
-    return replace(spec, review=replace(spec.review, capacity=capacity))
-
-
-def coupled(dataset: Dataset, parts: Split, choose: Rows, logits_nC: Floats) -> Coupling:
-    """Return what makes probabilities of the classes' log-odds of the choosing rows [len(choose), C]."""
-    past = dataset.target[np.concatenate([parts.train, parts.valid])]
-    rates = np.bincount(past, minlength=len(dataset.classes)) / len(past)
-    return couple(logits_nC, dataset.target[choose], dataset.classes, rates)
 
 
 def _families(spec: Spec, dataset: Dataset) -> Families:
@@ -127,17 +108,9 @@ def _fit(
     measure = numbers(scale) if scale else ORDER if streamed else PROBABILITY
     if streamed:
         tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
+    scores, num_classes = scores_of(dataset, scale), len(dataset.classes)
     materials = [
-        material_of(
-            features,
-            events,
-            replayed,
-            dataset.target,
-            sample,
-            choose,
-            scores_of(dataset, scale),
-            len(dataset.classes),
-        )
+        material_of(features, events, replayed, dataset.target, sample, choose, scores, num_classes)
         for sample, (_, choose) in zip(samples, folds, strict=True)
     ]
     choose = choosing_rows(materials)
@@ -146,30 +119,20 @@ def _fit(
     rungs, gains = climb(spec, materials, families, measure, folder, tell, streamed=streamed)
     shares = _delivered(spec, rungs, materials[0].aims[choose], measure)
     mixed = _mixed(rungs, shares)
-    members = {
-        _member(rung, number): (share / len(rung.members), rung.offsets[number], member)
-        for rung in rungs
-        if (share := shares.get(rung.name, 0.0))
-        for number, member in enumerate(rung.members)
-    }
+    members = _members(rungs, shares)
     codes = {name: events.slots[:, e] for e, name in enumerate(features.plan.entities)}
-    coupling, seen, doubt = None, dataset, mixed
-    if dataset.classes:
-        coupling = coupled(dataset, parts, choose, mixed)
-        doubt, seen = doubts(coupling(mixed)), doubted(dataset, choose, coupling(mixed))
-        spec = with_capacity(spec, seen, choose, tell)
-    calibration = AS_IT_IS if coupling else calibrate(mixed, dataset.target[choose], seed=spec.train.seed)
+    promise = promised(spec, dataset, parts, choose, mixed, scale, codes, tell)
     fitted = Fitted(
-        spec=spec,
+        spec=promise.spec,
         featurizer=features,
         # In the order of their names: a sum of floats depends on its order, and JSON sorts its keys.
         families={name: members[name][2] for name in sorted(members)},
         weights={name: share for name, (share, _, _) in members.items()},
         offsets={name: offset for name, (_, offset, _) in members.items()},
-        calibration=calibration,
-        threshold=threshold_of(spec, seen, choose, calibration(doubt), codes),
-        coupling=coupling,
-        estimator=estimator_of(dataset, scale, mixed, choose, spec),
+        calibration=promise.calibration,
+        threshold=promise.threshold,
+        coupling=promise.coupling,
+        estimator=promise.estimator,
         factors=factors_of(spec, dataset, features),
         reference=reference_of(
             dataset, parts, choose, replayed.features, mixed, gains, features.plan.numbers, spec.train.seed
@@ -177,24 +140,13 @@ def _fit(
         snapshot=replayed.after,
         standings=(),
     )
-    fitted = replace(
-        fitted,
-        factors=supported(
-            fitted.factors,
-            [
-                part
-                for n, each in enumerate(materials)
-                for part in _held_out(each, rungs, shares, n, coupling)
-            ],
-            fitted.reference.background,
-            seed=spec.train.seed,
-        ),
-    )
+    held_out = _held_out(materials, rungs, shares, promise.coupling)
+    factors = supported(fitted.factors, held_out, fitted.reference.background, seed=spec.train.seed)
+    fitted = replace(fitted, factors=factors)
     scored = scored_rows(fitted, events.slots, replayed, parts.test)
     judge = judge_of(fitted, dataset, choose)
-    return replace(
-        fitted, standings=_standings(rungs, shares, materials[0], choose, measure, judge, scored)
-    ), scored
+    standings = _standings(rungs, shares, materials[0], choose, measure, judge, scored)
+    return replace(fitted, standings=standings), scored
 
 
 def _mixed(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Floats:
@@ -202,21 +154,44 @@ def _mixed(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Floats:
     return np.sum([shares[rung.name] * rung.choosing for rung in rungs if rung.name in shares], axis=0)
 
 
-def _member(rung: Rung, number: int) -> str:
-    return f"{rung.name}/{number}" if len(rung.members) > 1 else rung.name
+def _members(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Mapping[str, tuple[float, float, Family]]:
+    """Return share, offset and model of all that is delivered, by name."""
+    return {
+        f"{rung.name}/{number}" if len(rung.members) > 1 else rung.name: (
+            shares[rung.name] / len(rung.members),
+            rung.offsets[number],
+            member,
+        )
+        for rung in rungs
+        if rung.name in shares
+        for number, member in enumerate(rung.members)
+    }
 
 
 def _held_out(
+    materials: Sequence[Material],
+    rungs: Sequence[Rung],
+    shares: Mapping[str, float],
+    coupling: Coupling | None,
+) -> list[HeldOut]:
+    """Return the choosing rows of each fold, and what scores them without having been taught by them.
+
+    Of several classes, once for each: its log-odds against all others.
+    """
+    return [
+        part
+        for number, material in enumerate(materials)
+        for part in _of_fold(material, rungs, shares, number, coupling)
+    ]
+
+
+def _of_fold(
     material: Material,
     rungs: Sequence[Rung],
     shares: Mapping[str, float],
     number: int,
     coupling: Coupling | None,
 ) -> list[HeldOut]:
-    """Return the choosing rows of a fold, and what scores them without having been taught by them.
-
-    Of several classes, once for each: its log-odds against all others.
-    """
     used = [(shares[r.name], r.members[number], r.offsets[number]) for r in rungs if r.name in shares]
 
     def score(x_BF: NDArray[np.float32]) -> Floats:
