@@ -38,6 +38,8 @@ FIRST_TREES, FIRST_RATE = 100, 0.08
 SUSPICION_KNOTS = 12
 ROUNDS = 20
 """Picks of the greedy ensemble (Caruana et al., ICML 2004)."""
+LOOKS = 600_000
+"""Rows that may be scored to see what factors of several classes are worth, divided by the classes."""
 NEAR = 0.8
 """Share of the best one's average precision from which a contestant may enter the ensemble: one far behind
 would only fit the chance of the choosing rows."""
@@ -205,6 +207,7 @@ def _of_fold(
             score=lambda x_BF, code=code: coupling.against(score(x_BF), code),
             features=features,
             aims=(aims == code).astype(np.int8),
+            looks=LOOKS // material.num_classes,
         )
         for code in range(material.num_classes)
     ]

@@ -43,6 +43,8 @@ class HeldOut:
     """Their outcomes [V], -1 where unknown; or the scores of their numbers."""
     numeric: bool = False
     """Whether `aims` are scores."""
+    looks: int | None = None
+    """Rows that may be scored in all parts together, where scoring is dear."""
 
 
 def supported(
@@ -60,8 +62,9 @@ def supported(
     rng = np.random.default_rng(seed)
     columns = [factor.columns for factor in factors]
     shares, aims, numeric = [], [], held_out[0].numeric
+    each = EACH if held_out[0].looks is None else max(1, held_out[0].looks // (2 * ORDERS * len(factors)))
     for part in held_out:
-        most = -(-EACH // len(held_out))
+        most = -(-min(EACH, each) // len(held_out))
         if numeric:
             rows = rng.permutation(len(part.aims))[: 2 * most]
         else:
