@@ -21,23 +21,9 @@ from foretell.spec import ColumnSpec, DataSpec, ModelSpec, Spec, TaskSpec, Train
 from foretell.tasks.multiclass import couple, doubts
 from foretell.verification import verify
 from foretell.workflow import explain, narrate, predict, predictions_of
+from table_samples import NUM_ROWS, kinds
 
-NUM_ROWS = 600
 LOGITS = arrays.arrays(np.float64, (40, 3), elements=st.floats(-8, 8))
-
-
-def frame(seed: int = 0) -> pl.DataFrame:
-    """Return rows of three classes that overlap."""
-    rng = np.random.default_rng(seed)
-    code = rng.choice(3, NUM_ROWS, p=[0.5, 0.3, 0.2])
-    return pl.DataFrame(
-        {
-            "length": code + rng.normal(0, 0.5, NUM_ROWS),
-            "width": (code == 1) + rng.normal(0, 0.5, NUM_ROWS),
-            "colour": [f"c{number}" for number in rng.integers(0, 3, NUM_ROWS)],
-            "kind": [("oak", "ash", "elm")[number] for number in code],
-        }
-    )
 
 
 def dataset_of(folder, rows: pl.DataFrame, **changes: object) -> Dataset:
@@ -56,7 +42,7 @@ def climbed(folder, dataset: Dataset):
     return ladder.fit(dataset.spec, dataset, split(dataset), folder=folder / "training", tell=lambda _: None)
 
 
-@settings(deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(LOGITS, st.integers(0, 2**16))
 def test_coupled_probabilities_sum_to_one_and_one_against_the_rest_is_the_same_probability(logits, seed):
     codes = np.random.default_rng(seed).integers(0, 3, len(logits)).astype(np.int8)
@@ -80,7 +66,7 @@ def test_models_that_are_too_sure_are_held_back():
 
 
 def test_classes_are_the_frequent_values_and_rare_ones_are_left_unknown(tmp_path):
-    rows = frame().with_columns(
+    rows = kinds().with_columns(
         kind=pl.when(pl.int_range(NUM_ROWS) < 3).then(pl.lit("yew")).otherwise("kind")
     )
     dataset = dataset_of(tmp_path, rows)
@@ -92,15 +78,15 @@ def test_classes_are_the_frequent_values_and_rare_ones_are_left_unknown(tmp_path
 
 
 def test_one_class_can_be_looked_for_alone(tmp_path):
-    dataset = dataset_of(tmp_path, frame(), task=TaskSpec(positive="ash"))
+    dataset = dataset_of(tmp_path, kinds(), task=TaskSpec(positive="ash"))
     assert not dataset.classes
-    np.testing.assert_array_equal(dataset.target == 1, (frame()["kind"] == "ash").to_numpy())
+    np.testing.assert_array_equal(dataset.target == 1, (kinds()["kind"] == "ash").to_numpy())
 
 
 def test_too_many_values_and_streams_of_several_classes_are_refused(tmp_path):
     with pytest.raises(DataError, match="has 600 values"):
-        dataset_of(tmp_path, frame().with_columns(kind=pl.format("k{}", pl.int_range(NUM_ROWS))))
-    entities = dataset_of(tmp_path, frame(), columns={"colour": ColumnSpec(kind="entity")})
+        dataset_of(tmp_path, kinds().with_columns(kind=pl.format("k{}", pl.int_range(NUM_ROWS))))
+    entities = dataset_of(tmp_path, kinds(), columns={"colour": ColumnSpec(kind="entity")})
     with pytest.raises(TrainingError, match="3 classes, and the rows are events"):
         climbed(tmp_path, entities)
 
@@ -108,7 +94,7 @@ def test_too_many_values_and_streams_of_several_classes_are_refused(tmp_path):
 @pytest.mark.parametrize("families", [(), ("tabm",)])
 def test_classes_are_learned_stored_and_told_where_they_are_in_doubt(tmp_path, families):
     model, quick = ModelSpec(families=families, width=16, members=2), TrainSpec(threads=1, epochs=4)
-    dataset = dataset_of(tmp_path, frame(), model=model)
+    dataset = dataset_of(tmp_path, kinds(), model=model)
     dataset = replace(dataset, spec=replace(dataset.spec, train=quick))
     fitted, scored = climbed(tmp_path, dataset)
     assert fitted.coupling is not None and fitted.standings[-1].metrics["accuracy"] > 0.7

@@ -20,19 +20,7 @@ from foretell.spec import DataSpec, ModelSpec, Spec, TaskSpec, TrainSpec
 from foretell.tasks.regress import LOG, PLAIN, Scale, estimator, metrics, smearing
 from foretell.verification import verify
 from foretell.workflow import explain, narrate, predict, predictions_of
-
-NUM_ROWS = 700
-
-
-def frame(seed: int = 0, *, skewed: bool = False) -> pl.DataFrame:
-    """Return rows whose number bends with one column and jumps with another."""
-    rng = np.random.default_rng(seed)
-    age, kind = rng.uniform(20, 80, NUM_ROWS).round(), rng.integers(0, 3, NUM_ROWS)
-    mean = 0.05 * np.abs(age - 45) + 1.2 * (kind == 2)
-    value = np.exp(mean + rng.normal(0, 0.4, NUM_ROWS)) if skewed else mean + rng.normal(0, 0.3, NUM_ROWS)
-    return pl.DataFrame(
-        {"age": age, "kind": [f"k{code}" for code in kind], "idle": rng.normal(size=NUM_ROWS), "cost": value}
-    )
+from table_samples import costs
 
 
 def dataset_of(folder, rows: pl.DataFrame, **task: object) -> Dataset:
@@ -94,7 +82,7 @@ def test_estimates_on_a_logarithm_have_the_mean_of_the_truth():
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from(("above", "below")))
 def test_positive_is_what_lies_beyond_the_line(tmp_path_factory, seed, side):
-    rows = frame(seed)
+    rows = costs(seed)
     line = float(rows["cost"].median())
     dataset = dataset_of(tmp_path_factory.mktemp("rows"), rows, line=line, positive=side)
     beyond = rows["cost"].to_numpy() > line if side == "above" else rows["cost"].to_numpy() < line
@@ -103,25 +91,25 @@ def test_positive_is_what_lies_beyond_the_line(tmp_path_factory, seed, side):
 
 
 def test_without_a_line_a_tenth_of_the_rows_lies_beyond_it(tmp_path):
-    assert dataset_of(tmp_path, frame()).target.mean() == pytest.approx(0.1, abs=0.01)
-    most = frame().with_columns(cost=pl.when(pl.col("age") > 25).then(9.0).otherwise(pl.col("cost")))
+    assert dataset_of(tmp_path, costs()).target.mean() == pytest.approx(0.1, abs=0.01)
+    most = costs().with_columns(cost=pl.when(pl.col("age") > 25).then(9.0).otherwise(pl.col("cost")))
     assert 0 < dataset_of(tmp_path, most).target.mean() < 1
 
 
 def test_a_line_that_nothing_passes_and_a_side_that_is_none_are_refused(tmp_path):
     with pytest.raises(DataError, match="no value of target 'cost' lies above 100"):
-        dataset_of(tmp_path, frame(), line=100.0)
+        dataset_of(tmp_path, costs(), line=100.0)
     with pytest.raises(SpecError, match=r"task\.positive is 'high'"):
-        dataset_of(tmp_path, frame(), positive="high")
+        dataset_of(tmp_path, costs(), positive="high")
     with pytest.raises(DataError, match="only one value, 3"):
-        dataset_of(tmp_path, frame().with_columns(cost=pl.lit(3.0)), name="regress")
+        dataset_of(tmp_path, costs().with_columns(cost=pl.lit(3.0)), name="regress")
     with pytest.raises(DataError, match="is no number"):
-        dataset_of(tmp_path, frame().with_columns(cost=pl.col("kind")), name="regress")
+        dataset_of(tmp_path, costs().with_columns(cost=pl.col("kind")), name="regress")
 
 
 @pytest.mark.parametrize("skewed", [False, True])
 def test_a_number_is_learned_stored_and_told(tmp_path, skewed):
-    dataset = dataset_of(tmp_path, frame(skewed=skewed))
+    dataset = dataset_of(tmp_path, costs(skewed=skewed))
     fitted, scored = climbed(tmp_path, dataset)
     found = fitted.standings[-1].metrics
     assert fitted.estimator is not None and fitted.estimator.scale.link == (LOG if skewed else PLAIN)
@@ -147,9 +135,9 @@ def test_a_number_is_learned_stored_and_told(tmp_path, skewed):
 
 
 def test_new_rows_need_no_target(tmp_path):
-    dataset = dataset_of(tmp_path, frame())
+    dataset = dataset_of(tmp_path, costs())
     fitted, _ = climbed(tmp_path, dataset)
     new = tmp_path / "new.csv"
-    frame(1).drop("cost").head(20).write_csv(new)
+    costs(1).drop("cost").head(20).write_csv(new)
     table = predict(fitted, new)
     assert len(table) == 20 and table["estimate"].is_finite().all()
