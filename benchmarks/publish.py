@@ -406,8 +406,8 @@ def tables(results: Mapping[str, Any]) -> str:
     seeds = sorted({cell["seed"] for cell in cells})
     words = (
         "Loss on test rows (log-loss; of diabetes, a number, the root mean squared error) as a share of the "
-        f"best peer's, means over seeds {', '.join(map(str, seeds))}, and the share's standard deviation over "
-        "the seeds; below 1 is better than every peer. In brackets CPU-seconds on one "
+        f"best peer's, means over seeds {', '.join(map(str, seeds))}, and the share's standard deviation "
+        "over the seeds; below 1 is better than every peer. In brackets CPU-seconds on one "
         "thread: Foretell's from file to scored file, with choice and calibration; the peers' to fit and "
         "score. Peers run with the settings they come with. A fifth of the rows, drawn by the seed, tests; "
         "of adult, where it stands here, the official test rows."
