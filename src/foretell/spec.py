@@ -112,6 +112,9 @@ class ModelSpec:
     """Networks in the readout's ensemble, sharing all but a few weights."""
     width: int = 96
     """Units of a hidden layer."""
+    deliver: str = "ensemble"
+    """ensemble: all that won. student: one network of at most 50,000 parameters that was taught what the
+    ensemble says, for quick and explained scores; what it costs in accuracy is told."""
     ensemble: bool = True
     """Deliver the weighted ensemble of the families when it beats the best one on the validation rows."""
 

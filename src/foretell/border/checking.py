@@ -25,6 +25,7 @@ PERSONAL = ("email", "phone", "iban", "card", "columns")
 LANGUAGES = ("en", "de")
 REGISTERS = ("expert", "plain")
 EMBEDDERS = ("lsa",)
+DELIVERED = ("ensemble", "student")
 SPLITS = ("time", "group", "random")
 MISSING = ("repair", "refuse")
 
@@ -156,6 +157,7 @@ RULES: tuple[Rule, ...] = (
     Rule("task.interval", lambda value: 0 < value < 1, "must lie between 0 and 1"),
     _distinct("model.families", low=0),
     _row("model.families.*", FAMILIES),
+    _one_of("model.deliver", DELIVERED),
     _distinct("model.half_lives"),
     Rule(
         "model.half_lives.*", lambda value: is_duration(value, low=1e-3), "must be a duration above 0: 1h, 7d"

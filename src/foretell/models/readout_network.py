@@ -68,8 +68,13 @@ def _outcome(logits_BMC: Tensor, aims_B: Tensor) -> Tensor:
 
 
 def _classes(logits_BMC: Tensor, aims_B: Tensor) -> Tensor:
-    codes_BM = aims_B.long()[:, None].expand(logits_BMC.shape[:2])
-    return functional.cross_entropy(logits_BMC.movedim(-1, 1), codes_BM, reduction="none")
+    """Take codes [B], or the probabilities of a teacher [B, C]."""
+    members = logits_BMC.shape[1]
+    if aims_B.ndim == 1:
+        aims = aims_B.long()[:, None].expand(-1, members)
+    else:
+        aims = aims_B[..., None].expand(-1, -1, members)
+    return functional.cross_entropy(logits_BMC.movedim(-1, 1), aims, reduction="none")
 
 
 def _number(scores_BMC: Tensor, aims_B: Tensor) -> Tensor:
@@ -82,7 +87,7 @@ LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "classes": _classes,
     "number": _number,
 }
-"""From outputs [B, M, C] and aims [B] to losses [B, M]."""
+"""From outputs [B, M, C] and aims [B], or [B, C], to losses [B, M]."""
 
 
 def batches(

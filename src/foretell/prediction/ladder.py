@@ -28,6 +28,7 @@ from foretell.prediction.numbers import numbers, scale_of, scores_of
 from foretell.prediction.promise import promised, with_capacity
 from foretell.prediction.reference import reference_of
 from foretell.prediction.rungs import ORDER, PROBABILITY, Families, Measure, Rung, Tell, choosing_rows, climb
+from foretell.prediction.student import ENSEMBLE, STUDENT, taught, with_student
 from foretell.prediction.support import HeldOut, supported
 from foretell.spec import Spec
 from foretell.tasks.multiclass import Coupling
@@ -118,7 +119,7 @@ def _fit(
     choose = choosing_rows(materials)
     if len(folds) > 1:
         tell(f"  few rows: {len(folds)} models of each kind, each chosen by rows that it was not taught by")
-    rungs, gains = climb(spec, materials, families, measure, folder, tell, streamed=streamed)
+    rungs, boosted = climb(spec, materials, families, measure, folder, tell, streamed=streamed)
     shares = _delivered(spec, rungs, materials[0].aims[choose], measure)
     mixed = _mixed(rungs, shares)
     members = _members(rungs, shares)
@@ -137,7 +138,8 @@ def _fit(
         estimator=promise.estimator,
         factors=factors_of(spec, dataset, features),
         reference=reference_of(
-            dataset, parts, choose, replayed.features, mixed, gains, features.plan.numbers, spec.train.seed
+            *(dataset, parts, choose, replayed.features, mixed, boosted.gains),
+            *(features.plan.numbers, spec.train.seed),
         ),
         snapshot=replayed.after,
         standings=(),
@@ -148,7 +150,12 @@ def _fit(
     scored = scored_rows(fitted, events.slots, replayed, parts.test)
     judge = judge_of(fitted, dataset, choose)
     standings = _standings(rungs, shares, materials[0], choose, measure, judge, scored)
-    return replace(fitted, standings=standings), scored
+    fitted = replace(fitted, standings=standings)
+    if spec.model.deliver == ENSEMBLE:
+        return fitted, scored
+    student = taught(fitted, materials[0], boosted, (choose, mixed), folder / STUDENT)
+    fitted = with_student(fitted, student, materials[0], judge, parts.test, tell)
+    return fitted, scored_rows(fitted, events.slots, replayed, parts.test)
 
 
 def _mixed(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Floats:

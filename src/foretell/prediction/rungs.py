@@ -92,7 +92,7 @@ def climb(
     tell: Tell,
     *,
     streamed: bool,
-) -> tuple[list[Rung], Floats]:
+) -> tuple[list[Rung], Boosted]:
     """Fit the floor, then the families, each once per fold.
 
     Args:
@@ -100,7 +100,7 @@ def climb(
         streamed: whether the rows are events of entities, whose past is among their features.
 
     Returns:
-        The rungs, and what each feature gained the trees [F].
+        The rungs, and the first fold's trees with what each feature gained those of all folds.
     """
     rungs: list[Rung] = []
 
@@ -132,7 +132,8 @@ def climb(
             for number, material in enumerate(told)
         ]
         add(name, time.process_time() - started, members, floor=family_class is Linear)
-    return rungs, np.mean([each.gains for each in boosted], axis=0)
+    gains = np.mean([each.gains for each in boosted], axis=0)
+    return rungs, replace(boosted[0], gains=gains)
 
 
 def choosing_rows(materials: Sequence[Material]) -> Rows:
