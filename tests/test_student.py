@@ -54,7 +54,6 @@ def test_a_student_says_about_what_the_ensemble_says(tmp_path, monkeypatch, rows
         data=DataSpec(source=str(path), target=target),
         model=model,
         train=TrainSpec(threads=1),
-        task=TaskSpec(),
     )
     dataset = read(spec)
     told: list[str] = []

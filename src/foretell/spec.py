@@ -112,6 +112,9 @@ class ModelSpec:
     """Networks in the readout's ensemble, sharing all but a few weights."""
     width: int = 96
     """Units of a hidden layer."""
+    budget: str = ""
+    """Time from the first fit in which other shapes of trees are tried, 5m or 1h: the best join the ladder.
+    Of tables, not of streams of events. Empty: none are."""
     deliver: str = "ensemble"
     """ensemble: all that won. student: one network of at most 50,000 parameters that was taught what the
     ensemble says, for quick and explained scores; what it costs in accuracy is told."""

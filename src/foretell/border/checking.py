@@ -157,6 +157,7 @@ RULES: tuple[Rule, ...] = (
     Rule("task.interval", lambda value: 0 < value < 1, "must lie between 0 and 1"),
     _distinct("model.families", low=0),
     _row("model.families.*", FAMILIES),
+    _span("model.budget"),
     _one_of("model.deliver", DELIVERED),
     _distinct("model.half_lives"),
     Rule(

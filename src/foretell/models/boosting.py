@@ -102,7 +102,7 @@ def fit_boosting(
 
 
 def fit_table(
-    materials: "Sequence[Material]", kind: str, *, threads: int = 1, seed: int = 0
+    materials: "Sequence[Material]", shape: str | Mapping[str, Any], *, threads: int = 1, seed: int = 0
 ) -> tuple[Boosted, ...]:
     """Fit trees once per fold on a table's rows, as many in each as all folds together lose least by.
 
@@ -111,37 +111,13 @@ def fit_table(
 
     Args:
         materials: of each fold.
-        kind: a row of `TABLE`.
+        shape: a row of `TABLE`, or settings of LightGBM.
         threads: 0 leaves the choice to LightGBM.
     """
-    import lightgbm
-
-    parameters = {**SETTINGS, **ALL_OF_TABLE, **TABLE[kind], "num_threads": threads, "seed": seed}
-    parameters |= {"objective": objective_of(materials[0])}
-    if materials[0].num_classes:
-        parameters |= {"num_class": materials[0].num_classes}
-    boosters, curves = [], []
-    for material in materials:
-        about, losses = _about(material.categorical), {}
-        teach, choose = (
-            (np.ascontiguousarray(material.features[rows]), material.aims[rows])
-            for rows in (material.teach, material.choose)
-        )
-        data = lightgbm.Dataset(*teach, weight=material.weights, **about)
-        held_out = lightgbm.Dataset(*choose, weight=material.choose_weights, reference=data, **about)
-        stops = lightgbm.early_stopping(STILL, verbose=False)
-        boosters.append(
-            lightgbm.train(
-                parameters,
-                data,
-                MOST_TREES,
-                valid_sets=[held_out],
-                callbacks=[stops, lightgbm.record_evaluation(losses)],
-                keep_training_booster=True,  # else the trees after the fold's own best one are gone
-            )
-        )
-        (curve,) = losses["valid_0"].values()
-        curves.append(np.array(curve))
+    settings = TABLE[shape] if isinstance(shape, str) else shape
+    boosters, curves = zip(
+        *(trained(material, settings, threads=threads, seed=seed) for material in materials), strict=True
+    )
     longest, sizes = max(map(len, curves)), [len(material.choose) for material in materials]
     # A fold that ended early would hardly lose less with more trees: it goes on with its last loss.
     held = [np.pad(curve, (0, longest - len(curve)), mode="edge") for curve in curves]
@@ -149,6 +125,37 @@ def fit_table(
     for booster in boosters:
         booster.best_iteration = num_trees
     return tuple(_boosted(booster, materials[0].features.shape[1]) for booster in boosters)
+
+
+def trained(
+    material: "Material", settings: Mapping[str, Any], *, threads: int, seed: int
+) -> tuple[Any, NDArray[np.float64]]:
+    """Return LightGBM's booster of one fold, and its loss on the choosing rows after each tree."""
+    import lightgbm
+
+    parameters = {**SETTINGS, **ALL_OF_TABLE, **settings, "num_threads": threads, "seed": seed}
+    parameters |= {"objective": objective_of(material)}
+    if material.num_classes:
+        parameters |= {"num_class": material.num_classes}
+    most = parameters.pop("num_trees", MOST_TREES)
+    about, losses = _about(material.categorical), {}
+    teach, choose = (
+        (np.ascontiguousarray(material.features[rows]), material.aims[rows])
+        for rows in (material.teach, material.choose)
+    )
+    data = lightgbm.Dataset(*teach, weight=material.weights, **about)
+    held_out = lightgbm.Dataset(*choose, weight=material.choose_weights, reference=data, **about)
+    stops = lightgbm.early_stopping(STILL, verbose=False)
+    booster = lightgbm.train(
+        parameters,
+        data,
+        most,
+        valid_sets=[held_out],
+        callbacks=[stops, lightgbm.record_evaluation(losses)],
+        keep_training_booster=True,  # else the trees after the fold's own best one are gone
+    )
+    (curve,) = losses["valid_0"].values()
+    return booster, np.array(curve)
 
 
 def objective_of(material: "Material") -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from foretell.data.table import fit_schema
 from foretell.errors import SpecError, TrainingError
 from foretell.lookup import load
 from foretell.models import FAMILIES, SUITED
-from foretell.models.boosting import fit_boosting, knots
+from foretell.models.boosting import Boosted, fit_boosting, knots
 from foretell.models.family import Family, Floats, Material, Rows, Sample, lacking, thinned
 from foretell.models.suspicion import fit_suspicion
 from foretell.prediction.factors import factors_of
@@ -25,7 +25,7 @@ from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scor
 from foretell.prediction.folds import Fold, folds_of
 from foretell.prediction.judging import Judge, judge_of
 from foretell.prediction.numbers import numbers, scale_of, scores_of
-from foretell.prediction.promise import promised, with_capacity
+from foretell.prediction.promise import Promise, promised, with_capacity
 from foretell.prediction.reference import reference_of
 from foretell.prediction.rungs import ORDER, PROBABILITY, Families, Measure, Rung, Tell, choosing_rows, climb
 from foretell.prediction.student import ENSEMBLE, STUDENT, taught, with_student
@@ -44,6 +44,22 @@ LOOKS = 600_000
 NEAR = 0.8
 """Share of the best one's average precision from which a contestant may enter the ensemble: one far behind
 would only fit the chance of the choosing rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Climbed:
+    """What came of the ladder."""
+
+    rungs: Sequence[Rung]
+    boosted: Boosted
+    """The first trees, which tell where features bend."""
+    shares: Mapping[str, float]
+    """Rung -> its share in what is delivered."""
+    measure: Measure
+    choose: Rows
+    """The choosing rows [C]."""
+    mixed: Floats
+    """Log-odds or scores of the choosing rows by what is delivered, each by models that it did not teach."""
 
 
 def fit(
@@ -122,11 +138,46 @@ def _fit(
     rungs, boosted = climb(spec, materials, families, measure, folder, tell, streamed=streamed)
     shares = _delivered(spec, rungs, materials[0].aims[choose], measure)
     mixed = _mixed(rungs, shares)
-    members = _members(rungs, shares)
+    climbed = Climbed(
+        rungs=rungs,
+        boosted=boosted,
+        shares=shares,
+        measure=measure,
+        choose=choose,
+        mixed=mixed,
+    )
     codes = {name: events.slots[:, e] for e, name in enumerate(features.plan.entities)}
     promise = promised(spec, dataset, parts, choose, mixed, scale, codes, tell)
-    fitted = Fitted(
-        spec=promise.spec,
+    fitted = _built(climbed, promise, dataset, parts, features, replayed)
+    held_out = _held_out(materials, rungs, shares, promise.coupling)
+    factors = supported(fitted.factors, held_out, fitted.reference.background, seed=spec.train.seed)
+    fitted = replace(fitted, factors=factors)
+    scored = scored_rows(fitted, events.slots, replayed, parts.test)
+    judge = judge_of(fitted, dataset, choose)
+    fitted = replace(fitted, standings=_standings(climbed, materials[0], judge, scored))
+    if spec.model.deliver == ENSEMBLE:
+        return fitted, scored
+    student = taught(fitted, materials[0], boosted, (choose, mixed), folder / STUDENT)
+    fitted = with_student(fitted, student, materials[0], judge, parts.test, tell)
+    return fitted, scored_rows(fitted, events.slots, replayed, parts.test)
+
+
+def _built(
+    climbed: Climbed,
+    promise: Promise,
+    dataset: Dataset,
+    parts: Split,
+    features: Featurizer,
+    replayed: Replayed,
+) -> Fitted:
+    """Return the model before its factors are measured and its rungs are judged."""
+    spec, members = promise.spec, _members(climbed.rungs, climbed.shares)
+    reference = reference_of(
+        *(dataset, parts, climbed.choose, replayed.features, climbed.mixed, climbed.boosted.gains),
+        *(features.plan.numbers, spec.train.seed),
+    )
+    return Fitted(
+        spec=spec,
         featurizer=features,
         # In the order of their names: a sum of floats depends on its order, and JSON sorts its keys.
         families={name: members[name][2] for name in sorted(members)},
@@ -137,25 +188,10 @@ def _fit(
         coupling=promise.coupling,
         estimator=promise.estimator,
         factors=factors_of(spec, dataset, features),
-        reference=reference_of(
-            *(dataset, parts, choose, replayed.features, mixed, boosted.gains),
-            *(features.plan.numbers, spec.train.seed),
-        ),
+        reference=reference,
         snapshot=replayed.after,
         standings=(),
     )
-    held_out = _held_out(materials, rungs, shares, promise.coupling)
-    factors = supported(fitted.factors, held_out, fitted.reference.background, seed=spec.train.seed)
-    fitted = replace(fitted, factors=factors)
-    scored = scored_rows(fitted, events.slots, replayed, parts.test)
-    judge = judge_of(fitted, dataset, choose)
-    standings = _standings(rungs, shares, materials[0], choose, measure, judge, scored)
-    fitted = replace(fitted, standings=standings)
-    if spec.model.deliver == ENSEMBLE:
-        return fitted, scored
-    student = taught(fitted, materials[0], boosted, (choose, mixed), folder / STUDENT)
-    fitted = with_student(fitted, student, materials[0], judge, parts.test, tell)
-    return fitted, scored_rows(fitted, events.slots, replayed, parts.test)
 
 
 def _mixed(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Floats:
@@ -322,17 +358,10 @@ def _delivered(
     return {name: count / ROUNDS for name, count in picks.items() if count}
 
 
-def _standings(
-    rungs: Sequence[Rung],
-    shares: Mapping[str, float],
-    material: Material,
-    choose: Rows,
-    measure: Measure,
-    judge: Judge,
-    scored: Scored,
-) -> tuple[Standing, ...]:
+def _standings(climbed: Climbed, material: Material, judge: Judge, scored: Scored) -> tuple[Standing, ...]:
     """Judge every rung, and last what is delivered, once on the test rows with known outcome."""
-    choosing, known = material.aims[choose], material.labels[scored.rows] >= 0
+    shares, measure = climbed.shares, climbed.measure
+    choosing, known = material.aims[climbed.choose], material.labels[scored.rows] >= 0
     rows = scored.rows[known]
     standings = [
         Standing(
@@ -346,15 +375,15 @@ def _standings(
             weight=shares.get(rung.name, 0.0),
             floor=rung.floor,
         )
-        for rung in rungs
+        for rung in climbed.rungs
     ]
-    delivered = [rung for rung in rungs if rung.name in shares]
+    delivered = [rung for rung in climbed.rungs if rung.name in shares]
     standings.append(
         Standing(
             name=DELIVERED,
             family="+".join(sorted(shares)),
             metrics=judge(scored.logits[known], rows, None),
-            choosing=measure(choosing, _mixed(rungs, shares)),
+            choosing=measure(choosing, climbed.mixed),
             measure=measure.name,
             fit_cpu_seconds=sum(rung.fit_cpu_seconds for rung in delivered),
             rows_per_cpu_second=1 / sum(1 / rung.rows_per_cpu_second for rung in delivered),

@@ -18,6 +18,7 @@ from foretell.errors import TrainingError
 from foretell.models.boosting import TABLE, Boosted, Boosting, fit_boosting, fit_table, objective_of
 from foretell.models.family import Family, Floats, Material, Rows
 from foretell.models.linear import Linear
+from foretell.prediction.search import left, searched
 from foretell.spec import Spec
 from foretell.tasks.classify import sigmoid
 from foretell.tasks.regress import Scale, rmse
@@ -103,6 +104,7 @@ def climb(
         The rungs, and the first fold's trees with what each feature gained those of all folds.
     """
     rungs: list[Rung] = []
+    until = left(spec, time.monotonic())
 
     def add(name: str, spent: float, members: Sequence[Family], *, floor: bool = False) -> None:
         rungs.append(_rung(name, spent, members, materials, floor=floor))
@@ -132,6 +134,11 @@ def climb(
             for number, material in enumerate(told)
         ]
         add(name, time.process_time() - started, members, floor=family_class is Linear)
+    if until and not streamed:
+        started, everything = time.process_time(), np.arange(materials[0].features.shape[1])
+        for name, found in searched(spec, materials, until, folder / "search", tell).items():
+            add(name, time.process_time() - started, [Boosting.of(each, everything) for each in found])
+            started = time.process_time()
     gains = np.mean([each.gains for each in boosted], axis=0)
     return rungs, replace(boosted[0], gains=gains)
 
