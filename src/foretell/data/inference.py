@@ -1,6 +1,7 @@
 """Inference: kind and role of each column, from spec, dtype, values and name, each with its reason."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import polars as pl
 
@@ -63,7 +64,23 @@ def infer(frame: pl.DataFrame, spec: Spec, where: str) -> tuple[Column, ...]:
                 reason=reason,
             )
         )
-    return tuple(columns)
+    return _without_copies(frame, columns, spec)
+
+
+def _without_copies(frame: pl.DataFrame, columns: list[Column], spec: Spec) -> tuple[Column, ...]:
+    """Return the columns with those excluded that repeat an earlier one: they would share its credit."""
+    first: dict[tuple[str, int, int], str] = {}
+    found = []
+    for column in columns:
+        copy = ""
+        if column.role == "input" and column.kind != "entity" and column.name not in spec.columns:
+            series = frame[column.name]
+            key = (str(series.dtype), int(series.hash(0).sum()), int(series.hash(1).sum()))
+            original = first.setdefault(key, column.name)
+            copy = original if original != column.name and series.equals(frame[original]) else ""
+        reason = f"it repeats column '{copy}' in every row"
+        found.append(replace(column, role="excluded", reason=reason) if copy else column)
+    return tuple(found)
 
 
 def _named(spec: Spec) -> dict[str, str]:

@@ -125,6 +125,8 @@ def _classes(text: pl.Series, counts: Mapping[str, int]) -> tuple[Mapping[str, o
         )
     rare = len(counts) - len(kept)
     left = f"; {rare} rarer ones are left unknown" if rare else ""
+    if kind("number").infer(text):
+        left += "; if they are amounts or counts, state regress as task.name"
     reason = f"{len(kept)} classes, the most frequent '{clipped(kept[0])}' in {counts[kept[0]]:,} rows{left}"
     return {"classes": kept, "counts": [counts[name] for name in kept]}, reason
 

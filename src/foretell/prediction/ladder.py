@@ -187,7 +187,7 @@ def _built(
         threshold=promise.threshold,
         coupling=promise.coupling,
         estimator=promise.estimator,
-        factors=factors_of(spec, dataset, features),
+        factors=factors_of(spec, dataset, features, climbed.boosted.gains),
         reference=reference,
         snapshot=replayed.after,
         standings=(),
