@@ -173,9 +173,9 @@ def _boosted(booster: Any, num_features: int) -> Boosted:
     trees = from_booster(booster)
     splits = tuple(_splits(trees, feature) for feature in range(num_features))
     apart = by_class(booster) if booster.num_model_per_iteration() > 1 else ()
-    return Boosted(
-        trees=trees, by_class=apart, gains=np.array([pairs[:, 1].sum() for pairs in splits]), splits=splits
-    )
+    weights = np.maximum(trees.gain, 0.0)
+    gains = np.bincount(trees.feature, weights, minlength=num_features).astype(np.float64)
+    return Boosted(trees=trees, by_class=apart, gains=gains, splits=splits)
 
 
 def _splits(trees: Trees, feature: int) -> NDArray[np.float64]:
