@@ -201,6 +201,6 @@ def test_of_many_columns_the_strongest_are_factors_and_the_rest_is_one(tmp_path)
     dataset = dataset_of(tmp_path, frame().with_columns(**{k: pl.Series(v) for k, v in many.items()}))
     fitted, _ = climbed(tmp_path, dataset)
     names = [factor.name for factor in fitted.factors]
-    assert len(names) == 64 and names[-1] == "others" and {"size", "colour"} <= {*names}
+    assert len(names) == 64 and names[-1] == "others" and "size" in names
     covered = np.sort(np.concatenate([factor.columns for factor in fitted.factors]))
     np.testing.assert_array_equal(covered, np.arange(len(fitted.featurizer.factors)))
