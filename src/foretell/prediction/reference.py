@@ -12,7 +12,8 @@ from foretell.prediction.fitted import Reference
 BACKGROUND = 64
 STORED, COMPARED = 60_000, 24
 """Past rows that are stored for comparison, and the features of theirs that are."""
-GRID = 200
+GRID, SEARCHED = 200, 64
+"""Values of a number among which a counterfactual is looked for, and numbers that are searched at most."""
 
 
 def reference_of(
@@ -39,6 +40,8 @@ def reference_of(
     typical = rng.choice(parts.train, size=min(BACKGROUND, len(parts.train)), replace=False)
     compared = np.sort(np.argsort(-gains, kind="stable")[:COMPARED])
     quartiles, grids = {}, {}
+    # The first features are the numbers themselves.
+    strongest = {numbers[f] for f in np.argsort(-gains[: len(numbers)], kind="stable")[:SEARCHED]}
     target = dataset.column("target")
     if dataset.values is not None and target is not None:
         low, high = np.quantile(dataset.values[past], [0.25, 0.75])
@@ -49,6 +52,7 @@ def reference_of(
         if len(values):
             low, high = np.quantile(values, [0.25, 0.75])
             quartiles[name] = (float(low), float(high))
+        if len(values) and name in strongest:
             grids[name] = np.unique(np.quantile(values, np.linspace(0.005, 0.995, GRID), method="nearest"))
     return Reference(
         logits=logits[order],
