@@ -52,6 +52,11 @@ class Several:
         raise NotImplementedError
 
 
+def named(family: Family) -> str:
+    """Return what kind of family it is; of several outputs, what each of them is."""
+    return type(family.members[0] if isinstance(family, Several) else family).__name__
+
+
 def restored(family: type[Family], arrays: Mapping[str, NDArray[Any]]) -> Family:
     """Return the family that `arrays` described, of one output or of several."""
     if SIZE not in arrays:

@@ -18,6 +18,7 @@ from foretell.lookup import load
 from foretell.models import FAMILIES, SUITED
 from foretell.models.boosting import Boosted, fit_boosting, knots
 from foretell.models.family import Family, Floats, Material, Rows, Sample, lacking, thinned
+from foretell.models.several import named
 from foretell.models.suspicion import fit_suspicion
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
@@ -366,7 +367,7 @@ def _standings(climbed: Climbed, material: Material, judge: Judge, scored: Score
     standings = [
         Standing(
             name=rung.name,
-            family=type(rung.members[0]).__name__,
+            family=named(rung.members[0]),
             metrics=judge(rung.score(material, rows), rows, rung.choosing),
             choosing=measure(choosing, rung.choosing),
             measure=measure.name,

@@ -276,8 +276,8 @@ def split(parts: Sequence[Part]) -> Markup:
     return drawing("The parts of the data along time", bottom + 24, *marks)
 
 
-def score_strip(probability: float, threshold: float, around: tuple[float, float] | None) -> Markup:
-    """Draw one probability from 0 to 1 with its interval and the alert threshold."""
+def score_strip(probability: float, threshold: float | None, around: tuple[float, float] | None) -> Markup:
+    """Draw one probability from 0 to 1 with its interval and the alert threshold, if there is one."""
     x = Scale(0, 1, 8, WIDTH - 8)
     marks = [line(8, 22, WIDTH - 8, 22, "axis")]
     for tick in (0, 0.25, 0.5, 0.75, 1):
@@ -293,11 +293,13 @@ def score_strip(probability: float, threshold: float, around: tuple[float, float
         ]
     if around is not None:
         marks.append(line(x(around[0]), 22, x(around[1]), 22, "range"))
-    side = "end" if threshold > 0.6 else "start"
-    nudge = -5 if threshold > 0.6 else 5
-    marks += [
-        line(x(threshold), 6, x(threshold), 28, "capacity"),
-        text(x(threshold) + nudge, 11, f"alert from {percent(threshold)}", anchor=side, kind="note"),
-        element("circle", cx=x(probability), cy=22, r=6, class_="chosen"),
-    ]
-    return drawing(f"Score {percent(probability)}, alert from {percent(threshold)}", 44, *marks)
+    label = f"Score {percent(probability)}"
+    if threshold is not None:
+        side, nudge = ("end", -5) if threshold > 0.6 else ("start", 5)
+        label += f", alert from {percent(threshold)}"
+        marks += [
+            line(x(threshold), 6, x(threshold), 28, "capacity"),
+            text(x(threshold) + nudge, 11, f"alert from {percent(threshold)}", anchor=side, kind="note"),
+        ]
+    marks.append(element("circle", cx=x(probability), cy=22, r=6, class_="chosen"))
+    return drawing(label, 44, *marks)
