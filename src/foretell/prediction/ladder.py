@@ -23,6 +23,7 @@ from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
 from foretell.prediction.folds import Fold, folds_of
+from foretell.prediction.monitor import sketch_of
 from foretell.prediction.reference import reference_of
 from foretell.prediction.rungs import ORDER, PROBABILITY, Families, Measure, Rung, Tell, choosing_rows, climb
 from foretell.prediction.support import HeldOut, supported
@@ -134,6 +135,9 @@ def _fit(
             dataset, parts, choose, replayed.features, mixed, gains, features.plan.numbers, spec.train.seed
         ),
         snapshot=replayed.after,
+        sketch=sketch_of(
+            dataset, np.sort(np.concatenate([parts.train, parts.valid])), choose, mixed, calibration(mixed)
+        ),
         standings=(),
     )
     fitted = replace(
