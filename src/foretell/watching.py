@@ -260,7 +260,7 @@ def _watched(
     late = np.concatenate([part.rows for part in parts[-RECENT:]]) if parts else np.zeros(0, np.int64)
     seen = late[dataset.target[late] >= 0]
     return Watch(
-        monitor=monitor,
+        monitor=monitor.brought_up(),
         counted=counted,
         known=known,
         judged=judged,

@@ -98,8 +98,9 @@ def mean_scores(cells_CK: Counts, pool_CK: Counts, values_CK: Floats) -> Floats:
     mean = (sample_CK * centred).sum(1) / size
     spread = np.sqrt((shares * centred**2).sum(1))
     idle |= spread < 1e-12
-    scaled = centred / np.where(idle, 1.0, spread)[:, None]
-    r_C = _signed_root(shares, scaled, mean / np.where(idle, 1.0, spread), size * (1 + size / rest))
+    shares[idle] = 1.0  # whatever stands here is not returned
+    spread = np.where(idle, 1.0, spread)
+    r_C = _signed_root(shares, centred / spread[:, None], mean / spread, size * (1 + size / rest))
     return np.where(idle, 0.0, np.clip(np.where(few, r_C, -r_C), -FARTHEST, FARTHEST))
 
 
@@ -107,6 +108,7 @@ def _signed_root(shares_CK: Floats, values_CK: Floats, mean_C: Floats, size_C: F
     """Return r* of a mean of values with mean 0 and variance 1 under the shares."""
     limit = 40.0 / np.maximum(np.abs(values_CK).max(1), 1e-12)
     tilt = np.clip(mean_C, -limit, limit)
+    values_CK = np.where(shares_CK > 0, values_CK, 0.0)  # an empty cell must not set the scale
     for _ in range(STEPS):
         top = (tilt[:, None] * values_CK).max(1, keepdims=True)
         weights = shares_CK * np.exp(tilt[:, None] * values_CK - top)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, logsumexp, ndtr
+from scipy.special import log_ndtr, ndtr
 
 Floats = NDArray[np.float64]
 SIZES = (0.25, 0.5, 1.0, 1.75, 3.0)
@@ -87,7 +87,8 @@ class Detectors:
 
     def evidence(self) -> Floats:
         """Return the log-evidence of each channel [C]: its bets share one stake."""
-        return logsumexp(self.sums, axis=1) - np.log(self.sums.shape[1])
+        top = self.sums.max(1)
+        return top + np.log(np.exp(self.sums - top[:, None]).mean(1))
 
     def since(self) -> NDArray[np.int64]:
         """Return for each channel the batch with which its change is likeliest to have begun [C]."""

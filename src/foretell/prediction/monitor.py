@@ -3,12 +3,10 @@
 C: channels, M: cells of all columns, W: watched columns, S: at most RECENT last batches.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from foretell.data.dataset import Dataset
 from foretell.prediction.alarms import Alarm, Recent, described, described_outcomes
@@ -92,8 +90,8 @@ class Monitor:
 
     def outcome_evidence(self) -> float:
         """Return the log-evidence that outcomes no longer match the probabilities."""
-        stake = len(KINDS) * (len(self.layout.columns) + 1)
-        return float(logsumexp(self.outcome_detectors.evidence()) - np.log(stake))
+        share = np.log(len(KINDS) * (len(self.layout.columns) + 1))
+        return float(np.logaddexp.reduce(self.outcome_detectors.evidence()) - share)
 
     def after(self, batch: Batch, counted: Tally, weekday: int) -> "Monitor":
         """Return the monitor after one more batch. A column that has changed is pooled no more.
@@ -117,19 +115,19 @@ class Monitor:
         raised = np.flatnonzero(steady & (evidence >= LEAST)).tolist()
         steady[raised] = False
         held = replace(held, pool=self.pool.after(layout, counted, compared, weekday, steady))
-        return held._told(raised, evidence)
+        fresh = [described(held, w, float(evidence[w])) for w in raised]
+        return replace(held, alarms=(*self.alarms, *fresh))
 
-    def _told(self, raised: Sequence[int], evidence: Floats) -> "Monitor":
-        """Return the monitor with alarms about newly changed columns, and the older ones as they stand."""
-        index = {column.name: w for w, column in enumerate(self.layout.columns)}
+    def brought_up(self) -> "Monitor":
+        """Return the monitor with its alarms about columns as they stand after the last batch."""
+        index, evidence = {c.name: w for w, c in enumerate(self.layout.columns)}, self.evidence()
         standing = [
             alarm
             if alarm.of_outcomes
             else described(self, index[alarm.column], float(evidence[index[alarm.column]]), alarm)
             for alarm in self.alarms
         ]
-        fresh = [described(self, w, float(evidence[w])) for w in raised]
-        return replace(self, alarms=(*standing, *fresh))
+        return replace(self, alarms=tuple(standing))
 
     def judged(self, key: str, probabilities: Floats, labels: Floats) -> "Monitor":
         """Return the monitor after outcomes of a counted batch came.
@@ -138,7 +136,7 @@ class Monitor:
             probabilities: of the batch's rows whose outcome is known [n].
             labels: 0 or 1 [n].
         """
-        place = next(number for number, batch in enumerate(self.batches) if batch.key == key)
+        place = next(n for n in reversed(range(len(self.batches))) if self.batches[n].key == key)
         compared = self.residuals.compared(probabilities, labels)
         batch = self.residuals.judged(probabilities, labels)
         before = next((alarm for alarm in self.alarms if alarm.of_outcomes), None)

@@ -171,8 +171,8 @@ def _bins(edges: Floats, numbers: Floats) -> Counts:
 
 
 def _size(shown: Floats) -> tuple[float, float, float, float]:
-    known = shown[np.isfinite(shown)]
+    known = np.sort(shown[np.isfinite(shown)])
     if not len(known):
         return 0.0, 0.0, 0.0, 0.0
-    low, high = np.quantile(known, [0.1, 0.9])
+    low, high = known[round(0.1 * (len(known) - 1))], known[round(0.9 * (len(known) - 1))]
     return float(len(known)), float(known.mean()), float(low), float(high)
