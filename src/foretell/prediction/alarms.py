@@ -62,9 +62,7 @@ def described(monitor: "Monitor", w: int, log_evidence: float, before: Alarm | N
         before: the same alarm when it was told last: its kind and instants stay.
     """
     layout = monitor.layout
-    column = layout.columns[w]
-    evidence = np.where(layout.owners == w, monitor.detectors.evidence() + layout.stakes, -np.inf)
-    lead = int(np.argmax(evidence))
+    column, lead = layout.columns[w], leading(monitor, w)
     if before is not None:
         lead = next(
             c
@@ -90,6 +88,13 @@ def described(monitor: "Monitor", w: int, log_evidence: float, before: Alarm | N
         log_evidence=log_evidence,
     )
     return found if before is None else replace(found, since=before.since, raised=before.raised)
+
+
+def leading(monitor: "Monitor", w: int) -> int:
+    """Return the channel of a column with the most evidence."""
+    layout = monitor.layout
+    evidence = np.where(layout.owners == w, monitor.detectors.evidence() + layout.stakes, -np.inf)
+    return int(np.argmax(evidence))
 
 
 def _values(monitor: "Monitor", w: int, channel: Channel, began: int) -> tuple[float, float]:

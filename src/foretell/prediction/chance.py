@@ -40,18 +40,19 @@ def share_scores(k_C: Floats, n_C: Floats, pool_k_C: Floats, pool_n_C: Floats) -
     k = np.where(idle, 0.0, k)
     expected = n * all_k / whole
     exact = expected < MANY
-    z_C = _bernoulli(np.clip(k / n, 0.5 / n, 1 - 0.5 / n), all_k / whole, n * whole / (whole - n))
+    z_C = _bernoulli(np.clip(k / n, 0.5 / n, 1 - 0.5 / n), all_k / whole, n, whole - n)
     z_C[exact] = _fisher(k[exact], n[exact], all_k[exact], whole[exact])
     signed = np.where(few == common, -z_C, z_C)
     return np.where(idle, 0.0, np.clip(signed, -FARTHEST, FARTHEST))
 
 
-def _bernoulli(share: Floats, expected: Floats, size: Floats) -> Floats:
-    """Return r* of a share."""
+def _bernoulli(share: Floats, expected: Floats, n: Floats, rest: Floats) -> Floats:
+    """Return r* of a share of n rows that were drawn from n + rest."""
     tilt = np.log(share) - np.log1p(-share) - np.log(expected) + np.log1p(-expected)
     gain = share * np.log(share / expected) + (1 - share) * np.log1p((expected - share) / (1 - expected))
+    size = n * (1 + n / rest)
     plain = (share - expected) * np.sqrt(size / (expected * (1 - expected)))
-    return starred(tilt, gain, share * (1 - share), size, plain)
+    return plain + (1 - n / rest) * (starred(tilt, gain, share * (1 - share), size, plain) - plain)
 
 
 def _fisher(k: Floats, n: Floats, all_k: Floats, whole: Floats) -> Floats:
@@ -100,7 +101,9 @@ def mean_scores(cells_CK: Counts, pool_CK: Counts, values_CK: Floats) -> Floats:
     idle |= spread < 1e-12
     shares[idle] = 1.0  # whatever stands here is not returned
     spread = np.where(idle, 1.0, spread)
+    plain = mean / spread * np.sqrt(size * (1 + size / rest))
     r_C = _signed_root(shares, centred / spread[:, None], mean / spread, size * (1 + size / rest))
+    r_C = plain + (1 - size / rest) * (r_C - plain)  # halves of one whole differ without skewness
     return np.where(idle, 0.0, np.clip(np.where(few, r_C, -r_C), -FARTHEST, FARTHEST))
 
 

@@ -78,11 +78,11 @@ class Layout:
         pool_M = pool_7M[self.lines(weekday), np.arange(len(cells_M))]
         batch, pool = np.append(cells_M, 0)[self.cells], np.append(pool_M, 0)[self.cells]
         # What is rare and does not depend on the day is compared with the pool of all days.
-        rare = (self.due > 0)[:, None]
-        every_M = pool_7M.sum(0)
+        rare, every_M = self.due > 0, pool_7M.sum(0)
+        due = self.due * (self.wholes @ every_M > 0)
         k_R, n_R = self.parts @ cells_M, self.wholes @ cells_M
-        pool_k_R = np.where(rare[:, 0], self.parts @ every_M + self.due, self.parts @ pool_M)
-        pool_n_R = np.where(rare[:, 0], self.wholes @ every_M + self.due, self.wholes @ pool_M)
+        pool_k_R = np.where(rare, self.parts @ every_M + due, self.parts @ pool_M)
+        pool_n_R = np.where(rare, self.wholes @ every_M + due, self.wholes @ pool_M)
         z_C = np.concatenate(
             [mean_scores(batch, pool, self.values), share_scores(k_R, n_R, pool_k_R, pool_n_R)]
         )

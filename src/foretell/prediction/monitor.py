@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.data.dataset import Dataset
-from foretell.prediction.alarms import Alarm, Recent, described, described_outcomes
+from foretell.prediction.alarms import Alarm, Recent, described, described_outcomes, leading
 from foretell.prediction.channels import Layout, laid_out
 from foretell.prediction.detector import LEAST, Detectors
 from foretell.prediction.outcomes import KINDS, Residuals
@@ -114,7 +114,13 @@ class Monitor:
         evidence = held.evidence()
         raised = np.flatnonzero(steady & (evidence >= LEAST)).tolist()
         steady[raised] = False
-        held = replace(held, pool=self.pool.after(layout, counted, compared, weekday, steady))
+        pool, since = self.pool.after(layout, counted, compared, weekday, steady), held.detectors.since()
+        for w in raised:
+            began = int(since[leading(held, w)])
+            for one in self.recent:
+                if one.number >= began:
+                    pool = pool.without(layout, one.tally, one.weekday, w)
+        held = replace(held, pool=pool)
         fresh = [described(held, w, float(evidence[w])) for w in raised]
         return replace(held, alarms=(*self.alarms, *fresh))
 

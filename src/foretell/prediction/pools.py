@@ -119,14 +119,25 @@ class Pool:
             variation=self.variation.after(compared.raw, compared.sizes, seen[layout.owners]),
         )
 
+    def without(self, layout: Layout, batch: Tally, weekday: int, column: int) -> "Pool":
+        """Return the pool with a batch taken out of one column: the first days of a change were pooled
+        too."""
+        counts, sizes = self.counts.copy(), self.sizes.copy()
+        own = slice(layout.starts[column], layout.starts[column + 1])
+        line = weekday if layout.columns[column].seasonal else 0
+        counts[line, own] -= batch.cells[own]
+        size, rows = sizes[line, column], batch.sizes[column, 0]
+        if 0 < rows < size[0]:
+            size[1:] = (size[1:] * size[0] - batch.sizes[column, 1:] * rows) / (size[0] - rows)
+            size[0] -= rows
+        return replace(self, counts=counts, sizes=sizes)
+
 
 def _joined(sizes: Floats, batch: Floats, layout: Layout, weekday: int, seen: NDArray[np.bool_]) -> Floats:
     """Return the sizes with a batch's: means weighted by known values."""
     joined = sizes.copy()
-    for index, column in enumerate(layout.columns):
-        if seen[index] and batch[index, 0]:
-            line = joined[weekday if column.seasonal else 0, index]
-            rows = line[0] + batch[index, 0]
-            line[1:] += (batch[index, 1:] - line[1:]) * batch[index, 0] / rows
-            line[0] = rows
+    for index in np.flatnonzero(seen & (batch[:, 0] > 0)).tolist():
+        line = joined[weekday if layout.columns[index].seasonal else 0, index]
+        line[0] += batch[index, 0]
+        line[1:] += (batch[index, 1:] - line[1:]) * batch[index, 0] / line[0]
     return joined
