@@ -31,6 +31,7 @@ from scipy import stats  # noqa: E402
 
 from cases import RESULTS, commit, machine  # noqa: E402
 from foretell.data.dataset import Column, Dataset  # noqa: E402
+from foretell.data.split import Split  # noqa: E402
 from foretell.prediction.monitor import Batch, Monitor, sketch_of, weekday_of  # noqa: E402
 from foretell.prediction.sketch import placed, tallied  # noqa: E402
 from foretell.spec import DataSpec, Spec  # noqa: E402
@@ -125,9 +126,10 @@ def chances(logits: Floats) -> Floats:
 def begun(world: World) -> tuple[Monitor, Dataset]:
     """Return a monitor that knows the reference, and the reference."""
     dataset, logits = world.days(0, REFERENCE)
-    rows = np.arange(len(dataset.target))
-    choose = np.flatnonzero(dataset.at_us >= REFERENCE // 2 * DAY_US)
-    sketch = sketch_of(dataset, rows, choose, logits[choose], chances(logits[choose]))
+    later, none = dataset.at_us >= REFERENCE // 2 * DAY_US, np.zeros(0, dtype=np.int64)
+    train, choose = np.flatnonzero(~later), np.flatnonzero(later)
+    parts = Split(by="time", train=train, valid=choose, test=none, history=none, reason="")
+    sketch = sketch_of(dataset, parts, choose, logits[choose], chances(logits[choose]))
     return Monitor.begun(sketch, "simulated"), dataset
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from foretell.data.dataset import Column, Dataset
+from foretell.data.split import Split
 from foretell.prediction.monitor import Batch, Monitor, sketch_of, weekday_of
 from foretell.prediction.sketch import placed, tallied
 from foretell.spec import DataSpec, Spec
@@ -71,9 +72,10 @@ def days_of(
 
 def begun(dataset: Dataset, logits: np.ndarray) -> Monitor:
     """Return a monitor whose reference is all of the rows; their second half has chosen."""
-    rows = np.arange(len(dataset))
-    choose = rows[len(rows) // 2 :]
-    sketch = sketch_of(dataset, rows, choose, logits[choose], sigmoid(logits[choose]))
+    rows, none = np.arange(len(dataset)), np.zeros(0, dtype=np.int64)
+    train, choose = np.split(rows, [len(rows) // 2])
+    parts = Split(by="time", train=train, valid=choose, test=none, history=none, reason="")
+    sketch = sketch_of(dataset, parts, choose, logits[choose], sigmoid(logits[choose]))
     return Monitor.begun(sketch, "simulated")
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from glob import glob, has_magic
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +124,7 @@ def _joined(fitted: Fitted, sources: Sequence[str | Path]) -> tuple[Dataset, lis
     A source that holds just what another does is read over, and so are rows of an id that came before.
     """
     found: dict[str, Dataset] = {}
-    for source in dict.fromkeys(map(str, sources)):
+    for source in dict.fromkeys(file for given in sources for file in _files(str(given))):
         spec = replace(fitted.spec, data=replace(fitted.spec.data, source=source))
         dataset = read_rows(spec, columns=fitted.featurizer.schema.columns)
         _check_kinds(dataset, source)
@@ -147,6 +148,13 @@ def _joined(fitted: Fitted, sources: Sequence[str | Path]) -> tuple[Dataset, lis
     if joined.column("time") is not None:
         kept = kept[np.argsort(joined.at_us[kept], kind="stable")]
     return joined.take(kept), ends
+
+
+def _files(source: str) -> list[str]:
+    """Return the files of a glob, which may differ in whether they hold outcomes; else what was given."""
+    if "://" in source or not has_magic(source):
+        return [source]
+    return sorted(glob(source, recursive=True)) or [source]  # noqa: PTH207 - takes any pattern
 
 
 def _check_kinds(dataset: Dataset, source: str) -> None:

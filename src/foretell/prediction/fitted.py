@@ -130,7 +130,7 @@ class Fitted:
     reference: Reference
     snapshot: Snapshot
     """Where the stream stood after the last row that was known when the model was fitted."""
-    standings: tuple[Standing, ...]
+    standings: tuple[Standing, ...] = ()
     sketch: Sketch | None = None
     """What later rows are watched against; a model fitted before these were kept has none."""
     digest: str = ""

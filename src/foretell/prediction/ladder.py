@@ -135,10 +135,7 @@ def _fit(
             dataset, parts, choose, replayed.features, mixed, gains, features.plan.numbers, spec.train.seed
         ),
         snapshot=replayed.after,
-        sketch=sketch_of(
-            dataset, np.sort(np.concatenate([parts.train, parts.valid])), choose, mixed, calibration(mixed)
-        ),
-        standings=(),
+        sketch=sketch_of(dataset, parts, choose, mixed, calibration(mixed)),
     )
     fitted = replace(
         fitted,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.data.dataset import Dataset
+from foretell.data.split import Split
 from foretell.prediction.alarms import Alarm, Recent, described, described_outcomes, leading
 from foretell.prediction.channels import Layout, laid_out
 from foretell.prediction.detector import LEAST, Detectors
@@ -164,7 +165,7 @@ class Monitor:
 
 def sketch_of(
     dataset: Dataset,
-    past: NDArray[np.int64],
+    parts: Split,
     choose: NDArray[np.int64],
     logits: Floats,
     probabilities: Floats,
@@ -172,12 +173,12 @@ def sketch_of(
     """Return the sketch of a model's past: its days in their order, or all rows at once without time.
 
     Args:
-        past: teaching and choosing rows.
+        parts: the rows that taught and chose are the past.
         choose: rows that chose; the score is known by them alone, since the model has learned the others.
         logits: raw log-odds of the choosing rows.
         probabilities: of the choosing rows.
     """
-    timed = dataset.column("time") is not None
+    timed, past = dataset.column("time") is not None, np.sort(np.concatenate([parts.train, parts.valid]))
     days = dataset.at_us // DAY_US if timed else np.zeros(len(dataset), dtype=np.int64)
     score, shown = np.full(len(dataset), np.nan), np.full(len(dataset), np.nan)
     score[choose], shown[choose] = logits, probabilities
