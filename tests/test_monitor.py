@@ -29,7 +29,8 @@ def test_the_score_of_a_share_is_that_of_fishers_mid_p_value(k, more, pool_k, po
     drawn = stats.hypergeom(n + pool_n, k + pool_k, n)
     above, below = drawn.sf(k) + drawn.pmf(k) / 2, drawn.cdf(k) - drawn.pmf(k) / 2
     exact = -stats.norm.ppf(above) if above < below else stats.norm.ppf(below)
-    assert z == pytest.approx(exact, abs=0.05 + 0.03 * abs(exact))
+    assert z == pytest.approx(exact, abs=0.05 + 0.15 * abs(exact))
+    assert abs(z) < 0.05 + 1.03 * abs(exact)  # far out it may say too little, never too much
 
 
 def test_a_bet_is_a_convex_function_of_the_p_value_whose_mean_is_1():

@@ -62,7 +62,7 @@ def lines(done: Watch) -> list[str]:
         head = ("changed", "what", "was", "is", "since", "found", "by chance once in")
         told += ["ALARM", *aligned([head, *map(row, done.monitor.alarms)])]
     else:
-        told.append("no alarm")
+        told.append(nearest(done))
     if done.expected:
         told += ["", *performance(done)]
     return told
@@ -84,6 +84,20 @@ def row(alarm: Alarm) -> Sequence[str]:
     return (alarm.column or alarm.text, what, *shown, alarm.since, alarm.raised, chance)
 
 
+def nearest(done: Watch) -> str:
+    """Return how near an alarm is, where there is none."""
+    from math import exp
+
+    from foretell.prediction.detector import LEAST
+
+    monitor = done.monitor
+    evidence = [*monitor.evidence().tolist(), monitor.outcome_evidence()]
+    names = [*(column.name or column.text for column in monitor.layout.columns), "the outcomes"]
+    most, name = max(zip(evidence, names, strict=True))
+    seen = f"by chance once in {max(exp(most), 1):,.0f} batches"
+    return f"no alarm; the most evidence is against {name}: {seen}, and an alarm takes {exp(LEAST):,.0f}"
+
+
 def performance(done: Watch) -> list[str]:
     """Return the metrics to expect, and those that came."""
     told = [("", "expected", "nine in ten between", "came")]
@@ -91,8 +105,8 @@ def performance(done: Watch) -> list[str]:
         came = f"{done.came[name]:,.4g}" if name in done.came else ""
         told.append((name, f"{one.value:,.4g}", f"{one.low:,.4g} and {one.high:,.4g}", came))
     return [
-        f"performance on the {done.rows:,} rows of the last batches, without labels: it holds as long as the "
-        f"probabilities do; outcomes of {done.outcomes:,} rows are known",
+        f"performance on the {done.rows:,} rows of the last batches, as long as the probabilities hold",
+        f"(came: on {done.outcomes:,} rows whose outcome is known)",
         *aligned(told),
     ]
 
