@@ -7,8 +7,8 @@ values), a score and outcomes that follow it, in daily batches. In the weekly va
 numbers of rows depend on the weekday, and each day is a little off by itself. The reference is 90 days
 before. Peers see the same days: a Kolmogorov-Smirnov (numbers) or chi-square test (categories) a day at 5 %
 over all columns, the rule that a population stability index above 0.2 is drift, and Page-Hinkley on the
-standardised daily means as `river` sets it, begun anew after an alarm; they are read for the first three
-years alone.
+standardised daily means as `river` sets it, begun anew after an alarm; they are read for the first year
+alone. Each figure is stored when it is there.
 """
 
 import argparse

@@ -420,6 +420,13 @@ PEERS = {
     "page_hinkley": "Page-Hinkley of `river`",
 }
 
+CHANGED = {
+    "mean": "mean by 0.2 sd",
+    "spread": "sd by a fifth",
+    "share": "5 % of rows in another category",
+    "missing": "2 % missing",
+}
+
 
 def monitor(results: Mapping[str, Any]) -> str:
     """Return false alarms while nothing changes, and days until a change is found."""
@@ -434,26 +441,22 @@ def monitor(results: Mapping[str, Any]) -> str:
             usual = [sum(cell["peer_alarm_days"][rule] for cell in mine) / days for rule in PEERS]
             rows.append([f"false alarms, {words}", told, *(f"{share:.1%} of days" for share in usual)])
     for cell in changes:
-        what = {
-            "mean": "mean by 0.2 sd",
-            "spread": "sd by a fifth",
-            "share": "5 % of rows in another category",
-        }
-        where = f"{what.get(cell['change'], '2 % missing')}, {cell['size']:,} rows a day"
+        where = f"{CHANGED[cell['change']]}, {cell['size']:,} rows a day"
         where += ", weekdays" if cell["weekly"] else ""
         days = [_delay(cell["days"].get(rule, [])) for rule in ("foretell", *PEERS)]
         rows.append([f"days to find: {where}", *days])
     trials = len(changes[0]["days"]["foretell"])
     wrong = sum(cell["alarms_in_other_columns"] for cell in changes)
     named = sum(cell["named_for_what_changed"] for cell in changes)
-    seeds = sorted({cell["seed"] for cell in quiet})
+    numbers = ", ".join(str(cell) for cell in sorted({cell["seed"] for cell in quiet}))
     words = (
-        "Simulated daily batches of 30 correlated columns, a score and outcomes, after a reference of 90 days; "
-        f"500 rows a day where nothing else stands; seeds {', '.join(map(str, seeds))}. Days to find: median "
-        f"(worst) of {trials} changes of one column on a random day; – where it was not found within 30 days. "
-        f"Of all {trials * len(changes)} changes {named} alarms say rightly what changed, and {wrong} alarms were "
-        "about other columns. The peers see one column at a time and keep no account of how often they asked; "
-        "their false alarms are days of the first year on which at least one column rings."
+        "Simulated daily batches of 30 correlated columns, a score and outcomes, after a reference of 90 "
+        f"days; 500 rows a day while nothing changes; seeds {numbers}. Days to find: median (worst) of {trials} "
+        "changes of one column on a random day; – where not found within 30 days. Of all "
+        f"{trials * len(changes)} changes {named} alarms say rightly what changed; {wrong} more were about "
+        "others, the score included, which follows three of the columns. The peers look at one column at a "
+        "time and keep no account of how often they asked; their false alarms are days of the first year on "
+        "which at least one column rings."
     )
     head = ("Watching", "Foretell", *PEERS.values())
     return "\n\n".join([table(head, rows), words, source(results)])

@@ -70,11 +70,12 @@ def days_of(
     return dataset, logits
 
 
-def begun(dataset: Dataset, logits: np.ndarray) -> Monitor:
-    """Return a monitor whose reference is all of the rows; their second half has chosen."""
+def begun(dataset: Dataset, logits: np.ndarray, *, folds: bool = False) -> Monitor:
+    """Return a monitor whose reference is all of the rows; their second half has chosen, or all in folds."""
     rows, none = np.arange(len(dataset)), np.zeros(0, dtype=np.int64)
     train, choose = np.split(rows, [len(rows) // 2])
     parts = Split(by="time", train=train, valid=choose, test=none, history=none, reason="")
+    choose = rows if folds else choose
     sketch = sketch_of(dataset, parts, choose, logits[choose], sigmoid(logits[choose]))
     return Monitor.begun(sketch, "simulated")
 

@@ -158,6 +158,16 @@ def test_rows_without_time_are_one_pool_that_later_blocks_are_compared_with():
     assert watched(monitor, *days_of(rng, range(60, 70), amount=0.4)).alarms[0].column == "amount"
 
 
+def test_scores_of_members_that_average_are_not_held_against_those_of_single_ones():
+    rng = np.random.default_rng(10)
+    monitor = begun(*days_of(rng, range(20), timed=False), folds=True)
+    for first, factor in ((0, 0.8), (20, 1.2)):  # narrower than single ones from the start; then they change
+        dataset, logits = days_of(rng, range(first, first + 20))
+        assert monitor.alarms == ()
+        monitor = watched(monitor, dataset, -2 + factor * (logits + 2))
+    assert [alarm.column for alarm in monitor.alarms] == [""]
+
+
 def test_expected_metrics_hold_what_comes_as_often_as_they_say():
     rng = np.random.default_rng(9)
     held: dict[str, list[bool]] = {}

@@ -11,7 +11,7 @@ import click
 from foretell.shell import found, run_option, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from foretell.prediction.alarms import Alarm
     from foretell.watching import Watch
@@ -60,7 +60,7 @@ def lines(done: Watch) -> list[str]:
     ]
     if done.monitor.alarms:
         head = ("changed", "what", "was", "is", "since", "found", "by chance once in")
-        told += ["ALARM", *aligned([head, *map(row, done.monitor.alarms)])]
+        told += ["ALARM", *aligned([head, *(row(alarm, names(done)) for alarm in done.monitor.alarms)])]
     else:
         told.append(nearest(done))
     if done.expected:
@@ -68,20 +68,32 @@ def lines(done: Watch) -> list[str]:
     return told
 
 
-def row(alarm: Alarm) -> Sequence[str]:
-    """Return an alarm's cells."""
+def names(done: Watch) -> dict[str, str]:
+    """Return what each batch is called: its day, or its number where rows have no time."""
+    batches = enumerate(done.monitor.batches, start=1)
+    return {b.key: f"batch {number:,}" if b.key == b.digest else b.key for number, b in batches}
+
+
+def row(alarm: Alarm, called: Mapping[str, str]) -> Sequence[str]:
+    """Return an alarm's cells.
+
+    Args:
+        called: batch -> what it is called.
+    """
     from math import exp, log
 
     from foretell import units
 
     what = f"share of {units.quoted(alarm.value)}" if alarm.kind == "share" else MEASURES[alarm.kind]
-    years = alarm.log_evidence - log(365.25)
-    chance = f"{exp(years):,.0f} years" if years < log(LONGEST) else f"over {LONGEST:,} years"
+    daily = called[alarm.raised] == alarm.raised
+    often, unit = (alarm.log_evidence - log(365.25), "years") if daily else (alarm.log_evidence, "batches")
+    most = log(LONGEST if daily else 365 * LONGEST)
+    chance = f"{exp(often):,.0f} {unit}" if often < most else f"over {exp(most):,.0f} {unit}"
     shown = [
         units.percent(v) if alarm.unit == "share" else units.write(v, alarm.unit)
         for v in (alarm.was, alarm.now)
     ]
-    return (alarm.column or alarm.text, what, *shown, alarm.since, alarm.raised, chance)
+    return (alarm.column or alarm.text, what, *shown, called[alarm.since], called[alarm.raised], chance)
 
 
 def nearest(done: Watch) -> str:

@@ -65,7 +65,7 @@ class _Part:
     """Since 1970; 0 where rows have no time."""
 
 
-def watch(folder: Path, *sources: str | Path, tell: Tell = quiet, now: datetime | None = None) -> Watch:
+def watch(folder: Path | str, *sources: str | Path, tell: Tell = quiet, now: datetime | None = None) -> Watch:
     """Hold new rows against the past of the model in use, and keep the evidence in `watch.json`.
 
     Rows with time are counted by whole UTC days, in their order; without time, each source by blocks of about
@@ -84,6 +84,7 @@ def watch(folder: Path, *sources: str | Path, tell: Tell = quiet, now: datetime 
         DataError: when the rows cannot be read, lack a column, or hold no value of its kind.
         StoreError: when another call is writing to the folder.
     """
+    folder = Path(folder)
     fitted = open_fitted(champions.settled(folder))
     if fitted.sketch is None:
         raise CheckpointError(

@@ -175,13 +175,16 @@ def sketch_of(
     Args:
         parts: the rows that taught and chose are the past.
         choose: rows that chose; the score is known by them alone, since the model has learned the others.
+            Where all rows chose, fold by fold, none was scored by all members that score later rows
+            together: what the score is like is then known from the first batches on.
         logits: raw log-odds of the choosing rows.
         probabilities: of the choosing rows.
     """
     timed, past = dataset.column("time") is not None, np.sort(np.concatenate([parts.train, parts.valid]))
     days = dataset.at_us // DAY_US if timed else np.zeros(len(dataset), dtype=np.int64)
     score, shown = np.full(len(dataset), np.nan), np.full(len(dataset), np.nan)
-    score[choose], shown[choose] = logits, probabilities
+    if len(choose) == len(parts.valid):
+        score[choose], shown[choose] = logits, probabilities
     seasonal = timed and _weekly(days[past])
     columns = [watched(c, dataset.frame[c.name][past], seasonal=seasonal) for c in dataset.inputs()]
     columns.append(number("", logits, text="the score", seasonal=timed and _weekly(days[choose])))
