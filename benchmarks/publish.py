@@ -451,8 +451,8 @@ def monitor(results: Mapping[str, Any]) -> str:
     numbers = ", ".join(str(cell) for cell in sorted({cell["seed"] for cell in quiet}))
     words = (
         "Simulated daily batches of 30 correlated columns, a score and outcomes, after a reference of 90 "
-        f"days; 500 rows a day while nothing changes; seeds {numbers}. Days to find: median (worst) of {trials} "
-        "changes of one column on a random day; – where not found within 30 days. Of all "
+        f"days; 500 rows a day while nothing changes; seeds {numbers}. Days to find: median (worst) of "
+        f"{trials} changes of one column on a random day; – where not found within 30 days. Of all "
         f"{trials * len(changes)} changes {named} alarms say rightly what changed; {wrong} more were about "
         "others, the score included, which follows three of the columns. The peers look at one column at a "
         "time and keep no account of how often they asked; their false alarms are days of the first year on "

@@ -104,8 +104,8 @@ def nearest(done: Watch) -> str:
 
     monitor = done.monitor
     evidence = [*monitor.evidence().tolist(), monitor.outcome_evidence()]
-    names = [*(column.name or column.text for column in monitor.layout.columns), "the outcomes"]
-    most, name = max(zip(evidence, names, strict=True))
+    columns = [*(column.name or column.text for column in monitor.layout.columns), "the outcomes"]
+    most, name = max(zip(evidence, columns, strict=True))
     seen = f"by chance once in {max(exp(most), 1):,.0f} batches"
     return f"no alarm; the most evidence is against {name}: {seen}, and an alarm takes {exp(LEAST):,.0f}"
 

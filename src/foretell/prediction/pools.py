@@ -120,8 +120,7 @@ class Pool:
         )
 
     def without(self, layout: Layout, batch: Tally, weekday: int, column: int) -> "Pool":
-        """Return the pool with a batch taken out of one column: the first days of a change were pooled
-        too."""
+        """Return the pool with a batch taken out of one column: first days of a change were pooled too."""
         counts, sizes = self.counts.copy(), self.sizes.copy()
         own = slice(layout.starts[column], layout.starts[column + 1])
         line = weekday if layout.columns[column].seasonal else 0
