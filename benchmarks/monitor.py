@@ -1,6 +1,6 @@
 """The monitor on simulated years: false alarms while nothing changes, and days until a change is found.
 
-    python benchmarks/monitor.py [--seeds 0 1 2 3 4] [--plain 0 1] [--years 30] [--trials 40]
+    python benchmarks/monitor.py [--seeds 0 1 2 3 4] [--plain 0 1] [--years 30] [--trials 40] [--out monitor]
 
 A stream of 30 correlated columns (12 normal, 8 skewed, 2 mostly zero, 8 categories; three have missing
 values), a score and outcomes that follow it, in daily batches. In the weekly variant levels, shares and
@@ -319,10 +319,11 @@ def _by_day(dataset: Dataset) -> Iterator[pl.DataFrame]:
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    asked.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    asked.add_argument("--plain", type=int, nargs="+", default=[0, 1], help="Seeds without weekdays.")
+    asked.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
+    asked.add_argument("--plain", type=int, nargs="*", default=[0, 1], help="Seeds without weekdays.")
     asked.add_argument("--years", type=int, default=30)
     asked.add_argument("--trials", type=int, default=40)
+    asked.add_argument("--out", default="monitor", help="Name of the results; `publish.py` joins monitor_*.")
     given = asked.parse_args()
     results: dict[str, Any] = {"quiet": [], "changes": []}
 
@@ -331,12 +332,12 @@ def main() -> None:
         print(json.dumps(results[part][-1], default=str)[:300], flush=True)
         about = {"command": shlex.join(["python", "benchmarks/monitor.py", *sys.argv[1:]])}
         about |= {"commit": commit(), "machine": machine()}
-        (RESULTS / "monitor.json").write_text(json.dumps(about | results, indent=1) + "\n")
+        (RESULTS / f"{given.out}.json").write_text(json.dumps(about | results, indent=1) + "\n")
 
-    for size in SIZES:
+    for size in SIZES if given.trials else ():
         store("changes", lambda size=size: found_after(
             size, "mean", given.trials, weekly=False, peers=size == 500))  # fmt: skip
-    for change in CHANGES:
+    for change in CHANGES if given.trials else ():
         store("changes", lambda change=change: found_after(
             500, change, given.trials, weekly=True, peers=False))  # fmt: skip
     for seeds, weekly in ((given.seeds, True), (given.plain, False)):

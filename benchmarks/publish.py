@@ -428,9 +428,9 @@ CHANGED = {
 }
 
 
-def monitor(results: Mapping[str, Any]) -> str:
+def monitor(*results: Mapping[str, Any]) -> str:
     """Return false alarms while nothing changes, and days until a change is found."""
-    quiet, changes = results["quiet"], results["changes"]
+    quiet, changes = ([cell for held in results for cell in held[part]] for part in ("quiet", "changes"))
     rows = []
     for weekly, words in ((True, "weekdays and days that differ"), (False, "days alike")):
         mine = [cell for cell in quiet if cell["weekly"] == weekly]
@@ -459,7 +459,7 @@ def monitor(results: Mapping[str, Any]) -> str:
         "which at least one column rings."
     )
     head = ("Watching", "Foretell", *PEERS.values())
-    return "\n\n".join([table(head, rows), words, source(results)])
+    return "\n\n".join([table(head, rows), words, *map(source, results)])
 
 
 def _delay(days: list[float]) -> str:
