@@ -243,7 +243,7 @@ def quiet_years(seed: int, years: int, *, weekly: bool) -> Mapping[str, Any]:
         "years": years,
         "false_alarms": len(monitor.alarms),
         "largest_log_evidence": largest,
-        "peer_days": -(-peer_days // CHUNK) * CHUNK,
+        "peer_days": min(days, -(-peer_days // CHUNK) * CHUNK),
         "peer_alarm_days": told,
         "ms_a_day": 1000 * own / days,
         "cpu_seconds": time.process_time() - started,
