@@ -17,7 +17,7 @@ DOUBTED = 10
 """Batches that are taken to vary as rows drawn at random do, before any has shown how much they vary."""
 REMEMBERED = 365
 """Batches over which it is remembered how much they vary."""
-FAR, FAR_MEAN = 6.0, 0.9517
+FAR, FAR_MEAN = 3.0, 0.8582
 """Squared score beyond which a batch teaches no more of how batches vary: a change would else hide itself in
 its first days. Then the mean of squares of standard normals that are held to it."""
 
