@@ -427,6 +427,64 @@ def _spread(cells: Sequence[Mapping[str, Any]], name: str, best: str) -> str:
     return f" ± {statistics.stdev(shares):.3f}" if len(shares) > 1 and name != best else ""
 
 
+PEERS = {
+    "ks": "a test a day at 5 % over all columns",
+    "psi": "population stability index above 0.2",
+    "page_hinkley": "Page-Hinkley of `river`",
+}
+
+CHANGED = {
+    "mean": "mean by 0.2 sd",
+    "spread": "sd by a fifth",
+    "share": "5 % of rows in another category",
+    "missing": "2 % missing",
+}
+
+
+def monitor(*results: Mapping[str, Any]) -> str:
+    """Return false alarms while nothing changes, and days until a change is found."""
+    quiet, changes = ([cell for held in results for cell in held[part]] for part in ("quiet", "changes"))
+    rows = []
+    for weekly, words in ((True, "weekdays and days that differ"), (False, "days alike")):
+        mine = [cell for cell in quiet if cell["weekly"] == weekly]
+        if mine:
+            years = sum(cell["years"] for cell in mine)
+            told = f"{sum(cell['false_alarms'] for cell in mine)} in {years:,} years"
+            days = sum(cell["peer_days"] for cell in mine)
+            usual = [sum(cell["peer_alarm_days"][rule] for cell in mine) / days for rule in PEERS]
+            rows.append([f"false alarms, {words}", told, *(f"{share:.1%} of days" for share in usual)])
+    for cell in changes:
+        where = f"{CHANGED[cell['change']]}, {cell['size']:,} rows a day"
+        where += ", weekdays" if cell["weekly"] else ""
+        days = [_delay(cell["days"].get(rule, [])) for rule in ("foretell", *PEERS)]
+        rows.append([f"days to find: {where}", *days])
+    trials = len(changes[0]["days"]["foretell"])
+    wrong = sum(cell["alarms_in_other_columns"] for cell in changes)
+    named = sum(cell["named_for_what_changed"] for cell in changes)
+    numbers = ", ".join(str(cell) for cell in sorted({cell["seed"] for cell in quiet}))
+    words = (
+        "Simulated daily batches of 30 correlated columns, a score and outcomes, after a reference of 90 "
+        f"days; 500 rows a day while nothing changes; seeds {numbers}. Days to find: median (worst) of "
+        f"{trials} changes of one column on a random day; – where not found within 30 days. Of all "
+        f"{trials * len(changes)} changes {named} alarms say rightly what changed; {wrong} more were about "
+        "others, the score included, which follows three of the columns. The peers look at one column at a "
+        "time and keep no account of how often they asked; their false alarms are days of the first year on "
+        "which at least one column rings."
+    )
+    head = ("Watching", "Foretell", *PEERS.values())
+    return "\n\n".join([table(head, rows), words, *map(source, results)])
+
+
+def _delay(days: list[float]) -> str:
+    """Return the median and the worst."""
+    if not days:
+        return ""
+    middle, worst = (
+        f"{value:.0f}" if value < float("inf") else MISSING for value in (statistics.median(days), max(days))
+    )
+    return f"{middle} ({worst})"
+
+
 def source(results: Mapping[str, Any]) -> str:
     """Return where the figures come from."""
     machine = results["machine"]
@@ -450,6 +508,7 @@ TABLES: Mapping[str, Callable[..., str]] = {
     "proofs": proofs,
     "retrieval": retrieval,
     "asking": asking,
+    "monitor": monitor,
 }
 """Marker -> what is written there, given the results of `<marker>.json` and `<marker>_*.json`."""
 

@@ -5,14 +5,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from foretell.learning import learn
+    from foretell.watching import watch
     from foretell.workflow import decide, evaluate, explain, fit, narrate, predict, read, run, verify
 
 __version__ = "0.1.0"
-__all__ = ["decide", "evaluate", "explain", "fit", "learn", "narrate", "predict", "read", "run", "verify"]
+__all__ = [
+    "decide",
+    "evaluate",
+    "explain",
+    "fit",
+    "learn",
+    "narrate",
+    "predict",
+    "read",
+    "run",
+    "verify",
+    "watch",
+]
+HOMES = {"learn": "learning", "watch": "watching"}
+"""Verbs that have a module of their own; all others stand in `workflow`."""
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        home = "learning" if name == "learn" else "workflow"
-        return getattr(import_module(f"foretell.{home}"), name)
+        return getattr(import_module(f"foretell.{HOMES.get(name, 'workflow')}"), name)
     raise AttributeError(f"module 'foretell' has no attribute '{name}'")

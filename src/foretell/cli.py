@@ -1,7 +1,7 @@
 """The command line, one command a verb; heavy modules are imported inside the commands.
 
 Data go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 fault, 2 usage or spec, 3 data, 4 fit,
-5 model folder, 6 verdict, 7 store, 8 decision, 9 access, 130 interrupted.
+5 model folder, 6 verdict, 7 store, 8 decision, 9 access, 10 an alarm of `watch`, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import foretell
-from foretell import cli_ask, cli_desk, cli_export, cli_learn, cli_search, cli_style
+from foretell import cli_ask, cli_desk, cli_export, cli_learn, cli_search, cli_style, cli_watch
 from foretell.errors import DataError, ForetellError, SpecError, StoreError
 from foretell.shell import called, database, found, run_option, say, store
 
@@ -344,6 +344,7 @@ main.add_command(cli_desk.permit)
 main.add_command(cli_desk.plant)
 main.add_command(cli_desk.erase)
 main.add_command(cli_search.search)
+main.add_command(cli_watch.watch)
 
 
 @main.command()

@@ -15,6 +15,7 @@ from foretell.data.dataset import Dataset
 from foretell.models import stream
 from foretell.models.family import Family
 from foretell.prediction.features import Featurizer, Snapshot
+from foretell.prediction.monitor import Sketch
 from foretell.spec import Spec
 from foretell.tasks.classify import Calibration, Floats
 from foretell.tasks.multiclass import Coupling, doubts
@@ -139,7 +140,9 @@ class Fitted:
     reference: Reference
     snapshot: Snapshot
     """Where the stream stood after the last row that was known when the model was fitted."""
-    standings: tuple[Standing, ...]
+    standings: tuple[Standing, ...] = ()
+    sketch: Sketch | None = None
+    """What later rows are watched against; a model fitted before these were kept has none."""
     digest: str = ""
     """SHA-256 of the folder's manifest."""
 

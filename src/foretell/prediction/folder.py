@@ -21,6 +21,7 @@ from foretell.models.stream import StreamPlan
 from foretell.models.suspicion import Suspicion
 from foretell.prediction.features import REGISTER, Featurizer, Snapshot
 from foretell.prediction.fitted import Factor, Fitted, Reference, Standing, family_of
+from foretell.prediction.monitor_file import plain_sketch, read_sketch
 from foretell.prediction.resting import STREAM
 from foretell.records import canonical, restore
 from foretell.tasks.classify import Calibration
@@ -31,6 +32,8 @@ from foretell.training.checkpoint import Checkpoint, open_checkpoint, pack_array
 KIND = "model"
 ENTITIES = "entities.parquet"
 """The file that names every entity that the model has seen."""
+SKETCH = "sketch.json"
+"""The file that says what later rows are watched against."""
 SUSPICION = ("columns", "knots", "values", "bias")
 REFERENCE = ("logits", "labels", "background", "similar", "similar_columns", "similar_labels", "weights")
 FACTOR = ("name", "text", "slope", "error", "size")
@@ -65,6 +68,8 @@ def write_fitted(fitted: Fitted, folder: Path, *, fingerprint: str, card: str) -
         "metrics.json": canonical(standings),
         "card.md": card.encode(),
     }
+    if fitted.sketch is not None:
+        files[SKETCH] = canonical(plain_sketch(fitted.sketch))
     return save(folder, files, kind=KIND, data=fingerprint)
 
 
@@ -110,6 +115,7 @@ def open_fitted(folder: Path, *, nameless: bool = False) -> Fitted:
             **_under(streamed, "snapshot"),  # ty: ignore[invalid-argument-type]
         ),
         standings=tuple(restore(Standing, standing) for standing in checkpoint.json("metrics.json")),
+        sketch=read_sketch(checkpoint.json(SKETCH)) if SKETCH in checkpoint.files else None,
         digest=checkpoint.digest,
     )
 

@@ -25,6 +25,7 @@ from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot,
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
 from foretell.prediction.folds import Fold, folds_of
 from foretell.prediction.judging import Judge, judge_of
+from foretell.prediction.monitor import sketch_of
 from foretell.prediction.numbers import numbers, scale_of, scores_of
 from foretell.prediction.promise import Promise, promised, with_capacity
 from foretell.prediction.reference import reference_of
@@ -160,6 +161,8 @@ def _fit(
         return fitted, scored
     student = taught(fitted, materials[0], boosted, (choose, mixed), folder / STUDENT)
     fitted = with_student(fitted, student, materials[0], judge, parts.test, tell)
+    own = fitted.logits_of(materials[0].features[choose])
+    fitted = replace(fitted, sketch=sketch_of(dataset, parts, choose, own, fitted.calibration(own)))
     return fitted, scored_rows(fitted, events.slots, replayed, parts.test)
 
 
@@ -191,7 +194,7 @@ def _built(
         factors=factors_of(spec, dataset, features, climbed.boosted.gains),
         reference=reference,
         snapshot=replayed.after,
-        standings=(),
+        sketch=sketch_of(dataset, parts, climbed.choose, climbed.mixed, promise.calibration(climbed.mixed)),
     )
 
 
