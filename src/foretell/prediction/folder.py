@@ -18,6 +18,8 @@ from foretell.lookup import load
 from foretell.models import FAMILIES, FLOOR
 from foretell.models.stream import StreamPlan
 from foretell.models.suspicion import Suspicion
+from foretell.prediction.certainty import Certainty
+from foretell.prediction.evening import Evening
 from foretell.prediction.features import REGISTER, Featurizer, Snapshot
 from foretell.prediction.fitted import Factor, Fitted, Reference, Standing, family_of
 from foretell.prediction.resting import STREAM
@@ -103,6 +105,9 @@ def open_fitted(folder: Path, *, nameless: bool = False) -> Fitted:
             **_under(streamed, "snapshot"),  # ty: ignore[invalid-argument-type]
         ),
         standings=tuple(restore(Standing, standing) for standing in checkpoint.json("metrics.json")),
+        certainty=restore(Certainty, held["certainty"]) if held.get("certainty") else None,
+        evening=restore(Evening, held["evening"]) if held.get("evening") else None,
+        unmitigated=held.get("unmitigated", {}),
         digest=checkpoint.digest,
     )
 
@@ -132,6 +137,9 @@ def _settings(fitted: Fitted) -> dict[str, Any]:
             "categorical": features.own_categorical.tolist(),
         },
         "reference": {name: getattr(fitted.reference, name) for name in ABOUT},
+        "certainty": fitted.certainty,
+        "evening": fitted.evening,
+        "unmitigated": fitted.unmitigated,
     }
 
 

@@ -19,6 +19,7 @@ from foretell.models.boosting import fit_boosting, knots
 from foretell.models.family import Floats, Material, Rows, Sample, lacking, thinned
 from foretell.models.suspicion import fit_suspicion
 from foretell.prediction.alerts import threshold_of, usual_positives
+from foretell.prediction.evening import reweighed
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
@@ -26,6 +27,7 @@ from foretell.prediction.folds import Fold, folds_of
 from foretell.prediction.reference import reference_of
 from foretell.prediction.rungs import ORDER, PROBABILITY, Families, Measure, Rung, Tell, choosing_rows, climb
 from foretell.prediction.support import HeldOut, supported
+from foretell.prediction.watching import watched
 from foretell.spec import Spec
 from foretell.tasks.classify import calibrate, metrics, sigmoid
 from foretell.units import seconds
@@ -58,6 +60,7 @@ def fit(
         TrainingError: when a family needs what the data do not have, or its fit diverges.
     """
     families = _families(spec, dataset)
+    weights = reweighed(spec, dataset, parts, weights)
     if not spec.review.capacity:
         spec = replace(spec, review=replace(spec.review, capacity=usual_positives(dataset, parts)))
         tell(
@@ -137,7 +140,7 @@ def _fit(
         standings=(),
     )
     fitted = replace(
-        fitted,
+        watched(fitted, dataset, parts, choose, mixed, codes),
         factors=supported(
             fitted.factors,
             [_held_out(material, rungs, shares, number) for number, material in enumerate(materials)],
@@ -145,7 +148,7 @@ def _fit(
             seed=spec.train.seed,
         ),
     )
-    scored = scored_rows(fitted, events.slots, replayed, parts.test)
+    scored = scored_rows(fitted, events.slots, replayed, parts.test, dataset.frame)
     return replace(fitted, standings=_standings(rungs, shares, materials[0], choose, measure, scored)), scored
 
 
