@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from foretell import champions, narration, reporting, styles, verification
+from foretell import champions, narration, reporting, styles, trust, verification
 from foretell import evidence as collectors
 from foretell.cases import Store
 from foretell.cases.drafting import Refusal
@@ -357,7 +357,7 @@ def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fit
     fitted, scored = ladder.fit(spec, dataset, parts, folder=folder / "training", tell=tell)
     plain = unmitigated(fitted, dataset, parts, scored, folder=folder / "training" / "plain", tell=tell)
     fitted = replace(fitted, unmitigated=plain)
-    card = reporting.card(fitted, dataset, parts)
+    card = trust.card(fitted, dataset, parts, scored)
     digest = write_fitted(fitted, folder / "model", fingerprint=dataset.fingerprint, card=card)
     return replace(fitted, digest=digest), scored
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from foretell.records import Case
+from foretell.report.trust import Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +221,7 @@ class RunReport:
     reliability: tuple[ReliabilityBin, ...] = ()
     ece: float | None = None
     """Expected calibration error of the delivered model."""
+    trust: Trust = field(default_factory=Trust)
     factors: tuple[Factor, ...] = ()
     examples: tuple[Example, ...] = ()
     limits: tuple[str, ...] = ()
