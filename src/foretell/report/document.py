@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+BLANKS = re.compile(r"[ \t\n\r\f\v]+")
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
 
@@ -70,4 +71,4 @@ def _plain(text: str) -> str:
     >>> _plain("a_b | <c>\\nd")
     'a\\\\_b \\\\| \\\\<c\\\\> d'
     """
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return SPECIAL.sub(r"\\\1", BLANKS.sub(" ", text).strip())

@@ -59,4 +59,5 @@ def _tables(watched: Watched) -> tuple[Table, Table]:
 def _share(share: Share) -> str:
     if share.value is None:
         return "–"
-    return f"{percent(share.value)} ({percent(share.low)} to {percent(share.high)})"
+    # An interval stays on one line.
+    return f"{percent(share.value)} ({percent(share.low)}\u00a0to\u00a0{percent(share.high)})"

@@ -75,7 +75,9 @@ def environment() -> Environment:
         "percent": percent,
         "plural": plural,
         "decimal": decimal,
-        "signed": lambda value, places: f"{value:+.{places}f}".replace("-", "−"),
+        "signed": lambda value, places: (
+            f"{value:+.{places}f}".replace("-", "−") if round(value, places) else "none"
+        ),
         "more": more,
         "last_day": last_day,
         "count": lambda value: f"{value:,.0f}",
