@@ -74,11 +74,11 @@ def test_the_groups_add_up_to_the_whole(seed, groups):
 
 def test_where_groups_do_not_differ_hardly_any_table_names_a_difference():
     said_to_differ = 0
-    for seed in range(100):
-        labels, said, alerts, codes = rows(seed, 250, 4)
-        found = compare_groups(labels, said, alerts, codes, list("abcd"))
+    for seed in range(40):
+        labels, said, alerts, codes = rows(seed, 250, 3)
+        found = compare_groups(labels, said, alerts, codes, list("abc"))
         said_to_differ += any(each.sure for each in found.differences)
-    assert said_to_differ / 100 <= SURE + 0.05
+    assert said_to_differ <= 40 * SURE + 4
 
 
 def test_a_difference_that_is_there_is_found_and_has_its_sign():
@@ -95,11 +95,11 @@ def test_a_difference_that_is_there_is_found_and_has_its_sign():
 
 def test_right_probabilities_stay_within_the_calibration_error_of_chance():
     beyond = []
-    for seed in range(120):
+    for seed in range(60):
         labels, said, alerts, codes = rows(seed, 400, 1)
         (group,) = compare_groups(labels, said, alerts, codes, ["all"]).groups
         beyond.append(group.ece > group.ece_by_chance)
-    assert 0 < np.mean(beyond) < 0.12
+    assert 0 < np.mean(beyond) < 0.15
 
 
 def test_of_two_groups_every_difference_is_told_once():
@@ -112,7 +112,7 @@ def test_of_two_groups_every_difference_is_told_once():
 def test_intervals_of_clustered_rows_hold_the_truth_where_those_of_single_rows_do_not(share):
     rng = np.random.default_rng(2)
     held = {"clustered": 0, "single": 0}
-    for _ in range(300):
+    for _ in range(200):
         # Sixty people of ten rows each, all of a person's rows alike.
         person = np.repeat(np.arange(60), 10)
         hits = (rng.random(60) < share)[person]
@@ -120,7 +120,7 @@ def test_intervals_of_clustered_rows_hold_the_truth_where_those_of_single_rows_d
         for name, clusters in (("clustered", person), ("single", None)):
             found = rate(hits, everyone, clusters)
             held[name] += found.low <= share <= found.high
-    assert held["clustered"] >= 0.92 * 300 > held["single"]
+    assert held["clustered"] >= 0.9 * 200 > held["single"]
 
 
 @given(seeds, st.integers(1, 200))

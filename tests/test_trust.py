@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 import foretell
 from case_material import behind
@@ -22,6 +23,7 @@ from foretell.errors import DataError, StoreError
 from foretell.evidence.certainty import collect
 from foretell.evidence.scene import Scene
 from foretell.prediction.alerts import Alerts, alerts_of
+from foretell.prediction.comparison import intervals
 from foretell.prediction.fitted import Fitted
 from foretell.prediction.folder import open_fitted
 from foretell.prediction.live import Live
@@ -39,7 +41,7 @@ OVERRIDES = ("model.families=[]", "explain.resamples=10", "narrate.length=short"
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("loans")
     rng = np.random.default_rng(8)
-    size = 3000
+    size = 1500
     sex = np.where(rng.random(size) < 0.4, "f", "m")
     income = rng.normal(np.where(sex == "f", 1.0, 2.6), 1.0)
     debts = rng.poisson(2.0, size)
@@ -61,7 +63,7 @@ def spec_of(place: Path, name: str, *overrides: str) -> Spec:
     mapping = {
         "data": {"source": str(place / "loans.csv"), "target": "bad", "row_text": "loan"},
         "task": {"positive_text": "default"},
-        "review": {"groups": ["sex", "age", "region"], "capacity": 150, "edges": {"age": [25, 65]}},
+        "review": {"groups": ["sex", "age", "region"], "capacity": 100, "edges": {"age": [25, 65]}},
     }
     return load_spec(mapping, (f"out={place / name}", *OVERRIDES, *overrides))
 
@@ -91,7 +93,7 @@ def spread(fitted: Fitted, name: str) -> float:
 @pytest.mark.slow
 def test_what_is_watched_does_not_change_what_is_predicted(place: Path, fits) -> None:
     watched = fits("none")
-    alone = foretell.fit(spec_of(place, "alone", "review={capacity: 150}"))
+    alone = foretell.fit(spec_of(place, "alone", "review={capacity: 100}"))
     dataset = foretell.read(watched.spec)
     rows = split(dataset).test
     assert (watched.score(dataset, rows).logits == alone.score(dataset, rows).logits).all()
@@ -114,8 +116,9 @@ def shared_out(plain: Fitted, evened: Fitted) -> None:
     assert set(SEXES) == set(dataset.frame["sex"][alerts.rows])
 
 
-def test_alerts_that_are_shared_out_keep_the_capacity_and_bring_the_groups_together(told, fits) -> None:
-    plain, evened = fits("none"), open_fitted(told[0] / "model")
+def test_alerts_that_are_shared_out_keep_the_capacity_and_bring_the_groups_together(told) -> None:
+    evened = open_fitted(told[0] / "model")
+    plain = replace(evened, evening=None)
     shared_out(plain, evened)
     assert spread(evened, "selection by sex") < 0.5 * spread(plain, "selection by sex")
 
@@ -196,14 +199,24 @@ def test_what_chance_does_not_explain_is_said_and_else_that_nothing_is() -> None
         said=0.3, ece=0.01, ece_by_chance=0.02, certainty=trust.Certainty(),
     )  # fmt: skip
     found = trust.GroupDifference(
-        group="f", other="m", measure="selection", value=-0.1, low=-0.2, high=0.05, own=0.3, p=0.2, sure=False
+        group="f",
+        other="m",
+        measure="selection",
+        value=-0.1,
+        low=-0.2,
+        high=0.05,
+        own=0.3,
+        ratio=0.75,
+        p=0.2,
+        sure=False,
     )
     watched = trust.Watched(column="sex", text="sex", seen=True, groups=(group,), differences=(found,))
     (none,) = trust.findings(watched)
     assert "no difference" in none and "up to 20 points in alerts" in none and not trust.at_odds(watched)
     sure = replace(found, sure=True, p=0.0004)
     assert trust.findings(replace(watched, differences=(sure,))) == [
-        "Alerts: 30.0% of f, 40.0% of m (p < 0.001)."
+        "Alerts: 30.0% of f, 40.0% of m (0.75 times, p < 0.001).",
+        "Each p counts all comparisons of this report (Holm).",
     ]
     rarer = replace(group, base_rate=trust.Share(value=0.1, low=0.05, high=0.2))
     assert "10.0% to 30.0%" in trust.at_odds(replace(watched, groups=(group, rarer)))
@@ -262,3 +275,21 @@ def test_a_fact_of_certainty_is_what_the_sets_of_the_report_say(told) -> None:
     assert np.mean(told_of != "both") == pytest.approx(certainty.single)
     assert np.mean(told_of[labels == 1] != "negative") == pytest.approx(certainty.positives.value)
     assert np.mean(told_of[labels == 0] != "positive") == pytest.approx(certainty.negatives.value)
+
+
+def test_figures_are_those_of_scikit_learn_and_their_intervals_hold_as_often_as_they_say() -> None:
+    inside = dict.fromkeys(trust.NAMES, 0)
+    truth = {"brier": 1 / 6, "log_loss": 0.5, "auc": 5 / 6}
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        said = rng.random(400).round(2).clip(0.01, 0.99)
+        labels = (rng.random(400) < said).astype(np.int8)
+        found = {each.name: each for each in intervals(labels, said, None, seed=seed)}
+        for name, value in truth.items():
+            inside[name] += found[name].low <= value <= found[name].high
+    assert found["average_precision"].value == pytest.approx(average_precision_score(labels, said))
+    assert found["auc"].value == pytest.approx(roc_auc_score(labels, said))
+    assert found["log_loss"].value == pytest.approx(log_loss(labels, said))
+    assert found["brier"].value == pytest.approx(brier_score_loss(labels, said))
+    assert all(inside[name] >= 34 for name in truth)
+    assert intervals(np.zeros(5, np.int8), np.full(5, 0.1), None) == ()

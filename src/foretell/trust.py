@@ -188,6 +188,7 @@ def _watched(
                 low=each.low,
                 high=each.high,
                 own=own(each.group, each.measure),
+                ratio=each.ratio,
                 p=each.adjusted,
                 sure=each.sure,
             )

@@ -72,6 +72,8 @@ class GroupDifference:
     high: float
     own: float
     """The group's own share."""
+    ratio: float | None
+    """It over that of the others; None where theirs is 0."""
     p: float
     """How often chance shows as much, all comparisons of the report counted."""
     sure: bool
@@ -156,7 +158,7 @@ def findings(watched: Watched) -> list[str]:
     """Return what differs between groups beyond chance, or that nothing does and what could be hidden."""
     sure = sorted((each for each in watched.differences if each.sure), key=lambda each: each.p)
     if sure:
-        return [_finding(each) for each in sure]
+        return [*map(_finding, sure), "Each p counts all comparisons of this report (Holm)."]
     open_ends = {
         "alerts": max(_reaches(watched, SELECTION), default=None),
         "recall": max(_reaches(watched, RECALL), default=None),
@@ -195,6 +197,12 @@ NAMES = {
     "log_loss": "Log-loss",
     "brier": "Brier score",
 }
+WORDS = {
+    SELECTION: "Alerts",
+    RECALL: "Found among positives",
+    FALSE_ALARMS: "Alerted among negatives",
+    PRECISION: "Right among alerts",
+}
 CAUTION = (
     "Whether a difference is unjust or unlawful is not for figures to say, nor whether evening it out is "
     "allowed: in some places the law forbids deciding by membership of a group even for that. Ask who knows."
@@ -222,15 +230,14 @@ def _share(share: Share) -> str:
 def _finding(each: GroupDifference) -> str:
     theirs, rest = percent(each.own - each.value), each.other or "all others"
     chance = "p < 0.001" if each.p < 0.001 else f"p = {each.p:.3f}"
-    said = {
-        SELECTION: f"Alerts: {percent(each.own)} of {each.group}, {theirs} of {rest}",
-        RECALL: f"Recall: {percent(each.own)} for {each.group}, {theirs} for {rest}",
-        FALSE_ALARMS: f"False alarms: {percent(each.own)} for {each.group}, {theirs} for {rest}",
-        PRECISION: f"Precision: {percent(each.own)} for {each.group}, {theirs} for {rest}",
-        CALIBRATION: f"Probabilities of {each.group} are too {'low' if each.value > 0 else 'high'}: "
-        f"{theirs} was said on average, {percent(each.own)} came",
-    }
-    return f"{said[each.measure]} ({chance})."
+    if each.measure == CALIBRATION:
+        wrong = "low" if each.value > 0 else "high"
+        found = f"{theirs} was said on average, {percent(each.own)} came"
+        said = f"Probabilities of {each.group} are too {wrong}: {found}"
+    else:
+        said = f"{WORDS[each.measure]}: {percent(each.own)} of {each.group}, {theirs} of {rest}"
+    times = f"{each.ratio:.2f} times, " if each.ratio is not None else ""
+    return f"{said} ({times}{chance})."
 
 
 def _reaches(watched: Watched, measure: str) -> Iterator[float]:
