@@ -2,8 +2,9 @@
 
     python benchmarks/tables.py DATA [--tables adult telco ...] [--seeds 0 1 2 3 4]
 
-DATA is the folder with adult-train.csv, adult-test.csv, telco_churn.csv and german_credit.csv; the breast
-cancer table comes with scikit-learn. Foretell reads a file of training rows and scores a file of test rows,
+DATA is the folder with adult-train.csv, adult-test.csv, telco_churn.csv and german_credit.csv; the other
+tables come with scikit-learn. The loss is log-loss, of two outcomes or several classes, or of a number the
+root mean squared error. Foretell reads a file of training rows and scores a file of test rows,
 as a user would, and its CPU-seconds count all of it: reading, fitting, choosing, calibrating, scoring. Peers
 get the same rows with numbers as numbers and categories declared as such, and their CPU-seconds count fit and
 scoring alone. adult has its official test rows; of the others a fifth is drawn by the seed. One thread each.
@@ -39,7 +40,17 @@ ADULT = [
     "relationship", "race", "sex", "capital_gain", "capital_loss", "hours_per_week",
     "native_country", "income",
 ]  # fmt: skip
-TARGETS = {"adult": "income", "telco": "Churn", "german": "risk", "breast cancer": "malignant"}
+TARGETS = {
+    "adult": "income",
+    "telco": "Churn",
+    "german": "risk",
+    "breast cancer": "malignant",
+    "wine": "cultivar",
+    "digits": "digit",
+    "diabetes": "progression",
+}
+OUTCOMES = ("adult", "telco", "german", "breast cancer")
+NUMBERS = ("diabetes",)
 
 
 def rows_of(table: str, data: Path, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -47,7 +58,7 @@ def rows_of(table: str, data: Path, seed: int) -> tuple[pl.DataFrame, pl.DataFra
     if table == "adult":
         train, test = (_adult(data / f"adult-{part}.csv") for part in ("train", "test"))
         return train, test
-    frame = {"telco": _telco, "german": _german, "breast cancer": _breast_cancer}[table](data)
+    frame = {"telco": _telco, "german": _german}.get(table, lambda _: _bundled(table))(data)
     order = np.random.default_rng(seed).permutation(len(frame))
     cut = round(0.2 * len(frame))
     return frame[np.sort(order[cut:])], frame[np.sort(order[:cut])]
@@ -74,23 +85,46 @@ def _german(data: Path) -> pl.DataFrame:
     )
 
 
-def _breast_cancer(data: Path) -> pl.DataFrame:
-    from sklearn.datasets import load_breast_cancer
+def _bundled(table: str) -> pl.DataFrame:
+    """Return a table that comes with scikit-learn."""
+    from sklearn import datasets
 
-    held: Any = load_breast_cancer()
+    held: Any = getattr(datasets, f"load_{table.replace(' ', '_')}")(
+        **({"scaled": False} if table == "diabetes" else {})
+    )
     frame = pl.DataFrame(held.data, schema=[name.replace(" ", "_") for name in held.feature_names])
-    return frame.with_columns(pl.Series("malignant", np.where(held.target == 0, "yes", "no")))
+    values = {
+        "breast cancer": np.where(held.target == 0, "yes", "no"),
+        "diabetes": held.target.astype(np.float64),
+    }.get(table, np.array([f"c{code}" for code in held.target]))
+    return frame.with_columns(pl.Series(TARGETS[table], values))
 
 
-def positive(series: pl.Series, train: pl.Series) -> NDArray[np.int8]:
-    """Return which rows have the value that is rarer among the training rows, Foretell's positive outcome."""
-    return (series == train.value_counts().sort("count")[train.name][0]).cast(pl.Int8).to_numpy()
+def aims(table: str, series: pl.Series, train: pl.Series) -> Floats:
+    """Return what is learned of each row: a number, or the place of its class.
+
+    Of two outcomes the rarer among the training rows is 1, Foretell's positive outcome; of several classes
+    they stand by name.
+    """
+    if table in NUMBERS:
+        return series.to_numpy()
+    if table in OUTCOMES:
+        return (series == train.value_counts().sort("count")[train.name][0]).cast(pl.Int8).to_numpy()
+    return np.searchsorted(sorted(train.unique().to_list()), series.to_list())
+
+
+def loss(table: str, truth: Floats, told: Floats) -> float:
+    """Return the log-loss of probabilities, or the root mean squared error of numbers."""
+    if table in NUMBERS:
+        return float(np.sqrt(np.mean((told - truth) ** 2)))
+    return float(log_loss(truth, np.clip(told, 1e-7, 1 - 1e-7)))
 
 
 def by_foretell(families: str) -> Callable[..., Floats]:
     """Return what fits and scores as a user would, from file to file."""
 
-    def fit(train: pl.DataFrame, test: pl.DataFrame, target: str, seed: int) -> Floats:
+    def fit(table: str, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Floats:
+        target = TARGETS[table]
         with tempfile.TemporaryDirectory() as folder:
             paths = [Path(folder) / f"{name}.csv" for name in ("train", "test")]
             for frame, path in zip((train, test.drop(target)), paths, strict=True):
@@ -106,7 +140,11 @@ def by_foretell(families: str) -> Callable[..., Floats]:
                 ),
             )
             found = foretell.predict(foretell.fit(spec), paths[1])
-            return found["probability"].to_numpy()
+            if table in NUMBERS:
+                return found["estimate"].to_numpy()
+            if table in OUTCOMES:
+                return found["probability"].to_numpy()
+            return found.select(f"p_{name}" for name in sorted(train[target].unique().to_list())).to_numpy()
 
     return fit
 
@@ -114,10 +152,15 @@ def by_foretell(families: str) -> Callable[..., Floats]:
 def by_peer(name: str) -> Callable[..., Floats]:
     """Return what fits a peer with the settings it comes with, and scores."""
 
-    def fit(train: pl.DataFrame, test: pl.DataFrame, target: str, seed: int) -> Floats:
-        labels = positive(train[target], train[target])
+    def fit(table: str, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Floats:
+        target = TARGETS[table]
+        labels = aims(table, train[target], train[target])
         x, asked = (_pandas(frame.drop(target), train.drop(target), name) for frame in (train, test))
-        return _peer(name, x, seed).fit(x, labels).predict_proba(asked)[:, 1]
+        fitted = _peer(name, x, seed, number=table in NUMBERS).fit(x, labels)
+        if table in NUMBERS:
+            return fitted.predict(asked)
+        told = fitted.predict_proba(asked)
+        return told[:, 1] if table in OUTCOMES else told
 
     return fit
 
@@ -138,25 +181,28 @@ def _pandas(frame: pl.DataFrame, train: pl.DataFrame, name: str) -> Any:
     return pd.DataFrame(held)
 
 
-def _peer(name: str, x: Any, seed: int) -> Any:
+def _peer(name: str, x: Any, seed: int, *, number: bool) -> Any:
     if name == "LightGBM":
-        from lightgbm import LGBMClassifier
+        from lightgbm import LGBMClassifier, LGBMRegressor
 
-        return LGBMClassifier(random_state=seed, n_jobs=1, verbosity=-1)
+        return (LGBMRegressor if number else LGBMClassifier)(random_state=seed, n_jobs=1, verbosity=-1)
     if name == "XGBoost":
-        from xgboost import XGBClassifier
+        from xgboost import XGBClassifier, XGBRegressor
 
-        return XGBClassifier(random_state=seed, n_jobs=1, enable_categorical=True)
+        return (XGBRegressor if number else XGBClassifier)(
+            random_state=seed, n_jobs=1, enable_categorical=True
+        )
     if name == "CatBoost":
-        from catboost import CatBoostClassifier
+        from catboost import CatBoostClassifier, CatBoostRegressor
 
         categories = [column for column in x.columns if x[column].dtype.kind != "f"]
-        return CatBoostClassifier(
+        return (CatBoostRegressor if number else CatBoostClassifier)(
             random_seed=seed, thread_count=1, verbose=0, cat_features=categories, allow_writing_files=False
         )
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-    return HistGradientBoostingClassifier(random_state=seed, categorical_features="from_dtype")
+    family = HistGradientBoostingRegressor if number else HistGradientBoostingClassifier
+    return family(random_state=seed, categorical_features="from_dtype")
 
 
 CONTESTANTS: dict[str, Callable[..., Floats]] = {
@@ -174,19 +220,19 @@ def measured(
     for seed in seeds:
         for table in tables:
             train, test = rows_of(table, data, seed)
-            labels = positive(test[TARGETS[table]], train[TARGETS[table]])
+            truth = aims(table, test[TARGETS[table]], train[TARGETS[table]])
             for name, contestant in CONTESTANTS.items():
                 if (table, seed, name) in there:
                     continue
                 started = time.process_time()
-                found = np.clip(contestant(train, test, TARGETS[table], seed), 1e-7, 1 - 1e-7)
+                found = contestant(table, train, test, seed)
                 yield {
                     "table": table,
                     "seed": seed,
                     "name": name,
                     "rows": len(train),
-                    "log_loss": round(float(log_loss(labels, found)), 6),
-                    "auc": round(float(roc_auc_score(labels, found)), 6),
+                    "loss": round(loss(table, truth, found), 6),
+                    **({"auc": round(float(roc_auc_score(truth, found)), 6)} if table in OUTCOMES else {}),
                     "cpu_seconds": round(time.process_time() - started, 2),
                     "commit": commit()[:12],
                 }

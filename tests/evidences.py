@@ -149,8 +149,15 @@ def evidence(seed: int, *, hostile: bool = False, language: str = "en") -> Evide
     for column, text in entities:
         facts.add("entity", column, text, facts.foreign(str(random.randrange(1, 10000))), "name")
     _score(facts, domain)
+    number = Random(f"estimate {seed}")  # draws of its own: what else is drawn stays as it was
+    estimated = number.random() < 0.3
+    if estimated:
+        _estimate(facts, number, domain)
+    elif number.random() < 0.3:
+        second = f"{domain['outcome']} 2"
+        facts.add("runner_up", "2", facts.foreign(second), number.random() * 0.5, "probability")
     _inputs(facts, domain, timed)
-    _attributions(facts, domain)
+    _attributions(facts, domain, _share_unit(domain, estimated))
     if timed and entities:
         _past(facts, domain, at)
     for name, text in (*domain["checks"].items(),) if facts.chance() else ():
@@ -213,6 +220,22 @@ def _score(facts: _Facts, domain: dict[str, Any]) -> None:
         )
 
 
+def _share_unit(domain: dict[str, Any], estimated: bool) -> str:
+    return wording.text("deviations", domain["language"]) if estimated else "log-odds"
+
+
+def _estimate(facts: _Facts, random: Random, domain: dict[str, Any]) -> None:
+    """Add the estimate of a number, as one that the domain measures, with and without an interval."""
+    column, text, unit, usual = random.choice(domain["numbers"])
+    value = usual * random.lognormvariate(0.2, 0.8)
+    detail: dict[str, Any] = {"level": random.choice((0.8, 0.9, 0.95))}
+    if random.random() < 0.85:
+        detail |= {"low": value * random.uniform(0.4, 0.95), "high": value * random.uniform(1.05, 2.5)}
+    if random.random() < 0.85:
+        detail |= {"usual_low": usual * 0.7, "usual_high": usual * 1.4}
+    facts.add("estimate", f"next_{column}", text, value, unit, **detail)
+
+
 def _inputs(facts: _Facts, domain: dict[str, Any], timed: bool) -> None:
     random = facts.random
     for column, text, unit, usual in domain["numbers"]:
@@ -247,13 +270,13 @@ def _inputs(facts: _Facts, domain: dict[str, Any], timed: bool) -> None:
         facts.add("input", column, text, facts.foreign(random.choice(values)))
 
 
-def _attributions(facts: _Facts, domain: dict[str, Any]) -> None:
+def _attributions(facts: _Facts, domain: dict[str, Any], unit: str) -> None:
     random = facts.random
     factors = random.sample(domain["factors"], random.randrange(len(domain["factors"]) + 1))
     shares = sorted((random.gauss(0.3, 1.0) for _ in factors), key=abs, reverse=True)
     for rank, ((name, text), share) in enumerate(zip(factors, shares, strict=True), start=1):
         facts.add(
-            *("attribution", name, text, share, "log-odds"),
+            *("attribution", name, text, share, unit),
             rank=rank,
             sign_stability=random.choice((0.6, 0.9, 0.97, 1.0)),
             rank_stability=random.choice((0.4, 0.8, 0.93, 1.0)),

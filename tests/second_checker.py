@@ -67,8 +67,8 @@ class World:
     """One evidence: the facts that each variable may stand for, and what is settled by them alone."""
 
     def __init__(self, evidence: Evidence) -> None:
-        terms = {fact.name: str(fact.value) for fact in evidence.facts if fact.kind == "term"}
-        self.tongue = terms.get("language", "en")
+        named = [str(fact.value) for fact in evidence.facts if (fact.kind, fact.name) == ("term", "language")]
+        self.tongue = named[0] if named else "en"
         self.language = language(self.tongue)
         shared = Counter((fact.kind, fact.text) for fact in evidence.facts if fact.kind not in ALIKE)
         told = [fact for fact in evidence.facts if shared[fact.kind, fact.text] < 2]

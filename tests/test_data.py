@@ -243,11 +243,11 @@ def test_columns_of_lists_are_left_out_and_reported(tmp_path):
     ("labels", "message"),
     [
         (["1"] * 40, "has only one value, '1'"),
-        (["a", "b", "c", "d"] * 10, "has 4 values, not two: 'a', 'b', 'c', 'd'"),
+        ([f"v{n}" for n in range(40)], "has 40 values, of which 0 stand in 5 rows or more"),
         (["?"] * 40, "no known value"),
     ],
 )
-def test_a_target_has_two_values(tmp_path, labels, message):
+def test_a_target_needs_two_values_of_some_rows(tmp_path, labels, message):
     frame = pl.DataFrame({"n": range(40), "y": labels})
     frame.write_csv(tmp_path / "rows.csv")
     with pytest.raises(DataError, match=message):
@@ -406,3 +406,11 @@ def test_churn_is_read_with_its_blanks_counted_and_headless_files_are_told():
         with pytest.raises(DataError, match=r"first line .*looks like data") as caught:
             read(spec_of(TABULAR / name, "income"))
         assert caught.value.hint == "write the column names into its first line"
+
+
+def test_a_column_that_repeats_another_is_left_out_unless_the_spec_names_it(tmp_path):
+    rows = pl.DataFrame({"n": range(40), "m": range(40), "k": [*range(39), 0], "y": [0, 1] * 20})
+    rows.write_csv(tmp_path / "rows.csv")
+    roles = {column.name: column for column in read(spec_of(tmp_path / "rows.csv")).columns}
+    assert (roles["n"].role, roles["m"].role, roles["k"].role) == ("input", "excluded", "input")
+    assert roles["m"].reason == "it repeats column 'n' in every row"

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from foretell import wording
 from foretell.evidence import similar
 from foretell.evidence.scene import Scene
 from foretell.evidence.similar import NAMED, REACH
@@ -61,3 +62,19 @@ def test_a_model_that_kept_no_names_still_counts_its_nearest_rows():
     older = replace(there, fitted=replace(there.fitted, reference=reference), facts=[])
     for before, facts in zip(similar.collect(there), similar.collect(older), strict=True):
         assert facts == before[:1]
+
+
+def test_german_cases_name_the_same_rows_in_german():
+    there = scene()
+    spec = there.fitted.spec
+    spec = replace(spec, narrate=replace(spec.narrate, language="de"))
+    german = replace(there, fitted=replace(there.fitted, spec=spec), facts=[])
+    told = 0
+    for plain, own in zip(similar.collect(there), similar.collect(german), strict=True):
+        for one, other in zip(plain[1:], own[1:], strict=True):
+            when = wording.instant(other.detail["at"], "de")
+            assert (other.name, other.value) == (one.name, one.value)
+            assert other.text == f"transaction vom {when}"
+            assert other.detail["known"] == ("fraud" if one.detail["positive"] else "ohne fraud")
+            told += 1
+    assert told > 50

@@ -26,10 +26,10 @@ def network(seed: int) -> tuple[Readout, Curves, np.ndarray]:
     x[:3, -1] = (0, 9, 1000)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Readout(int(curves.starts[-1]), width=16, members=4, base_logit=-2.0)
+        model = Readout(int(curves.starts[-1]), width=16, members=4, base=(-2.0,))
         torch.nn.init.normal_(model.bypass.weight, std=0.3)
         torch.nn.init.normal_(model.shift_MW, std=0.3)
-        torch.nn.init.normal_(model.bias_M, std=0.3)
+        torch.nn.init.normal_(model.bias_MC, std=0.3)
     return model.eval(), curves, x
 
 
@@ -37,8 +37,9 @@ def network(seed: int) -> tuple[Readout, Curves, np.ndarray]:
 def test_the_readout_as_arrays_says_what_the_network_says(seed):
     model, curves, x = network(seed)
     with torch.inference_mode():
-        mean = torch.sigmoid(model(torch.from_numpy(curves.inputs(x))).double()).mean(1).numpy()
-    np.testing.assert_allclose(export(model, curves).logits(x), np.log(mean / (1 - mean)), atol=1e-5)
+        mean = torch.sigmoid(model(torch.from_numpy(curves.inputs(x))).double()).mean(1)[:, 0].numpy()
+    (readout,) = export(model, curves)
+    np.testing.assert_allclose(readout.logits(x), np.log(mean / (1 - mean)), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["boosting", "event_stream"])

@@ -19,6 +19,7 @@ from foretell.reporting import Material, report_of
 from foretell.spec import TaskSpec
 from foretell.workflow import Run
 from learning_worlds import payments_fit
+from table_samples import costs, kinds
 
 QUICK = ("model.families=[]", "explain.resamples=16", "narrate.length=long")
 
@@ -82,6 +83,20 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Told:
 
 
 @pytest.fixture(scope="module")
+def priced(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    folder = tmp_path_factory.mktemp("priced")
+    costs().write_csv(folder / "costs.csv")
+    return told(folder, {"data": {"source": str(folder / "costs.csv"), "target": "cost"}})
+
+
+@pytest.fixture(scope="module")
+def parted(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    folder = tmp_path_factory.mktemp("parted")
+    kinds().write_csv(folder / "trees.csv")
+    return told(folder, {"data": {"source": str(folder / "trees.csv"), "target": "kind"}})
+
+
+@pytest.fixture(scope="module")
 def mixed() -> Material:
     """What two families, delivered together, found; no row of it was explained."""
     fit = payments_fit()
@@ -112,9 +127,9 @@ def records(record: object) -> Iterator[object]:
 
 
 def test_every_field_of_a_report_says_something_in_some_run(
-    paid: Told, billed: Told, plain: Told, mixed: Material
+    paid: Told, billed: Told, plain: Told, priced: Told, parted: Told, mixed: Material
 ) -> None:
-    whole = [paid.report, billed.report, plain.report, report_of(mixed)]
+    whole = [*(run.report for run in (paid, billed, plain, priced, parted)), report_of(mixed)]
     found = [record for report in whole for record in records(report)]
     silent = {
         f"{kind.__name__}.{field.name}"

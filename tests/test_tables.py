@@ -193,3 +193,14 @@ def test_a_table_walks_the_whole_road(tmp_path):
     spec = replace(dataset.spec, out=str(tmp_path / "run"), split=SplitSpec())
     done = foretell.run(spec)
     assert done.num_cases and not done.refused
+
+
+def test_of_many_columns_the_strongest_are_factors_and_the_rest_is_one(tmp_path):
+    rng = np.random.default_rng(0)
+    many = {f"idle{number}": rng.normal(size=NUM_ROWS) for number in range(80)}
+    dataset = dataset_of(tmp_path, frame().with_columns(**{k: pl.Series(v) for k, v in many.items()}))
+    fitted, _ = climbed(tmp_path, dataset)
+    names = [factor.name for factor in fitted.factors]
+    assert len(names) == 64 and names[-1] == "others" and "size" in names
+    covered = np.sort(np.concatenate([factor.columns for factor in fitted.factors]))
+    np.testing.assert_array_equal(covered, np.arange(len(fitted.featurizer.factors)))

@@ -31,6 +31,7 @@ from foretell.prediction.watching import comparisons, figures
 from foretell.report import document, trust
 from foretell.spec import Spec
 from foretell.workflow import predictions_of
+from table_samples import costs, kinds
 
 SEXES = ("f", "m")
 HOSTILE = "<b>west</b> | [x](javascript:1) `_`"
@@ -293,3 +294,25 @@ def test_figures_are_those_of_scikit_learn_and_their_intervals_hold_as_often_as_
     assert found["brier"].value == pytest.approx(brier_score_loss(labels, said))
     assert all(inside[name] >= 34 for name in truth)
     assert intervals(np.zeros(5, np.int8), np.full(5, 0.1), None) == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mitigate", ["selection", "reweigh"])
+@pytest.mark.parametrize("target", ["kind", "cost"])
+def test_groups_are_watched_of_classes_and_numbers_too(tmp_path: Path, target: str, mitigate: str) -> None:
+    rows, column = (kinds(), "colour") if target == "kind" else (costs(), "kind")
+    rows.write_csv(tmp_path / "rows.csv")
+    mapping = {
+        "data": {"source": str(tmp_path / "rows.csv"), "target": target},
+        "review": {"groups": [column], "mitigate": mitigate, "capacity": 100},
+    }
+    run = foretell.run(load_spec(mapping, (f"out={tmp_path / 'run'}", *OVERRIDES[:3])))
+    report = r.read(tmp_path / "run" / "report.json")
+    (watched,) = report.trust.watched
+    assert sum(group.rows for group in watched.groups) == report.summary.scored
+    assert {change.name for change in report.trust.mitigation.changes} >= {"log_loss", f"recall by {column}"}
+    certainty = run.fitted.certainty
+    assert certainty is not None and len(certainty.margins) == (3 if target == "kind" else 2)
+    assert bool(report.trust.certainty.miss) == (target == "cost"), "of classes nothing is said of sets yet"
+    assert f"Groups of {column}" in document.markdown(card_of(tmp_path / "run"))
+    assert f"Groups of <bdi>{column}</bdi>" in r.render(report)

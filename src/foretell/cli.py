@@ -18,6 +18,8 @@ from foretell.errors import DataError, ForetellError, SpecError, StoreError
 from foretell.shell import called, database, found, run_option, say, store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from foretell.spec import Spec
     from foretell.workflow import Run
 
@@ -65,6 +67,28 @@ target_option = click.option(
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override: train.seed=3"
 )
+
+
+def ladder_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what is asked of the ladder as options of its own; each stands for an override of the spec."""
+
+    def added(path: str) -> Callable[[click.Context, click.Parameter, str], str]:
+        return lambda _context, _parameter, value: f"model.{path}={value}" if value else ""
+
+    command = click.option(
+        "--budget",
+        default="",
+        metavar="TIME",
+        callback=added("budget"),
+        help="Try other shapes so long: 10m.",
+    )(command)
+    return click.option(
+        "--deliver",
+        default="",
+        type=click.Choice(["", "ensemble", "student"]),
+        callback=added("deliver"),
+        help="What is used: all that won, or one small network taught by it.",
+    )(command)
 
 
 @main.command()
@@ -125,12 +149,13 @@ def read(spec: str, target: str, overrides: tuple[str, ...]) -> None:
 @main.command()
 @spec_argument
 @target_option
+@ladder_options
 @set_option
-def fit(spec: str, target: str, overrides: tuple[str, ...]) -> None:
+def fit(spec: str, target: str, overrides: tuple[str, ...], **ladder: str) -> None:
     """Fit the floor and the model families; print the leaderboard."""
     from foretell.terminal import leaderboard
 
-    click.echo(leaderboard(foretell.fit(loaded(spec, target, overrides), tell=say)))
+    click.echo(leaderboard(foretell.fit(loaded(spec, target, (*overrides, *ladder.values())), tell=say)))
 
 
 @main.command()
@@ -210,10 +235,11 @@ def narrate(row_id: str, folder: Path | None, length: str | None, seed: int | No
 @main.command()
 @spec_argument
 @target_option
+@ladder_options
 @set_option
-def run(spec: str, target: str, overrides: tuple[str, ...]) -> None:
+def run(spec: str, target: str, overrides: tuple[str, ...], **ladder: str) -> None:
     """Walk the whole road: read, fit, evaluate, predict, explain, narrate, verify, open cases, report."""
-    finish(foretell.run(loaded(spec, target, overrides), tell=say))
+    finish(foretell.run(loaded(spec, target, (*overrides, *ladder.values())), tell=say))
 
 
 @main.command()
@@ -333,6 +359,7 @@ def loaded(spec: str, target: str, overrides: tuple[str, ...]) -> Spec:
     """Return the spec of a YAML file, or the two-line spec of a data source and a target."""
     from foretell.border import load_spec
 
+    overrides = tuple(filter(None, overrides))  # an option that is not given overrides nothing
     if spec.endswith((".yaml", ".yml")):
         extra = (f"data.target={target}",) if target else ()
         return load_spec(Path(spec), (*extra, *overrides))

@@ -98,6 +98,12 @@ def learn(
         said, taught = _told(folder, store or f"sqlite:///{folder / 'cases.db'}")
         tell(_words(taught))
         champion = open_fitted(champions.settled(folder))
+        if champion.coupling is not None or champion.estimator is not None:
+            raise DataError(
+                "decisions say whether an outcome came, and this model tells "
+                + ("one of several classes" if champion.coupling else "a number"),
+                "add the true values to the data and run again",
+            )
         dataset = read_rows(champion.spec)
         _timed(dataset)
         rows, found = _placed(dataset, said)

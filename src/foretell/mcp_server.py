@@ -77,7 +77,8 @@ def server(
     """
     auth = None
     if url:
-        auth = AuthSettings(issuer_url=AnyHttpUrl(url), resource_server_url=AnyHttpUrl(url))
+        here = AnyHttpUrl(url)  # a key names no resource: the store alone says whose it is
+        auth = AuthSettings(issuer_url=here, resource_server_url=here, validate_token_resource=False)
     made = MCPServer(
         "foretell",
         version=foretell.__version__,

@@ -2,31 +2,29 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import precision_recall_curve
 
 import foretell
-from foretell import report, units
+from foretell import judged, report, units
 from foretell.border import dump_spec
 from foretell.data.audit import AuditFinding
 from foretell.data.dataset import Dataset
 from foretell.data.split import Split
 from foretell.evidence.history import Past
-from foretell.evidence.scene import iso, stamps
+from foretell.evidence.scene import iso, share_unit, stamps
 from foretell.prediction.alerts import Alerts, alerts_of
-from foretell.prediction.fitted import DELIVERED, Fitted, Scored
+from foretell.prediction.fitted import Fitted, Scored
 from foretell.records import Case
 from foretell.spec import TaskSpec
-from foretell.tasks.classify import BLOCK, Floats, periods, reliability, room
+from foretell.tasks.classify import BLOCK, periods, reliability, room
 from foretell.trust import trust_of
 
 EXAMPLES = 5
-POINTS = 200
 TIMELINE = 40
 SECOND_US = 1_000_000
 SEVERITY = {"ok": "ok", "warning": "warning", "fault": "error"}
@@ -73,9 +71,11 @@ def report_of(material: Material) -> report.RunReport:
             report.AuditFinding(check=f.check, severity=SEVERITY[f.severity], message=f.message)
             for f in material.findings
         ),
-        leaderboard=_leaderboard(fitted, material.metrics),
-        curves=_curves(material, known, labels),
+        leaderboard=judged.leaderboard(fitted, material.metrics),
+        curves=judged.curves(fitted, material.scored, known, labels, _threshold(material)),
         workload=_workload(material, labels),
+        estimates=judged.estimates(fitted, material.dataset, material.scored),
+        share_unit=share_unit(fitted),
         reliability=tuple(
             report.ReliabilityBin(predicted=b.predicted, observed=b.observed, n=b.n, low=b.low, high=b.high)
             for b in reliability(probabilities, labels)
@@ -182,72 +182,13 @@ def _parts(material: Material) -> tuple[report.Part, ...]:
             report.Part(
                 name=name,
                 rows=len(rows),
-                positives=int((dataset.target[rows] == 1).sum()),
+                positives=None if dataset.classes else int((dataset.target[rows] == 1).sum()),
                 from_at=span[0],
                 until_at=span[1],
                 reason=parts.reason if name == "test" else "",
             )
         )
     return tuple(found)
-
-
-def _leaderboard(fitted: Fitted, judged: Mapping[str, float]) -> tuple[report.LeaderboardRow, ...]:
-    rows = []
-    floors = {standing.name for standing in fitted.standings if standing.floor}
-    for standing in fitted.standings:
-        delivered = standing.name == DELIVERED
-        rows.append(
-            report.LeaderboardRow(
-                name=standing.family if delivered else standing.name,
-                family="calibrated" if delivered else standing.family,
-                average_precision=standing.metrics.get("average_precision"),
-                auc=standing.metrics.get("auc"),
-                precision=judged["precision_at_capacity"] if delivered else None,
-                log_loss=standing.metrics["log_loss"],
-                ece=standing.metrics["ece"],
-                fit_cpu_seconds=standing.fit_cpu_seconds or None,
-                rows_per_cpu_second=standing.rows_per_cpu_second or None,
-                weight=standing.weight,
-                floor=standing.floor or (delivered and {*fitted.name.split("+")} <= floors),
-                delivered=delivered,
-            )
-        )
-    return tuple(rows)
-
-
-def _curves(
-    material: Material, known: NDArray[np.int64], labels: NDArray[np.int8]
-) -> tuple[report.Curve, ...]:
-    """Return the curve of what is delivered, and behind it those of the families that it is made of."""
-    fitted, scored = material.fitted, material.scored
-    curve = _curve(fitted.name, labels, scored.probabilities[known], _threshold(material))
-    curves = [replace(curve, delivered=True)]
-    by_family = fitted.logits_by_family(scored.features[scored.rows[known]])
-    if len(by_family) > 1:
-        floors = [s.name for s in fitted.standings if s.floor and s.name in by_family]
-        for name, logits in by_family.items():
-            curves.append(replace(_curve(name, labels, logits), floor=name in floors[-1:]))
-    return tuple(curves)
-
-
-def _curve(
-    name: str, labels: NDArray[np.int8], scores: Floats, threshold: float | None = None
-) -> report.Curve:
-    """Return precision against recall at evenly spread levels of recall, and exactly at the threshold."""
-    precision, recall, thresholds = precision_recall_curve(labels, scores)
-    order = np.argsort(recall, kind="stable")
-    levels = np.searchsorted(recall[order], np.linspace(0, 1, POINTS)).clip(0, len(order) - 1)
-    picked = set(order[levels].tolist())
-    chosen = None if threshold is None else int(np.searchsorted(thresholds, threshold))
-    if chosen is not None:  # alone at its recall, so that the mark says the precision of this threshold
-        picked = {index for index in picked if recall[index] != recall[chosen]} | {chosen}
-    kept = [index for index in order.tolist() if index in picked]
-    return report.Curve(
-        name=name,
-        recall=tuple(recall[kept].tolist()),
-        precision=tuple(precision[kept].tolist()),
-        chosen=None if chosen is None else float(recall[chosen]),
-    )
 
 
 def _workload(material: Material, labels: NDArray[np.int8]) -> report.Workload:

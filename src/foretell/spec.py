@@ -80,12 +80,19 @@ class TaskSpec:
 
     __pydantic_config__ = STRICT
 
-    name: str = "classify"
-    """A row of `TASKS`."""
+    name: str = ""
+    """classify: which outcome, of two. regress: which number. Empty: as the target's values are."""
     positive: str = ""
-    """The value of the target that counts as positive; the rarer of the two when empty."""
+    """The value of the target that counts as positive; the rarer of the two when empty. Of a number: above
+    or below (the line); above when empty."""
     positive_text: str = "the positive outcome"
-    """What the positive outcome is called in sentences: fraud, churn, default."""
+    """What the positive outcome is called in sentences: fraud, churn, default. Of a number, its column and
+    the line when not stated."""
+    line: float | None = None
+    """Of a number: the value beyond which a row counts as positive, so that people look at it. Not stated:
+    the value that a tenth of the rows lie beyond."""
+    interval: float = 0.9
+    """Of a number: the share of the true values that the intervals around estimates are to hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +112,12 @@ class ModelSpec:
     """Networks in the readout's ensemble, sharing all but a few weights."""
     width: int = 96
     """Units of a hidden layer."""
+    budget: str = ""
+    """Time from the first fit in which other shapes of trees are tried, 5m or 1h: the best join the ladder.
+    Of tables, not of streams of events. Empty: none are."""
+    deliver: str = "ensemble"
+    """ensemble: all that won. student: one network of at most 50,000 parameters that was taught what the
+    ensemble says, for quick and explained scores; what it costs in accuracy is told."""
     ensemble: bool = True
     """Deliver the weighted ensemble of the families when it beats the best one on the validation rows."""
 

@@ -12,6 +12,11 @@ from foretell.prediction.comparison import FEWEST, Comparison
 from foretell.prediction.fitted import Fitted
 from foretell.workflow import Run
 
+CHOSEN_BY = {"average_precision": "AP", "log_loss": "log-loss", "rmse": "RMSE"}
+OF_CLASSES = {"average_precision": "AP test", "auc": "AUC", "log_loss": "log-loss", "ece": "ECE"}
+OF_SEVERAL = {"log_loss": "log-loss test", "accuracy": "accuracy", "macro_f1": "macro F1", "ece": "ECE"}
+OF_NUMBERS = {"rmse": "RMSE test", "mae": "MAE", "r2": "R2", "coverage": "in interval"}
+"""Metric -> its column in the leaderboard."""
 SHOWN = 5
 """Refused narratives that the summary names; it counts the rest."""
 
@@ -29,9 +34,8 @@ def describe(dataset: Dataset) -> str:
     lines += ["", f"split {parts.reason}"]
     for name in ("history", "train", "valid", "test"):
         rows = getattr(parts, name)
-        lines.append(
-            f"  {name:8} {len(rows):>12,} rows  {int((dataset.target[rows] == 1).sum()):>8,} positive"
-        )
+        positives = "" if dataset.classes else f"  {int((dataset.target[rows] == 1).sum()):>8,} positive"
+        lines.append(f"  {name:8} {len(rows):>12,} rows{positives}")
     lines += ["", "audit:"]
     lines += [f"  {f.severity:8} {f.check}: {f.message}" for f in audit(dataset, parts)]
     return "\n".join(lines)
@@ -39,28 +43,16 @@ def describe(dataset: Dataset) -> str:
 
 def leaderboard(fitted: Fitted) -> str:
     """Return the leaderboard: all figures are of the test rows, but for what chose on the validation rows."""
-    chosen_by = {"average_precision": "AP", "log_loss": "log-loss"}[fitted.standings[0].measure]
-    header = (
-        "name",
-        "share",
-        f"{chosen_by} valid",
-        "AP test",
-        "AUC",
-        "log-loss",
-        "ECE",
-        "fit CPU-s",
-        "rows/CPU-s",
-    )
+    measure = fitted.standings[0].measure
+    several = OF_SEVERAL if fitted.coupling else OF_CLASSES
+    shown = OF_NUMBERS if measure == "rmse" else several
+    header = ("name", "share", f"{CHOSEN_BY[measure]} valid", *shown.values(), "fit CPU-s", "rows/CPU-s")
     rows = [
         (
             f"{s.name}{' (floor)' if s.floor else ''}",
             f"{s.weight:.2f}",
-            f"{abs(s.choosing):.4f}",
-            *(
-                f"{s.metrics[m]:.4f}" if m in s.metrics else "-"
-                for m in ("average_precision", "auc", "log_loss")
-            ),
-            f"{s.metrics['ece']:.4f}",
+            _figure(abs(s.choosing)),
+            *(_figure(s.metrics[name]) if name in s.metrics else "-" for name in shown),
             f"{s.fit_cpu_seconds:.1f}",
             f"{s.rows_per_cpu_second:,.0f}",
         )
@@ -74,6 +66,11 @@ def leaderboard(fitted: Fitted) -> str:
         )
         for line in (header, *rows)
     )
+
+
+def _figure(value: float) -> str:
+    """Write a metric: four decimals, fewer where it is large, as an error in the target's unit may be."""
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
 def summary(done: Run, program: str) -> str:
@@ -96,6 +93,7 @@ def summary(done: Run, program: str) -> str:
         *drawn,
         *refused(done.refused),
         alerts,
+        *_quality(done.fitted),
         f"average precision {found.get('average_precision', float('nan')):.4f} on rows that were never seen, "
         f"calibration error {found['ece']:.4f}",
         f"{done.cpu_seconds:.0f} CPU-seconds",
@@ -106,6 +104,22 @@ def summary(done: Run, program: str) -> str:
         f"decide  {program} desk --run {done.folder}",
     ]
     return "\n".join(lines)
+
+
+def _quality(fitted: Fitted) -> list[str]:
+    """Return how good estimates of a number are, or classes; nothing where there are two outcomes."""
+    if fitted.coupling is not None:
+        found = fitted.standings[-1].metrics
+        return [f"accuracy {found['accuracy']:.1%}, log-loss {found['log_loss']:.4f} on rows never seen"]
+    if fitted.estimator is None:
+        return []
+    found = fitted.standings[-1].metrics
+    held = (
+        f"; {found['coverage']:.1%} of the true values in intervals made for {fitted.estimator.level:.0%}"
+        if "coverage" in found
+        else "; too few rows to promise intervals"
+    )
+    return [f"estimates miss by {_figure(found['mae'])} on average{held}"]
 
 
 def compared(learned: Learned) -> str:

@@ -10,6 +10,7 @@ from foretell.models.family import Rows
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.certainty import both
 from foretell.prediction.comparison import intervals
+from foretell.prediction.faces import reviewed_as
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored
 from foretell.prediction.watching import clusters_of, comparisons, figures, judged_rows
 from foretell.report.document import Document, Section, Table, markdown
@@ -47,7 +48,10 @@ def trust_of(
 ) -> Trust:
     """Return how sure the predictions of the test rows are, and what each watched group gets.
 
+    Of several classes, positive means here that the class is wrong, and of sets nothing is said yet.
+
     Args:
+        dataset: as the review sees it.
         scored: the test rows.
         alerts: those among them.
         exact: whether the figures of all rows get intervals, too.
@@ -78,9 +82,10 @@ def card(fitted: Fitted, dataset: Dataset, parts: Split, scored: Scored) -> str:
     """
     spec = fitted.spec
     judged = next(s for s in fitted.standings if s.name == DELIVERED)
-    trust = trust_of(fitted, dataset, scored, alerts_of(spec, dataset, scored))
+    seen = reviewed_as(fitted, dataset, scored)
+    trust = trust_of(fitted, seen, scored, alerts_of(spec, seen, scored))
     about: tuple[str | Table, ...] = (
-        f"Predicts {spec.task.positive_text} (column {spec.data.target}) of one {spec.data.row_text}.",
+        f"Predicts {_predicted(fitted)} (column {spec.data.target}) of one {spec.data.row_text}.",
         f"Data: {len(dataset):,} rows, fingerprint {dataset.fingerprint}.",
         f"{len(parts.train):,} training, {len(parts.valid):,} validation and {len(parts.test):,} test rows, "
         f"split by {parts.by}.",
@@ -98,6 +103,13 @@ def card(fitted: Fitted, dataset: Dataset, parts: Split, scored: Scored) -> str:
         sections.append(Section(title="Groups", blocks=group_blocks(trust)))
     lead = "The card of this model folder; `foretell card` writes that of a run."
     return markdown(Document(title=fitted.name, lead=lead, sections=tuple(sections)))
+
+
+def _predicted(fitted: Fitted) -> str:
+    """Return what the model says of a row: how probable an outcome is, which class, or which number."""
+    if fitted.coupling is None and fitted.estimator is None:
+        return fitted.spec.task.positive_text
+    return next(f"the {c.text}" for c in fitted.featurizer.schema.columns if c.role == "target")
 
 
 def _metrics(fitted: Fitted, dataset: Dataset, scored: Scored, places: Rows) -> tuple[Metric, ...]:
@@ -121,19 +133,24 @@ class _Judged:
         self.frame = dataset.frame[rows]
         self.labels: NDArray[np.int8] = dataset.target[rows]
         self.clusters: Codes | None = clusters_of(fitted, dataset, scored, rows)
-        sets = fitted.certainty.sets(self.frame, both(scored.probabilities[places]))
-        self.held: Mask = sets[np.arange(len(rows)), self.labels]
-        self.single: Mask = sets.sum(1) == 1
+        self.sets: Mask | None = None
+        if fitted.coupling is None:
+            self.sets = fitted.certainty.sets(self.frame, both(scored.probabilities[places]))
 
     def certainty(self, among: Mask, *, promised: bool) -> Certainty:
+        """Return what the sets of some rows held; nothing of several classes."""
+        if self.sets is None:
+            return Certainty()
+        hits, single = self.sets[np.arange(len(self.labels)), self.labels], self.sets.sum(1) == 1
+
         def held(rows: Mask) -> Share:
-            return _share(rate(self.held, among & rows, self.clusters))
+            return _share(rate(hits, among & rows, self.clusters))
 
         return Certainty(
             miss=self.miss,
             positives=held(self.labels == 1),
             negatives=held(self.labels == 0),
-            single=float(self.single[among].mean()),
+            single=float(single[among].mean()),
             promised=promised,
         )
 

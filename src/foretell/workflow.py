@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from foretell import champions, narration, reporting, styles, trust, verification
 from foretell import evidence as collectors
@@ -25,15 +24,17 @@ from foretell.data.dataset import Dataset
 from foretell.data.reading import read as read_rows
 from foretell.data.split import Split, split
 from foretell.errors import CheckpointError, DataError, SpecError, StoreError
-from foretell.evidence.scene import Scene, stamps
+from foretell.evidence.predictions import predictions_of
+from foretell.evidence.scene import Scene
 from foretell.lookup import unknown
 from foretell.prediction import ladder
 from foretell.prediction.alerts import Alerts, alerts_of
+from foretell.prediction.faces import reviewed_as
 from foretell.prediction.fitted import Fitted, Scored
 from foretell.prediction.folder import open_fitted, write_fitted
 from foretell.prediction.mitigation import unmitigated
 from foretell.prediction.sample import with_sample
-from foretell.records import Case, Decision, Evidence, Narrative, Prediction, Value, Verdict
+from foretell.records import Case, Decision, Evidence, Narrative, Verdict
 from foretell.retrieval import citing
 from foretell.spec import NarrateSpec, Spec
 from foretell.tasks.classify import metrics
@@ -85,7 +86,7 @@ def fit(spec: Spec, dataset: Dataset | None = None, *, tell: Tell = quiet) -> Fi
     rows = dataset if dataset is not None else read(spec)
     parts = split(rows)
     with alone(Path(spec.out)):
-        fitted = _fitted(spec, rows, parts, tell)[0]
+        fitted = _fitted(replace(spec, task=rows.spec.task), rows, parts, tell)[0]
         _end_training(Path(spec.out))
     return fitted
 
@@ -106,7 +107,8 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
             model's own data as `read` returned them, or, when nothing is given, of its data read again.
 
     Returns:
-        One line a row: id, at (where rows have time), probability, alert. A test row is an alert when it is
+        One line a row: id, at (where rows have time), estimate, low and high (where a number is learned; low
+        and high, where an interval could be promised), probability, alert. A test row is an alert when it is
         in its period's queue, so that the alerts are the cases that `run` opens; a new row, when its
         probability reaches the model's threshold, whatever rows it comes with.
     """
@@ -118,12 +120,18 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
     else:
         dataset = rows if isinstance(rows, Dataset) else read(fitted.spec)
         scored = fitted.score(dataset, split(dataset).test)
-        alert = np.isin(scored.rows, alerts_of(fitted.spec, dataset, scored).rows)
+        seen = reviewed_as(fitted, dataset, scored)
+        alert = np.isin(scored.rows, alerts_of(fitted.spec, seen, scored).rows)
     columns: dict[str, object] = {"id": [str(name) for name in dataset.ids[scored.rows]]}
     time_column = dataset.column("time")
     if time_column is not None:
         columns["at"] = dataset.frame[time_column.name][scored.rows]
-    return pl.DataFrame({**columns, "probability": scored.probabilities, "alert": alert})
+    columns |= fitted.estimates(scored.logits)
+    if fitted.coupling is None:
+        return pl.DataFrame({**columns, "probability": scored.probabilities, "alert": alert})
+    told, names = fitted.coupling(scored.logits), np.array(fitted.coupling.names)
+    columns |= {"class": names[told.argmax(axis=1)], "probability": told.max(axis=1), "alert": alert}
+    return pl.DataFrame({**columns, **{f"p_{name}": told[:, code] for code, name in enumerate(names)}})
 
 
 def explain(fitted: Fitted, dataset: Dataset, scored: Scored, alerts: Alerts) -> tuple[Evidence, ...]:
@@ -174,6 +182,7 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
     spec = spec if promoted is None else promoted.spec
     tell(f"reading {spec.data.source}")
     dataset = read(spec)
+    spec = replace(spec, task=dataset.spec.task)
     tell(f"  {len(dataset):,} rows, {len(dataset.repairs)} kinds of repair")
     for name in spec.narrate.personal:
         if name not in dataset.frame.columns:  # a slip would tell a server what the owner meant to keep
@@ -239,7 +248,7 @@ def _walked(
         folder,
         reporting.Material(
             fitted=fitted,
-            dataset=dataset,
+            dataset=reviewed_as(fitted, dataset, scored),
             parts=parts,
             findings=findings,
             scored=scored,
@@ -252,40 +261,6 @@ def _walked(
     )
     _end_training(folder)
     return done
-
-
-def predictions_of(
-    fitted: Fitted, dataset: Dataset, scored: Scored, alerts: Alerts
-) -> tuple[Prediction, ...]:
-    """Return the alerts as records."""
-    spec = fitted.spec
-    timed = dataset.column("time") is not None
-    place = {row: index for index, row in enumerate(scored.rows.tolist())}
-    stamp, frame = stamps(dataset.at_us), dataset.frame[alerts.rows]
-    entities = {column.name: frame[column.name] for column in dataset.inputs("entity")}
-    inputs = {
-        c.name: _values(dataset.frame[c.name], alerts.rows) for c in dataset.inputs() if c.kind != "entity"
-    }
-    found = []
-    for index, (row, threshold) in enumerate(
-        zip(alerts.rows.tolist(), alerts.thresholds.tolist(), strict=True)
-    ):
-        probability = float(scored.probabilities[place[row]])
-        found.append(
-            Prediction(
-                id=str(dataset.ids[row]),
-                at=stamp(dataset.at_us[row]) if timed else "",
-                entities={name: known[index] for name, known in entities.items() if known[index] is not None},
-                inputs={name: values[index] for name, values in inputs.items()},
-                probability=probability,
-                logit=float(scored.logits[place[row]]),
-                threshold=threshold,
-                alert=probability >= threshold,
-                abstained=abs(probability - threshold) < spec.review.abstain,
-                model=fitted.digest,
-            )
-        )
-    return tuple(found)
 
 
 def evidence_of(folder: Path, row_id: str) -> Evidence:
@@ -368,6 +343,7 @@ def _end_training(folder: Path) -> None:
 
 
 def _judged(fitted: Fitted, dataset: Dataset, scored: Scored) -> Evaluation:
+    dataset = reviewed_as(fitted, dataset, scored)
     alerts = alerts_of(fitted.spec, dataset, scored)
     kept = np.flatnonzero(~alerts.retired & (dataset.target[scored.rows] >= 0))
     if len(kept) == 0:
@@ -377,14 +353,6 @@ def _judged(fitted: Fitted, dataset: Dataset, scored: Scored) -> Evaluation:
         )
     found = metrics(scored.probabilities[kept], dataset.target[scored.rows[kept]])
     return Evaluation(metrics={**found, "precision_at_capacity": alerts.precision}, alerts=alerts)
-
-
-def _values(series: pl.Series, rows: NDArray[np.int64]) -> list[Value]:
-    """Return what a column holds in some rows; instants as ISO 8601."""
-    if series.dtype != pl.Datetime:
-        return series[rows].to_list()
-    stamp = stamps(series.drop_nulls().to_physical().to_numpy())
-    return [None if at is None else stamp(at) for at in series.to_physical()[rows].to_list()]
 
 
 def _split_told(parts: Split, findings: tuple[AuditFinding, ...]) -> str:

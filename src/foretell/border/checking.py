@@ -1,5 +1,6 @@
 """What a spec must satisfy beyond its types: one table of rules, one of relations between fields."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ LONGEST_SECONDS = 100 * 366 * 86400.0
 LARGEST = 1_000_000_000
 LARGEST_SEED = 2**31 - 1
 # The border stands below the tables of these names; a test holds them equal.
-TASKS = ("classify",)
+TASKS = ("classify", "regress")
 FAMILIES = ("suited", "event_stream", "tabm", "recurrent", "transformer")
 WRITERS = ("embedded",)
 MAKERS = ("openai", "hf", "lm")
@@ -25,6 +26,7 @@ PERSONAL = ("email", "phone", "iban", "card", "columns")
 LANGUAGES = ("en", "de")
 REGISTERS = ("expert", "plain")
 EMBEDDERS = ("lsa",)
+DELIVERED = ("ensemble", "student")
 SPLITS = ("time", "group", "random")
 MISSING = ("repair", "refuse")
 MITIGATIONS = ("none", "selection", "recall", "reweigh")
@@ -151,10 +153,14 @@ RULES: tuple[Rule, ...] = (
     _instant("split.train_until"),
     _instant("split.test_from"),
     _instant("split.test_until"),
-    _one_of("task.name", TASKS),
+    _one_of("task.name", TASKS, inferred=True),
     _stated("task.positive_text", "must say what the positive outcome is called"),
+    Rule("task.line", lambda value: value is None or math.isfinite(value), "must be a number"),
+    Rule("task.interval", lambda value: 0 < value < 1, "must lie between 0 and 1"),
     _distinct("model.families", low=0),
     _row("model.families.*", FAMILIES),
+    _span("model.budget"),
+    _one_of("model.deliver", DELIVERED),
     _distinct("model.half_lives"),
     Rule(
         "model.half_lives.*", lambda value: is_duration(value, low=1e-3), "must be a duration above 0: 1h, 7d"

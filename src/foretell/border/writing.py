@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
+from types import UnionType
 from typing import Any, Protocol, get_args, get_type_hints
 
 import yaml
@@ -172,6 +173,8 @@ def _word(kind: Any) -> str:
         return kind.__name__.removesuffix("Spec").lower()
     if kind in WORDS:
         return WORDS[kind]
+    if isinstance(kind, UnionType):
+        return _word(get_args(kind)[0])
     inner = get_args(kind)
     return f"list of {_words(inner[0])}" if inner[-1] is Ellipsis else f"names with {_words(inner[1])}"
 
@@ -219,13 +222,25 @@ def initial_spec(dataset: Described) -> str:
 
 def _task(spec: TaskSpec, facts: Mapping[str, Any]) -> list[str]:
     """Return the lines that say what is predicted: the positive value, and what it is called."""
+    if "classes" in facts:
+        many = f"the target has {len(facts['classes'])} classes"
+        return ["task:", _field("name", spec.name, f"{many}; state one as `positive` to look for it alone")]
     positives, negatives = facts["positives"], facts["negatives"]
-    why = STATED if spec.positive else "the rarer of the target's two values"
+    if "line" in facts:
+        why, values = "the side that people look at", "the target is a number"
+    else:
+        why, values = "the rarer of the target's two values", "the target has two values"
+    why = STATED if spec.positive else why
     stated = spec.positive_text != TaskSpec().positive_text
     return [
         "task:",
-        _field("name", spec.name, "the target has two values"),
-        _field("positive", facts["positive"], f"{why}: {positives:,} of {positives + negatives:,} rows"),
+        _field("name", spec.name, values),
+        _field(
+            "positive",
+            spec.positive or facts["positive"],
+            f"{why}: {positives:,} of {positives + negatives:,} rows",
+        ),
+        *([_field("line", spec.line, "positive beyond it")] if "line" in facts else []),
         _field(
             "positive_text", spec.positive_text, STATED if stated else "write what sentences should call it"
         ),

@@ -46,7 +46,7 @@ _WORDS: Mapping[str, str] = {
     "policy": "change the policy",
     "webhooks": "see or change webhooks",
     "plant": "plant cases",
-    "promote": "put models in use",
+    "promote": "put models or sentences in use",
 }
 """What is done, in words, where its name is not the verb."""
 SHORTEST_PASSWORD = 12

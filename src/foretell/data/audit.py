@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from foretell import units
-from foretell.data.dataset import Column, Dataset
+from foretell.data.dataset import Dataset
 from foretell.data.kinds.time import EPOCH
 from foretell.data.leaks import FEW, auc, leak, sample
 from foretell.data.split import Split
@@ -25,6 +25,8 @@ ORDERED = 0.75
 """AUC from which ids are said to predict the target."""
 SHIFT_Z = 4.0
 SHIFT_RATIO = 1.25
+MOST_FACES = 10
+"""Classes, the most frequent first, of which a column must tell each to be called a leak."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,28 +134,29 @@ def _shared(dataset: Dataset, split: Split) -> list[AuditFinding]:
 def _leaks(dataset: Dataset, split: Split) -> list[AuditFinding]:
     """Find inputs that all but equal the target."""
     used = np.concatenate([split.train, split.valid, split.test])
-    rows = sample(used, dataset.target)
-    target = dataset.target[rows]
     findings = []
+    faces = list(dataset.faces.values())[:MOST_FACES]
+    samples = [(sample(used, face), face) for face in faces]
     for column in dataset.inputs():
-        found = leak(dataset.frame[column.name][rows], column.kind, target)
-        if found:
+        series = dataset.frame[column.name]
+        told = [leak(series[rows], column.kind, face[rows]) for rows, face in samples]
+        if told and all(told):  # a column that tells one class of several apart is no leak
+            found, (rows, face) = told[0], samples[0]
             findings.append(
                 AuditFinding(
                     check="target leak",
                     severity=FAULT,
                     message=f"{column.text} ({column.name}) {found}: exclude it unless it is known in time",
                     rows=len(used),
-                    examples=_pairs(dataset, column, rows),
+                    examples=_pairs(series[rows], face[rows]),
                 )
             )
     message = f"none of {len(dataset.inputs()):,} inputs decides the target alone"
     return findings or [AuditFinding(check="target leak", severity=OK, message=message)]
 
 
-def _pairs(dataset: Dataset, column: Column, rows: np.ndarray) -> tuple[str, ...]:
-    """Return the column's most frequent value under each outcome."""
-    values, target = dataset.frame[column.name][rows], dataset.target[rows]
+def _pairs(values: pl.Series, target: np.ndarray) -> tuple[str, ...]:
+    """Return the most frequent value under each outcome."""
     shown = []
     for label in (1, 0):
         value = values.filter(pl.Series(target == label)).mode().sort()[0]
@@ -227,11 +230,12 @@ def _from_the_future(dataset: Dataset, split: Split) -> list[AuditFinding]:
 
 def _ids(dataset: Dataset, split: Split) -> list[AuditFinding]:
     """Find row names (or, without them, the rows' order) that rank the target."""
-    rows = sample(np.concatenate([split.train, split.valid, split.test]), dataset.target)
+    face = next(iter(dataset.faces.values()))
+    rows = sample(np.concatenate([split.train, split.valid, split.test]), face)
     names = pl.Series(dataset.ids[rows], dtype=pl.String)
     numbers = names.cast(pl.Float64, strict=False)
     ranked = names.rank("dense").cast(pl.Float64) if numbers.has_nulls() else numbers
-    area = auc(ranked.to_numpy(), dataset.target[rows])
+    area = auc(ranked.to_numpy(), face[rows])
     strong = max(area, 1 - area) > ORDERED
     return [
         AuditFinding(
@@ -245,20 +249,23 @@ def _ids(dataset: Dataset, split: Split) -> list[AuditFinding]:
 
 
 def _shift(dataset: Dataset, split: Split) -> list[AuditFinding]:
-    """Compare the rate of positives in the test rows with that of the rows before them."""
-    fitted = dataset.target[np.concatenate([split.train, split.valid])]
-    test = dataset.target[split.test]
+    """Compare the rate of each outcome in the test rows with that of the rows before them."""
+    found = [_shifted(name, face, split, len(dataset.classes)) for name, face in dataset.faces.items()]
+    return [max(found, key=lambda finding: finding.rows)]
+
+
+def _shifted(name: str, face: np.ndarray, split: Split, num_classes: int) -> AuditFinding:
+    fitted, test = face[np.concatenate([split.train, split.valid])], face[split.test]
     before, after = float(fitted.mean()), float(test.mean())
     pooled = (fitted.sum() + test.sum()) / (len(fitted) + len(test))
     error = np.sqrt(pooled * (1 - pooled) * (1 / len(fitted) + 1 / len(test)))
-    ratio = max(after / before, before / after)
+    ratio = max(after / before, before / after) if min(before, after) > 0 else np.inf
     shifted = abs(after - before) > SHIFT_Z * error and ratio > SHIFT_RATIO
-    return [
-        AuditFinding(
-            check="target shift",
-            severity=WARNING if shifted else OK,
-            message=f"{units.percent(before)} of the training and validation rows are positive, and "
-            f"{units.percent(after)} of the test rows",
-            rows=len(test) if shifted else 0,
-        )
-    ]
+    which = f"'{name}'" if num_classes else "positive"
+    return AuditFinding(
+        check="target shift",
+        severity=WARNING if shifted else OK,
+        message=f"{units.percent(before)} of the training and validation rows are {which}, and "
+        f"{units.percent(after)} of the test rows",
+        rows=len(test) if shifted else 0,
+    )

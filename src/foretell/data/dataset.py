@@ -58,7 +58,8 @@ class Dataset:
     fingerprint: str
     """SHA-256 over names, dtypes and values, in the order of the rows."""
     target: np.ndarray
-    """int8 [N]: 1 positive, 0 negative, -1 unknown."""
+    """int8 [N]: 1 positive, 0 negative, -1 unknown. Of a number, positive is what lies
+    beyond the line. Of several classes, the code of each row's own."""
     at_us: np.ndarray
     """int64 [N]: microseconds UTC since 1970; the row's number when the rows have no time."""
     known_at_us: np.ndarray
@@ -66,6 +67,32 @@ class Dataset:
     no time: then no row comes after another."""
     ids: np.ndarray
     """object [N] of str: the id column, else the row's number in the source."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of a target of several values, by their codes; empty for two outcomes and numbers."""
+        column = self.column("target")
+        return tuple(column.facts.get("classes", ())) if column is not None else ()
+
+    @property
+    def faces(self) -> Mapping[str, np.ndarray]:
+        """Outcome -> int8 [N]: 1 where it holds, 0 where not, -1 unknown. One of two outcomes, each class."""
+        column = self.column("target")
+        if not self.classes:
+            return {str(column.facts["positive"]) if column else "": self.target}
+        known = self.target >= 0
+        return {
+            name: np.where(known, self.target == code, -1).astype(np.int8)
+            for code, name in enumerate(self.classes)
+        }
+
+    @property
+    def values(self) -> np.ndarray | None:
+        """float64 [N]: the target where it is a number, NaN where unknown; None where it has outcomes."""
+        column = self.column("target")
+        if column is None or column.kind != "number":
+            return None
+        return self.frame[column.name].fill_null(np.nan).to_numpy()
 
     def __len__(self) -> int:
         return len(self.frame)

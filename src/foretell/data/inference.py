@@ -1,6 +1,7 @@
 """Inference: kind and role of each column, from spec, dtype, values and name, each with its reason."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import polars as pl
 
@@ -8,6 +9,7 @@ from foretell.data.cells import NAMELESS, as_text, clipped, is_number, known, wo
 from foretell.data.dataset import Column
 from foretell.data.kinds import kind as kind_of
 from foretell.data.kinds.entity import IDENTIFIERS
+from foretell.data.target import numeric
 from foretell.errors import DataError
 from foretell.lookup import unknown
 from foretell.spec import ColumnSpec, Spec
@@ -62,7 +64,23 @@ def infer(frame: pl.DataFrame, spec: Spec, where: str) -> tuple[Column, ...]:
                 reason=reason,
             )
         )
-    return tuple(columns)
+    return _without_copies(frame, columns, spec)
+
+
+def _without_copies(frame: pl.DataFrame, columns: list[Column], spec: Spec) -> tuple[Column, ...]:
+    """Return the columns with those excluded that repeat an earlier one: they would share its credit."""
+    first: dict[tuple[str, int, int], str] = {}
+    found = []
+    for column in columns:
+        copy = ""
+        if column.role == "input" and column.kind != "entity" and column.name not in spec.columns:
+            series = frame[column.name]
+            key = (str(series.dtype), int(series.hash(0).sum()), int(series.hash(1).sum()))
+            original = first.setdefault(key, column.name)
+            copy = original if original != column.name and series.equals(frame[original]) else ""
+        reason = f"it repeats column '{copy}' in every row"
+        found.append(replace(column, role="excluded", reason=reason) if copy else column)
+    return tuple(found)
 
 
 def _named(spec: Spec) -> dict[str, str]:
@@ -132,7 +150,9 @@ def _one(series: pl.Series, spec: Spec, stated: str, *, timed: bool) -> tuple[st
     """Return (kind, role, reason) of a column that is neither the rows' time nor their id."""
     data = spec.data
     if series.name == data.target:
-        return "category", "target", f"{STATED} as the target"
+        number = numeric(series, spec)
+        reason = f"{STATED} as the target"
+        return ("number", "target", f"{reason}; {number}") if number else ("category", "target", reason)
     if series.name == data.group:
         return "entity", "group", f"{STATED} as the group that no two parts of a split share"
     if stated:

@@ -12,7 +12,7 @@ from foretell.data.dataset import NEVER_US, Column, Dataset, Repair, fingerprint
 from foretell.data.inference import infer, missing_column
 from foretell.data.kinds import kind
 from foretell.data.sources import load
-from foretell.data.target import coded, labels, outcome
+from foretell.data.target import coded, labels, outcome, settled
 from foretell.errors import DataError
 from foretell.spec import Spec
 from foretell.units import seconds
@@ -77,7 +77,7 @@ def _repaired(
     repaired, repairs = [rows.rename(_free_name(frame))], []
     for column in schema:
         raw = frame[column.name]
-        if column.role == "target":
+        if column.role == "target" and column.kind != "number":
             series, found = labels(raw)
         else:
             series, found = kind(column.kind).repair(raw)
@@ -224,7 +224,7 @@ def _described(column: Column, series: pl.Series, spec: Spec) -> Column:
     if column.role not in ("id", "time"):  # nearly every row has its own: counting them tells nothing
         shown["distinct"] = series.drop_nulls().n_unique()
     if column.role == "target":
-        found, reason = outcome(series, spec)
+        found, reason = outcome(series, spec, column.unit)
         return replace(column, facts={**shown, **found}, reason=f"{column.reason}; {reason}")
     return replace(column, facts=shown)
 
@@ -236,6 +236,7 @@ def _dataset(spec: Spec, frame: pl.DataFrame, schema: tuple[Column, ...], repair
     target = np.full(len(frame), -1, np.int8)
     if "target" in by_role:
         column = by_role["target"]
+        spec = settled(spec, column.facts, column.text, column.unit)
         target = coded(frame[column.name], column.facts)
         odd = int((target == -1).sum()) - frame[column.name].null_count()
         if odd:

@@ -62,10 +62,18 @@ def _check(dataset: Dataset, name: str, rows: np.ndarray, parts: Split) -> None:
     where = f"the {name} part" + (f" (from {window})" if window else "")
     if not len(rows):
         raise DataError(f"{where} has no rows: {_extent(dataset)}", "move the bounds or shares under `split`")
-    positives = int(dataset.target[rows].sum())
-    if positives in (0, len(rows)):
+    labels = np.unique(dataset.target[rows])
+    if name == "train" and len(labels) < len(dataset.classes):
+        lacking = next(each for code, each in enumerate(dataset.classes) if code not in labels)
+        raise DataError(
+            f"{where} holds no row of '{lacking}', which stands in another part",
+            "widen it with the bounds or shares under `split`, or split at random",
+        )
+    if len(labels) < 2:
         column = dataset.column("target")
-        label = column.facts["positive" if positives else "negative"] if column else ""
+        label = dataset.classes[labels[0]] if dataset.classes else ""
+        if column is not None and not label:
+            label = column.facts["positive" if labels[0] else "negative"]
         raise DataError(
             f"{where} has one class only: '{label}' in all of {len(rows):,} rows",
             "widen it with the bounds or shares under `split`",
@@ -178,12 +186,12 @@ def groups_of(names: pl.Series) -> np.ndarray:
 
 
 def _at_random(dataset: Dataset) -> Split:
-    """Split at random, with the share of positives the same in each part."""
+    """Split at random, with the shares of the outcomes the same in each part."""
     spec = dataset.spec.split
     why = "the spec states" if spec.by else "the rows have neither time nor group to split by"
     rng = np.random.default_rng(dataset.spec.train.seed)
     parts: dict[str, list[np.ndarray]] = {"train": [], "valid": [], "test": []}
-    for label in (0, 1):
+    for label in np.unique(dataset.target[dataset.target >= 0]).tolist():
         rows = rng.permutation(np.flatnonzero(dataset.target == label))
         num_test = round(spec.test_share * len(rows))
         num_valid = round(spec.valid_share * (len(rows) - num_test))

@@ -38,7 +38,7 @@ def collect(scene: Scene) -> list[list[Fact]]:
                     factors[g].name,
                     factors[g].text,
                     float(shares.values[r, g]),
-                    "log-odds",
+                    scene.share_unit,
                     f"model {prediction.model[:16]}",
                     {
                         "rank": rank,

@@ -6,13 +6,13 @@ from foretell.records import Fact
 
 
 def collect(scene: Scene) -> list[list[Fact]]:
-    """Return per row the outcomes that cannot be ruled out; none of a model that keeps no margins.
+    """Return per row which of two outcomes cannot be ruled out; none of a model without their margins.
 
     The value is positive, negative or both; `detail` says which share of each outcome's rows such sets may
     miss. It is not told before the grammar has claims for it: then it is a row of `COLLECTORS`.
     """
     certainty = scene.fitted.certainty
-    if certainty is None:
+    if certainty is None or len(certainty.margins) != 2:
         return [[] for _ in scene.rows]
     places = {row: place for place, row in enumerate(scene.scored.rows.tolist())}
     chosen = [places[row] for row in scene.rows.tolist()]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from foretell.evidence.scene import Scene, fact
+from foretell.prediction.fitted import OneClass
 from foretell.records import Fact
 
 CANDIDATES = 64
@@ -21,7 +22,7 @@ def collect(scene: Scene) -> list[list[Fact]]:
     states = scene.scored.states_of(scene.rows)
     for r, (row, prediction) in enumerate(zip(scene.rows.tolist(), scene.predictions, strict=True)):
         best: tuple[float, Fact] | None = None
-        if prediction.probability >= prediction.threshold:
+        if prediction.probability >= prediction.threshold and not isinstance(fitted, OneClass):
             for name, grid_K in fitted.reference.grids.items():
                 was = prediction.inputs[name]
                 if not isinstance(was, float):

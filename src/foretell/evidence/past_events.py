@@ -222,7 +222,9 @@ def _fact(scene: Scene, rebuilt: Rebuilt, row: int, e: int, past: int, share: fl
     at = rebuilt.stamp(dataset.at_us[past])
     outcome = ""
     if rebuilt.known(np.array([past]), row)[0]:
-        outcome = spec.task.positive_text if dataset.target[past] else f"no {spec.task.positive_text}"
+        positive = spec.task.positive_text
+        negative = wording.text("negative", spec.narrate.language, outcome=positive)
+        outcome = positive if dataset.target[past] else negative
     entities = dataset.inputs("entity")
     detail: dict[str, Value] = {
         "at": at, "known": outcome, "sign_stability": stable, "entity": entities[e].name
@@ -241,7 +243,7 @@ def _fact(scene: Scene, rebuilt: Rebuilt, row: int, e: int, past: int, share: fl
             where=_where(dataset, e, past, spec.narrate.language),
         ),
         share,
-        "log-odds",
+        scene.share_unit,
         f"model {scene.predictions[0].model[:16]}",
         detail,
     )

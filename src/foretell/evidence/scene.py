@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell import wording
 from foretell.data.dataset import Dataset
 from foretell.prediction.fitted import Fitted, Scored
 from foretell.records import Fact, Prediction, Value
@@ -33,8 +34,20 @@ class Scene:
     facts: list[list[Fact]] = field(default_factory=list)
     """Facts gathered so far, per row."""
 
+    @property
+    def share_unit(self) -> str:
+        """The unit of shares in a score: log-odds, or where a number is learned its standard deviations."""
+        return share_unit(self.fitted)
+
     def __post_init__(self) -> None:
         self.facts.extend([] for _ in self.rows)
+
+
+def share_unit(fitted: Fitted) -> str:
+    """Return the unit of shares in a model's score, in the language of its narratives."""
+    if fitted.estimator is None:
+        return "log-odds"
+    return wording.text("deviations", fitted.spec.narrate.language)
 
 
 def fact(

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from foretell import units, wording
 from foretell.evidence.scene import Scene, fact
-from foretell.prediction.fitted import Reference
+from foretell.prediction.faces import outcome_text
+from foretell.prediction.fitted import OneClass, Reference
 from foretell.records import Fact, Prediction, Value
 from foretell.tasks.classify import wilson
 
@@ -16,14 +17,21 @@ LIKE = 0.5
 
 
 def collect(scene: Scene) -> list[list[Fact]]:
-    """Return per row its score, threshold and reliability, and the model's name.
+    """Return per row its score, estimate, threshold and reliability, and the model's name.
 
     The reliability counts outcomes among the choosing rows (they taught no network) whose raw log-odds lie
     nearest and within LIKE; its interval is Wilson's. Too few of them, and the grammar will not speak of it.
     """
     return [
-        [_score(scene, p), _threshold(scene, p), _reliability(scene, p), _model(scene, p)]
-        for p in scene.predictions
+        [
+            _score(scene, p),
+            *second,
+            *_estimate(scene, p),
+            *_threshold(scene, p),
+            _reliability(scene, p),
+            _model(scene, p),
+        ]
+        for p, second in zip(scene.predictions, _runners_up(scene), strict=True)
     ]
 
 
@@ -39,19 +47,54 @@ def _score(scene: Scene, prediction: Prediction) -> Fact:
     )
 
 
-def _threshold(scene: Scene, prediction: Prediction) -> Fact:
+def _runners_up(scene: Scene) -> list[list[Fact]]:
+    """Return per row the second most probable of several classes; nothing where there are two outcomes."""
+    fitted = scene.fitted
+    if not isinstance(fitted, OneClass):
+        return [[] for _ in scene.predictions]
+    assert fitted.whole.coupling is not None
+    probabilities = fitted.whole.coupling(fitted.whole.logits_of(scene.scored.features[scene.rows]))
+    codes = np.argsort(-probabilities, axis=1, kind="stable")
+    found = []
+    for prediction, row, (first, second, *_) in zip(scene.predictions, probabilities, codes, strict=True):
+        code = int(second if first == fitted.code else first)
+        name = fitted.whole.coupling.names[code]
+        told, source = outcome_text(fitted.whole, name), f"model {prediction.model[:16]}"
+        found.append([fact("runner_up", name, told, float(row[code]), "probability", source)])
+    return found
+
+
+def _estimate(scene: Scene, prediction: Prediction) -> list[Fact]:
+    """Return the expected value with its interval, where a number is learned."""
+    estimator = scene.fitted.estimator
+    if estimator is None:
+        return []
+    schema = scene.fitted.featurizer.schema.columns
+    target = next(column for column in schema if column.role == "target")
+    score = np.array([prediction.logit])
+    detail: dict[str, Value] = {"level": estimator.level}
+    ends = estimator.intervals(score)
+    if ends is not None:
+        detail |= {"low": float(ends[0][0]), "high": float(ends[1][0])}
+    if target.name in scene.fitted.reference.quartiles:
+        low, high = scene.fitted.reference.quartiles[target.name]
+        detail |= {"usual_low": low, "usual_high": high}
+    value, source = float(estimator.values(score)[0]), f"model {prediction.model[:16]}"
+    return [fact("estimate", target.name, target.text, value, target.unit, source, detail)]
+
+
+def _threshold(scene: Scene, prediction: Prediction) -> list[Fact]:
+    """Return the threshold; none of several classes, where doubt decides who looks at a row."""
+    if isinstance(scene.fitted, OneClass):
+        return []
     review = scene.fitted.spec.review
     timed = scene.dataset.column("time") is not None
     period = wording.text("day" if timed else "thousand", scene.fitted.spec.narrate.language)
-    return fact(
-        "threshold",
-        "threshold",
-        "alert threshold",
-        prediction.threshold,
-        "probability",
-        "spec review",
-        {"capacity": review.capacity, "per": period} if not review.cost_miss else {},
-    )
+    detail: dict[str, Value] = {"capacity": review.capacity, "per": period} if not review.cost_miss else {}
+    threshold = prediction.threshold
+    return [
+        fact("threshold", "threshold", "alert threshold", threshold, "probability", "spec review", detail)
+    ]
 
 
 def _reliability(scene: Scene, prediction: Prediction) -> Fact:

@@ -67,21 +67,24 @@ def _before(scene: Scene, row: int, near: NDArray[np.int64]) -> NDArray[np.bool_
 def _named(scene: Scene, near: NDArray[np.int64], away: NDArray[np.float64], source: str) -> Iterator[Fact]:
     """Yield the nearest rows one by one: which, when, how far, and what became of them."""
     spec, reference = scene.fitted.spec, scene.fitted.reference
+    language, row, positive_text = spec.narrate.language, spec.data.row_text, spec.task.positive_text
+    outcomes = wording.text("negative", language, outcome=positive_text), positive_text
     past, timed = reference.past, scene.dataset.column("time") is not None
     if past.is_empty():
         return
     stamp = stamps(past["at_us"].to_numpy())
     for rank, (place, distance) in enumerate(zip(near.tolist(), away.tolist(), strict=True), 1):
         name, at_us, *values = past.row(place)
-        positive = reference.similar_labels[place]
-        outcome = spec.task.positive_text if positive else f"no {spec.task.positive_text}"
-        detail: dict[str, Value] = {"rank": rank, "known": outcome, "positive": bool(positive)}
+        positive = bool(reference.similar_labels[place])
+        text = wording.text("past_row", language, row=row)
+        detail: dict[str, Value] = {"rank": rank, "known": outcomes[positive], "positive": positive}
         if timed:
-            detail["at"] = stamp(at_us)
+            detail["at"] = at = stamp(at_us)
+            when = wording.instant(at, language)
+            text = wording.text("past_event", language, row=row, at=when, where="")
         for column, value in zip(scene.dataset.inputs("number")[:1], values, strict=True):
             detail |= {"column": column.name, "what": column.text, "value": value, "unit": column.unit}
-        when = f" of {units.instant(stamp(at_us))}" if timed else ""
-        yield fact("nearest", name, f"the {spec.data.row_text}{when}", distance, "", source, detail)
+        yield fact("nearest", name, text, distance, "", source, detail)
 
 
 def _ranked(

@@ -30,7 +30,7 @@ def whatif(fitted: Fitted, dataset: Dataset, row_id: str, column: str, value: st
     then = dataset.take(np.arange(row + 1))  # what comes later counts for nothing
     new = pl.concat([values[:row], pl.Series(changed.name, [cell], values.dtype)])
     then = replace(then, frame=then.frame.with_columns(new))
-    probability = float(fitted.score(then, np.array([row])).probabilities[0])
+    probability = _probability(fitted, dataset, then, row)
     was = values[row]
     detail: dict[str, Value] = {"probability": probability, "known": int(was is not None)}
     detail |= {"was": was} if was is not None else {}
@@ -39,6 +39,15 @@ def whatif(fitted: Fitted, dataset: Dataset, row_id: str, column: str, value: st
         detail |= {"low": float(grid[0]), "high": float(grid[-1])}
     unit = changed.unit if changed.kind == "number" else "name"
     return fact("whatif", changed.name, changed.text, cell, unit, f"model {fitted.digest[:16]}", detail)
+
+
+def _probability(fitted: Fitted, dataset: Dataset, then: Dataset, row: int) -> float:
+    """Return the probability of the outcome that the row's case is about, with the row as it would be."""
+    scored = fitted.score(then, np.array([row]))
+    if fitted.coupling is None:
+        return float(scored.probabilities[0])
+    was = fitted.score(dataset.take(np.arange(row + 1)), np.array([row]))
+    return float(fitted.coupling(scored.logits)[0, fitted.coupling(was.logits)[0].argmax()])
 
 
 def drift(fitted: Fitted, dataset: Dataset, row_id: str) -> list[Fact]:

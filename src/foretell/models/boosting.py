@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.models.trees import Trees, from_booster
+from foretell.models.trees import Trees, by_class, from_booster
 from foretell.spec import Spec
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ SETTINGS: Mapping[str, Any] = {
 TABLE: Mapping[str, Mapping[str, Any]] = {
     "boosting": {"num_leaves": 24, "learning_rate": 0.05, "feature_fraction": 0.6, "min_child_samples": 20},
     "shallow": {"num_leaves": 6, "learning_rate": 0.06, "feature_fraction": 0.6, "min_child_samples": 20},
-    "extra_trees": {"num_leaves": 80, "learning_rate": 0.06, "feature_fraction": 0.5, "extra_trees": True},
+    "extra_trees": {"num_leaves": 64, "learning_rate": 0.06, "feature_fraction": 0.5, "extra_trees": True},
 }
 """Kinds of trees for the rows of a table: they err in different places, so that their mean errs less."""
 ALL_OF_TABLE: Mapping[str, Any] = {
@@ -58,6 +58,8 @@ class Boosted:
     """A fitted booster and what it tells about its features."""
 
     trees: Trees
+    """All of them; `by_class` has them apart, where there are several classes."""
+    by_class: tuple[Trees, ...] = ()
     gains: NDArray[np.float64]
     """Summed gain of each feature's splits [F]."""
     splits: tuple[NDArray[np.float64], ...]
@@ -66,10 +68,11 @@ class Boosted:
 
 def fit_boosting(
     x_nF: NDArray[np.float32],
-    labels: NDArray[np.int8],
+    aims: NDArray[Any],
     weights: NDArray[np.float64],
     categorical: NDArray[np.bool_],
     *,
+    objective: str = "binary",
     num_trees: int = 250,
     learning_rate: float = 0.0,
     threads: int = 1,
@@ -79,25 +82,27 @@ def fit_boosting(
 
     Args:
         x_nF: features; NaN where missing.
-        labels: 0 or 1 [n].
+        aims: 0 or 1 [n], or scores where the objective is `regression`.
         weights: row weights [n].
         categorical: which features are codes [F].
         num_trees: halved where positives are few.
+        objective: of LightGBM.
         threads: 0 leaves the choice to LightGBM.
         learning_rate: 0 for the usual one.
     """
     import lightgbm
 
-    few = labels.sum() < FEW_POSITIVES
-    parameters = {**SETTINGS, **(FEW if few else {}), "num_threads": threads, "seed": seed}
+    few = objective == "binary" and aims.sum() < FEW_POSITIVES
+    parameters = {**SETTINGS, **(FEW if few else {}), "objective": objective}
+    parameters |= {"num_threads": threads, "seed": seed}
     if learning_rate:
         parameters["learning_rate"] = learning_rate
-    data = lightgbm.Dataset(x_nF, labels, weight=weights, **_about(categorical))
+    data = lightgbm.Dataset(x_nF, aims, weight=weights, **_about(categorical))
     return _boosted(lightgbm.train(parameters, data, num_trees // 2 if few else num_trees), len(categorical))
 
 
 def fit_table(
-    materials: "Sequence[Material]", kind: str, *, threads: int = 1, seed: int = 0
+    materials: "Sequence[Material]", shape: str | Mapping[str, Any], *, threads: int = 1, seed: int = 0
 ) -> tuple[Boosted, ...]:
     """Fit trees once per fold on a table's rows, as many in each as all folds together lose least by.
 
@@ -106,33 +111,13 @@ def fit_table(
 
     Args:
         materials: of each fold.
-        kind: a row of `TABLE`.
+        shape: a row of `TABLE`, or settings of LightGBM.
         threads: 0 leaves the choice to LightGBM.
     """
-    import lightgbm
-
-    parameters = {**SETTINGS, **ALL_OF_TABLE, **TABLE[kind], "num_threads": threads, "seed": seed}
-    boosters, curves = [], []
-    for material in materials:
-        about, losses = _about(material.categorical), {}
-        teach, choose = (
-            (np.ascontiguousarray(material.features[rows]), material.labels[rows])
-            for rows in (material.teach, material.choose)
-        )
-        data = lightgbm.Dataset(*teach, weight=material.weights, **about)
-        held_out = lightgbm.Dataset(*choose, weight=material.choose_weights, reference=data, **about)
-        stops = lightgbm.early_stopping(STILL, verbose=False)
-        boosters.append(
-            lightgbm.train(
-                parameters,
-                data,
-                MOST_TREES,
-                valid_sets=[held_out],
-                callbacks=[stops, lightgbm.record_evaluation(losses)],
-                keep_training_booster=True,  # else the trees after the fold's own best one are gone
-            )
-        )
-        curves.append(np.array(losses["valid_0"]["binary_logloss"]))
+    settings = TABLE[shape] if isinstance(shape, str) else shape
+    boosters, curves = zip(
+        *(trained(material, settings, threads=threads, seed=seed) for material in materials), strict=True
+    )
     longest, sizes = max(map(len, curves)), [len(material.choose) for material in materials]
     # A fold that ended early would hardly lose less with more trees: it goes on with its last loss.
     held = [np.pad(curve, (0, longest - len(curve)), mode="edge") for curve in curves]
@@ -142,6 +127,44 @@ def fit_table(
     return tuple(_boosted(booster, materials[0].features.shape[1]) for booster in boosters)
 
 
+def trained(
+    material: "Material", settings: Mapping[str, Any], *, threads: int, seed: int
+) -> tuple[Any, NDArray[np.float64]]:
+    """Return LightGBM's booster of one fold, and its loss on the choosing rows after each tree."""
+    import lightgbm
+
+    parameters = {**SETTINGS, **ALL_OF_TABLE, **settings, "num_threads": threads, "seed": seed}
+    parameters |= {"objective": objective_of(material)}
+    if material.num_classes:
+        parameters |= {"num_class": material.num_classes}
+    most = parameters.pop("num_trees", MOST_TREES)
+    about, losses = _about(material.categorical), {}
+    teach, choose = (
+        (np.ascontiguousarray(material.features[rows]), material.aims[rows])
+        for rows in (material.teach, material.choose)
+    )
+    data = lightgbm.Dataset(*teach, weight=material.weights, **about)
+    held_out = lightgbm.Dataset(*choose, weight=material.choose_weights, reference=data, **about)
+    stops = lightgbm.early_stopping(STILL, verbose=False)
+    booster = lightgbm.train(
+        parameters,
+        data,
+        most,
+        valid_sets=[held_out],
+        callbacks=[stops, lightgbm.record_evaluation(losses)],
+        keep_training_booster=True,  # else the trees after the fold's own best one are gone
+    )
+    (curve,) = losses["valid_0"].values()
+    return booster, np.array(curve)
+
+
+def objective_of(material: "Material") -> str:
+    """Return what trees minimise, as LightGBM calls it."""
+    if material.num_classes:
+        return "multiclass"
+    return "binary" if material.scores is None else "regression"
+
+
 def _about(categorical: NDArray[np.bool_]) -> dict[str, Any]:
     return {"categorical_feature": np.flatnonzero(categorical).tolist(), "params": {"verbosity": -1}}
 
@@ -149,7 +172,10 @@ def _about(categorical: NDArray[np.bool_]) -> dict[str, Any]:
 def _boosted(booster: Any, num_features: int) -> Boosted:
     trees = from_booster(booster)
     splits = tuple(_splits(trees, feature) for feature in range(num_features))
-    return Boosted(trees=trees, gains=np.array([pairs[:, 1].sum() for pairs in splits]), splits=splits)
+    apart = by_class(booster) if booster.num_model_per_iteration() > 1 else ()
+    weights = np.maximum(trees.gain, 0.0)
+    gains = np.bincount(trees.feature, weights, minlength=num_features).astype(np.float64)
+    return Boosted(trees=trees, by_class=apart, gains=gains, splits=splits)
 
 
 def _splits(trees: Trees, feature: int) -> NDArray[np.float64]:
@@ -195,7 +221,16 @@ class Boosting:
     def fit(cls, material: "Material", spec: Spec, loop: "Loop", folder: Path | None, progress: Any) -> Self:
         """Take the trees that were fitted on the material first."""
         assert material.boosted is not None, "the floor is fitted first"
-        return cls(columns=np.arange(material.features.shape[1]), trees=material.boosted.trees)
+        return cls.of(material.boosted, np.arange(material.features.shape[1]))
+
+    @classmethod
+    def of(cls, boosted: Boosted, columns: NDArray[np.int64]) -> Any:
+        """Return the family of fitted trees over some of the features; of several classes, `Several`."""
+        from foretell.models.several import Several
+
+        if not boosted.by_class:
+            return cls(columns=columns, trees=boosted.trees)
+        return Several(members=tuple(cls(columns=columns, trees=trees) for trees in boosted.by_class))
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return log-odds [B] of feature rows [B, F]."""

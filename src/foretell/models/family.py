@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from foretell.models.boosting import Boosted
 from foretell.spec import Spec
@@ -58,7 +59,7 @@ class Material:
     at_seconds: Floats
     known_at_seconds: Floats
     labels: NDArray[np.int8]
-    """1, 0, or -1 where unknown."""
+    """1, 0, or -1 where unknown; of several classes, their codes."""
     teach: Rows
     """Rows that teach; the common outcome may be thinned."""
     weights: Floats
@@ -69,18 +70,42 @@ class Material:
     """Added to a family's log-odds to undo thinning and weighting."""
     boosted: Boosted | None = None
     """Boosting on these features: tells other families which features matter and where they bend."""
+    num_classes: int = 0
+    """Where several classes are learned: how many; labels are their codes, and log-odds are one column for
+    each class [B, C], of which only differences count."""
+    scores: Floats | None = None
+    """Where a number is learned: the scores of all rows [n], NaN where unknown; see `tasks.regress`."""
+
+    @property
+    def aims(self) -> NDArray[Any]:
+        """What is learned of each row [n]: its label, or its score where a number is learned."""
+        return self.labels if self.scores is None else self.scores
+
+    @property
+    def num_rare(self) -> int:
+        """How many teaching rows tell of what is rare: the positives, else all rows."""
+        binary = self.scores is None and not self.num_classes
+        return int(self.labels[self.teach].sum()) if binary else len(self.teach)
 
     def validation_loss(self, logits: Floats) -> float:
         """Return the cross-entropy of a family's log-odds of the choosing rows [len(choose)].
 
         The common outcome weighs as much less as it does among the teaching rows, whose odds a family learns.
+        Where a number is learned, the mean squared error of its scores.
         """
+        if self.scores is not None:
+            return float(np.mean((logits - self.scores[self.choose]) ** 2))
+        if self.num_classes:
+            own = np.take_along_axis(logits, self.labels[self.choose].astype(np.int64)[:, None], axis=1)[:, 0]
+            return float(np.mean(logsumexp(logits, axis=1) - own))
         losses = np.logaddexp(0.0, logits) - self.labels[self.choose] * logits
         return float(np.average(losses, weights=self.choose_weights))
 
     @property
     def choose_weights(self) -> Floats:
         """Weights of the choosing rows under which their odds are those of the teaching rows."""
+        if self.scores is not None or self.num_classes:
+            return np.ones(len(self.choose))
         return np.where(self.labels[self.choose] == 1, 1.0, np.exp(self.offset))
 
 
@@ -99,7 +124,7 @@ class Family(Protocol):
         ...
 
     def logits(self, features: NDArray[np.float32]) -> Floats:
-        """Return log-odds [B] of feature rows [B, F]."""
+        """Return log-odds [B] of feature rows [B, F]; of a number, scores [B]; of classes, [B, C]."""
         ...
 
     def reader(self) -> Callable[[NDArray[np.float32]], float]:

@@ -1,4 +1,4 @@
-"""The linear floor: a penalised logistic regression on curves, so a sum of one function per column.
+"""The linear floor: a penalised logistic or linear regression on curves, so one function per column.
 
 n: rows, F: features, K: knots, I: inputs.
 """
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from foretell.models.curves import Curves, spaced
 from foretell.models.family import Floats, Loop, Material, Rows
+from foretell.models.several import Several
 from foretell.spec import Spec
 
 NUM_KNOTS = 10
@@ -37,9 +38,9 @@ class Linear:
     reads_past: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Self:
+    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Any:
         """Fit on the teaching rows, with the penalty under which the choosing rows lose least."""
-        from sklearn.linear_model import LogisticRegression
+        from sklearn.linear_model import LogisticRegression, Ridge
 
         rng = np.random.default_rng(spec.train.seed)
         few = np.sort(rng.permutation(len(material.teach))[:MOST_ROWS])
@@ -47,16 +48,25 @@ class Linear:
         x = material.features[rows]
         curves = Curves.of(x, material.categorical, [spaced(x[:, f], NUM_KNOTS) for f in range(x.shape[1])])
         inputs = curves.inputs(x)
-        best: tuple[float, Self] | None = None
+        best: tuple[float, Any] | None = None
         for strength in STRENGTHS:
-            model = LogisticRegression(C=strength, max_iter=500, tol=1e-4)
-            model.fit(inputs, material.labels[rows], sample_weight=weights)
-            tried = cls(
-                columns=np.arange(x.shape[1]),
-                knots=curves.knots,
-                table=curves.table(model.coef_.T)[..., 0].astype(np.float64),
-                bias=np.asarray(model.intercept_, dtype=np.float64),
+            model = (
+                LogisticRegression(C=strength, max_iter=500, tol=1e-4)
+                if material.scores is None
+                else Ridge(1 / strength)
             )
+            model.fit(inputs, material.aims[rows], sample_weight=weights)
+            biases = np.atleast_1d(model.intercept_).astype(np.float64)
+            outputs = [
+                cls(
+                    columns=np.arange(x.shape[1]),
+                    knots=curves.knots,
+                    table=curves.table(weights_I[:, None])[..., 0].astype(np.float64),
+                    bias=bias[None],
+                )
+                for weights_I, bias in zip(np.atleast_2d(model.coef_), biases, strict=True)
+            ]
+            tried = Several(members=tuple(outputs)) if material.num_classes else outputs[0]
             loss = material.validation_loss(tried.score(material, material.choose))
             if best is None or loss < best[0]:
                 best = loss, tried

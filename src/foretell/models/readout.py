@@ -5,7 +5,8 @@ B: rows, F: features, K: knots, W: width, M: members.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numba
 import numpy as np
@@ -29,12 +30,14 @@ class ReadoutArrays:
     middle_bias: NDArray[np.float32]
     head: NDArray[np.float32]
     bias: NDArray[np.float32]
+    plain: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1, np.bool_))
+    """Whether the members' outputs are averaged as they are, not as probabilities [1]."""
 
-    def arrays(self) -> Mapping[str, NDArray[np.float32]]:
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays by name, in the order the kernel takes them."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
-    def kernel(self) -> tuple[NDArray[np.float32], ...]:
+    def kernel(self) -> tuple[NDArray[Any], ...]:
         """Return the arrays in the order `read_out` takes them."""
         return tuple(self.arrays().values())
 
@@ -94,8 +97,8 @@ def _member(first, scale_W, shift_W, middle, middle_bias, head_W, units, active,
 
 
 @numba.njit(cache=True)
-def read_out(x_F, columns, knots, table, enter, scale, shift, middle, middle_bias, head, bias):
-    """Return the log-odds of the members' mean probability, of a row of which some columns are read."""
+def read_out(x_F, columns, knots, table, enter, scale, shift, middle, middle_bias, head, bias, plain):
+    """Return the log-odds of the members' mean probability, or the mean of their outputs, of one row."""
     members, width = scale.shape
     first, hidden = np.empty(width + 1, np.float32), np.empty(width, np.float32)
     units, active = np.empty(width + 3, np.int64), np.empty(width + 3, np.float32)
@@ -104,15 +107,22 @@ def read_out(x_F, columns, knots, table, enter, scale, shift, middle, middle_bia
     for m in range(members):
         logit = bias[m] + first[width]
         logit += _member(first, scale[m], shift[m], middle, middle_bias, head[m], units, active, hidden)
-        mean += 1.0 / (1.0 + math.exp(-min(max(logit, -40.0), 40.0)))
+        if plain[0]:
+            mean += logit
+        else:
+            mean += 1.0 / (1.0 + math.exp(-min(max(logit, -40.0), 40.0)))
+    if plain[0]:
+        return mean / members
     mean = min(max(mean / members, 1e-9), 1.0 - 1e-9)
     return math.log(mean / (1.0 - mean))
 
 
 @numba.njit(cache=True)
-def read_out_rows(x_BF, columns, out, knots, table, enter, scale, shift, middle, middle_bias, head, bias):
+def read_out_rows(
+    x_BF, columns, out, knots, table, enter, scale, shift, middle, middle_bias, head, bias, plain
+):
     """Write the log-odds of each row."""
     for b in range(len(x_BF)):
         out[b] = read_out(
-            x_BF[b], columns, knots, table, enter, scale, shift, middle, middle_bias, head, bias
+            x_BF[b], columns, knots, table, enter, scale, shift, middle, middle_bias, head, bias, plain
         )

@@ -16,6 +16,7 @@ from foretell.models.boosting import FEW_POSITIVES, knots
 from foretell.models.curves import Curves
 from foretell.models.family import EPOCHS, Floats, Loop, Material, Rows
 from foretell.models.readout import ReadoutArrays, read_out
+from foretell.models.several import Several
 from foretell.spec import Spec, TrainSpec
 
 LEAST_STEPS = 1_000
@@ -46,7 +47,7 @@ class TabM:
         return steps, replace(train, **looks)
 
     @classmethod
-    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Self:
+    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Any:
         """Fit the network on the teaching rows; needs `material.boosted`, which tells where features bend."""
         # What is fitted is served as arrays: opening a model must not load torch.
         import torch
@@ -55,28 +56,32 @@ class TabM:
 
         boosted = material.boosted
         assert boosted is not None, "the floor is fitted first"
-        labels = material.labels[material.teach]
-        wanted = cls.few_features if labels.sum() < FEW_POSITIVES else cls.most_features
+        aims = material.aims[material.teach]
+        wanted = cls.few_features if material.num_rare < FEW_POSITIVES else cls.most_features
         columns = np.sort(np.argsort(-boosted.gains, kind="stable")[:wanted])
         x = np.ascontiguousarray(material.features[material.teach][:, columns])
         bends = [knots(x[:, i], boosted.splits[f], num_knots=cls.num_knots) for i, f in enumerate(columns)]
         curves = Curves.of(x, material.categorical[columns], bends)
-        base = float(np.average(labels, weights=material.weights))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.train.seed)
             model = Readout(
                 int(curves.starts[-1]),
                 width=spec.model.width,
                 members=spec.model.members,
-                base_logit=float(np.log(base / (1 - base))),
+                base=base_of(material),
+                loss="classes"
+                if material.num_classes
+                else "outcome"
+                if material.scores is None
+                else "number",
             )
         least, most = cls.batch_sizes
         batch_size = min(spec.train.batch_size, most, max(least, len(x) // 32), len(x))
-        batch_at = batches(x, labels, material.weights, curves, batch_size=batch_size, seed=spec.train.seed)
+        batch_at = batches(x, aims, material.weights, curves, batch_size=batch_size, seed=spec.train.seed)
         steps, train = cls.schedule(spec.train, len(x), batch_size)
 
         def validate(model: Readout) -> float:
-            fitted = cls(columns=columns, readout=export(model, curves))
+            fitted = cls.of(columns, export(model, curves))
             return material.validation_loss(fitted.score(material, material.choose))
 
         loop(
@@ -88,7 +93,13 @@ class TabM:
             validate=validate if train.patience else None,
             progress=progress,
         )
-        return cls(columns=columns, readout=export(model, curves))
+        return cls.of(columns, export(model, curves))
+
+    @classmethod
+    def of(cls, columns: Rows, readouts: tuple[ReadoutArrays, ...]) -> Any:
+        """Return the family of a network over some columns; of several outputs, `Several`."""
+        members = tuple(cls(columns=columns, readout=readout) for readout in readouts)
+        return members[0] if len(members) == 1 else Several(members=members)
 
     def logits(self, features: NDArray[np.float32]) -> Floats:
         """Return log-odds [B] of feature rows [B, F]."""
@@ -114,3 +125,13 @@ class TabM:
         return cls(
             columns=columns, readout=ReadoutArrays(**{k: v for k, v in arrays.items() if k != "columns"})
         )
+
+
+def base_of(material: Material) -> tuple[float, ...]:
+    """Return what the network says before it has learned: the mean score, or the log-odds of each outcome."""
+    aims = material.aims[material.teach]
+    if material.num_classes:
+        counts = np.bincount(aims, weights=material.weights, minlength=material.num_classes)
+        return tuple(np.log(counts / counts.sum()).tolist())
+    mean = float(np.average(aims, weights=material.weights))
+    return (mean if material.scores is not None else float(np.log(mean / (1 - mean))),)

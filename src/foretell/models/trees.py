@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 NEVER_MISSING, ZERO_IS_MISSING, NAN_IS_MISSING = 0, 1, 2
-MOST_LEAVES = 32
-ALL_LEAVES = np.uint32((1 << MOST_LEAVES) - 1)
-DE_BRUIJN = np.uint32(0x077CB531)
-"""Times a power of two its highest five bits name that power: Leiserson et al., Using de Bruijn sequences to
+MOST_LEAVES = 64
+ALL_LEAVES = np.uint64((1 << MOST_LEAVES) - 1)
+DE_BRUIJN, SHIFT = np.uint64(0x03F79D71B4CB0A89), np.uint64(58)
+"""Times a power of two its highest six bits name that power: Leiserson et al., Using de Bruijn sequences to
 index a 1 in a computer word (1998)."""
 BIT = np.zeros(MOST_LEAVES, np.int64)
-BIT[[(int(DE_BRUIJN) << bit & int(ALL_LEAVES)) >> 27 for bit in range(MOST_LEAVES)]] = np.arange(MOST_LEAVES)
+BIT[[(int(DE_BRUIJN) << bit & int(ALL_LEAVES)) >> 58 for bit in range(MOST_LEAVES)]] = np.arange(MOST_LEAVES)
+MOST_STRUCK = 2_000_000
+"""Masks of values of categories at most: beyond, trees are walked."""
 MISSING = {"None": NEVER_MISSING, "Zero": ZERO_IS_MISSING, "NaN": NAN_IS_MISSING}
 
 
@@ -56,38 +58,65 @@ class Trees:
         """The splits as masks over leaves, sorted by feature and threshold: what `sum_masked` takes.
 
         Returns:
-            starts [F + 1] (where each feature's splits begin), thresholds, trees and masks [splits], and the
-            log-odds [T, L] of each tree's leaves from left to right. Nothing where some split is not numeric
-            or can be missed, or a tree has too many leaves.
+            starts [F + 1] (where each feature's splits begin), thresholds, trees and masks [splits]; for
+            categories the first run of each feature (-1 for numbers) and then how many values there are
+            [F + 1], and starts [runs + 1], trees and masks of each value's run, a feature's last one for
+            unknown values; and the log-odds [T, L] of each
+            tree's leaves from left to right. Nothing where some split can be missed, or a tree has too many
+            leaves.
 
         Source: Lucchese et al., QuickScorer: a fast algorithm to rank documents with additive ensembles of
         regression trees (2015).
         """
-        if (self.category >= 0).any() or (self.missing != NEVER_MISSING).any():
+        if (self.missing[self.category < 0] != NEVER_MISSING).any():
             return ()
         leaves: list[list[int]] = []
-        splits: list[tuple[int, float, int, int]] = []
+        splits: list[tuple[int, float, int, int, int]] = []
         for tree, root in enumerate(self.roots.tolist()):
             leaves.append([])
             self._walk(root, tree, leaves[-1], splits)
         most = max(map(len, leaves), default=0)
         if most > MOST_LEAVES:
             return ()
-        splits.sort()
-        features, thresholds, trees, masks = zip(*splits, strict=True) if splits else ((),) * 4
+        struck = self._struck([split for split in splits if split[4] >= 0])
+        splits = sorted(split for split in splits if split[4] < 0)
+        features, thresholds, trees, masks, _ = zip(*splits, strict=True) if splits else ((),) * 5
+        if len(struck[3]) > MOST_STRUCK:
+            return ()
         values = np.zeros((len(leaves), most))
         for tree, ids in enumerate(leaves):
             values[tree, : len(ids)] = self.value[ids]
+        num_features = int(self.feature.max(initial=-1)) + 1
         return (
-            np.searchsorted(features, np.arange(max(features, default=-1) + 2)),
+            np.searchsorted(features, np.arange(num_features + 1)),
             np.array(thresholds, dtype=np.float64),
             np.array(trees, dtype=np.int32),
-            np.array(masks, dtype=np.uint32),
+            np.array(masks, dtype=np.uint64),
+            *struck,
             values,
         )
 
+    def _struck(self, splits: Sequence[tuple[int, float, int, int, int]]) -> tuple[NDArray[Any], ...]:
+        """Return which leaves each value of each category strikes out."""
+        width = self.categories.shape[1]
+        firsts = np.full(int(self.feature.max(initial=-1)) + 2, -1, dtype=np.int64)
+        features = sorted({split[0] for split in splits})
+        firsts[features], firsts[-1] = np.arange(len(features)) * (width + 1), width
+        masks: dict[tuple[int, int], int] = {}
+        for feature, _, tree, mask, row in splits:
+            for value in (*np.flatnonzero(~self.categories[row]).tolist(), width):
+                run = (int(firsts[feature]) + value, tree)
+                masks[run] = masks.get(run, int(ALL_LEAVES)) & mask
+        runs = sorted(masks)
+        return (
+            firsts,
+            np.searchsorted([run for run, _ in runs], np.arange(len(features) * (width + 1) + 1)),
+            np.array([tree for _, tree in runs], dtype=np.int32),
+            np.array([masks[run] for run in runs], dtype=np.uint64),
+        )
+
     def _walk(
-        self, node: int, tree: int, leaves: list[int], splits: list[tuple[int, float, int, int]]
+        self, node: int, tree: int, leaves: list[int], splits: list[tuple[int, float, int, int, int]]
     ) -> None:
         """Append a subtree's leaves from left to right, and its splits with the leaves right of each."""
         if node < 0:
@@ -96,7 +125,8 @@ class Trees:
         first = len(leaves)
         self._walk(int(self.left[node]), tree, leaves, splits)
         cut = ((1 << (len(leaves) - first)) - 1) << first
-        splits.append((int(self.feature[node]), float(self.threshold[node]), tree, int(ALL_LEAVES) & ~cut))
+        mask, category = int(ALL_LEAVES) & ~cut, int(self.category[node])
+        splits.append((int(self.feature[node]), float(self.threshold[node]), tree, mask, category))
         self._walk(int(self.right[node]), tree, leaves, splits)
 
     def logits(self, x_BF: NDArray[Any], columns: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
@@ -120,8 +150,18 @@ class Trees:
 
 def from_booster(booster: Any) -> Trees:
     """Return the arrays of a LightGBM booster (its `dump_model()`)."""
+    return _gathered(booster.dump_model()["tree_info"])
+
+
+def by_class(booster: Any) -> tuple[Trees, ...]:
+    """Return the arrays of each class of a LightGBM booster of several, which takes turns with them."""
+    dumped, num_classes = booster.dump_model()["tree_info"], booster.num_model_per_iteration()
+    return tuple(_gathered(dumped[code::num_classes]) for code in range(num_classes))
+
+
+def _gathered(dumped: Sequence[Mapping[str, Any]]) -> Trees:
     nodes = _Nodes()
-    for tree in booster.dump_model()["tree_info"]:
+    for tree in dumped:
         nodes.roots.append(nodes.add(tree["tree_structure"]))
     return nodes.trees()
 
@@ -217,7 +257,9 @@ def sum_rows(
 
 
 @numba.njit(cache=True)
-def sum_masked(x_F, columns, starts, thresholds, trees, masks, values):
+def sum_masked(
+    x_F, columns, starts, thresholds, trees, masks, firsts, value_starts, value_trees, value_masks, values
+):
     """Return what `sum_leaves` returns, of a row that misses nothing.
 
     Every split that sends the row to the right strikes out the leaves on its left; the first leaf that
@@ -230,15 +272,25 @@ def sum_masked(x_F, columns, starts, thresholds, trees, masks, values):
             if x <= thresholds[k]:
                 break
             remaining[trees[k]] &= masks[k]
+        if firsts[f] >= 0:
+            run = firsts[f] + (int(x) if 0 <= x < firsts[-1] else firsts[-1])
+            for k in range(value_starts[run], value_starts[run + 1]):
+                remaining[value_trees[k]] &= value_masks[k]
     total = 0.0
     for t in range(len(values)):
-        lowest = np.uint32(remaining[t] & (~remaining[t] + np.uint32(1)))
-        total += values[t, BIT[np.uint32(lowest * DE_BRUIJN) >> np.uint32(27)]]
+        lowest = remaining[t] & (~remaining[t] + np.uint64(1))
+        total += values[t, BIT[(lowest * DE_BRUIJN) >> SHIFT]]
     return total
 
 
 @numba.njit(cache=True)
-def sum_masked_rows(x_BF, columns, out, starts, thresholds, trees, masks, values):
+def sum_masked_rows(
+    x_BF, columns, out, starts, thresholds, trees, masks, firsts, value_starts, value_trees, value_masks,
+    values,
+):  # fmt: skip
     """Write the log-odds of each row."""
     for b in range(len(x_BF)):
-        out[b] = sum_masked(x_BF[b], columns, starts, thresholds, trees, masks, values)
+        out[b] = sum_masked(
+            x_BF[b], columns, starts, thresholds, trees, masks, firsts, value_starts, value_trees,
+            value_masks, values,
+        )  # fmt: skip

@@ -127,8 +127,8 @@ def _shapes(rules: Grammar) -> Mapping[int, Shape]:
     """Return id of an alternative -> its shape."""
     many = {name for name, (single, _, _) in rules.variables.items() if not single}
     spoken = {name: [*many.intersection(names)] for name, (_, names) in _spoken(rules).items()}
-    found = {}
-    for production in (*rules.claims, *rules.phrases.values()):
+    found = {**_shapes(rules.base)} if rules.base else {}
+    for production in (*rules.own, *(() if rules.base else rules.phrases.values())):
         for option in production.alternatives:
             called = dict.fromkeys(node.phrase for node in option.nodes if isinstance(node, Call))
             about = tuple(

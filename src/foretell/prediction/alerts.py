@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.data.dataset import Dataset
-from foretell.data.split import Split
 from foretell.models.family import Rows
 from foretell.prediction.evening import own_cutoffs
 from foretell.prediction.fitted import Scored
@@ -70,13 +69,13 @@ def threshold_of(
     return max(float(np.median(cutoffs)), worth) if len(cutoffs) else 1.0
 
 
-def usual_positives(dataset: Dataset, parts: Split) -> int:
-    """Return how many positives a review period of the choosing rows holds on average, at least one."""
-    num_positives = int((dataset.target[parts.valid] == 1).sum())
+def usual_positives(dataset: Dataset, rows: Rows) -> int:
+    """Return how many positives a review period of some rows holds on average, at least one."""
+    num_positives = int((dataset.target[rows] == 1).sum())
     if dataset.column("time") is not None:
-        num_periods = len(np.unique(periods(dataset.at_us[parts.valid], timed=True)))
+        num_periods = len(np.unique(periods(dataset.at_us[rows], timed=True)))
         return max(1, round(num_positives / num_periods))
-    return max(1, round(BLOCK * num_positives / len(parts.valid)))
+    return max(1, round(BLOCK * num_positives / len(rows)))
 
 
 def reviewed(spec: Spec, dataset: Dataset, codes: Mapping[str, Rows]) -> Rows:

@@ -19,6 +19,8 @@ from foretell.prediction.evening import Evening
 from foretell.prediction.features import Featurizer, Snapshot
 from foretell.spec import Spec
 from foretell.tasks.classify import Calibration, Floats
+from foretell.tasks.multiclass import Coupling, doubts
+from foretell.tasks.regress import Estimator
 
 DELIVERED = "delivered"
 """Name of the leaderboard's line for what is delivered."""
@@ -46,10 +48,11 @@ class Reference:
     """What later facts are compared with: rows that chose and taught the model."""
 
     logits: Floats
-    """Raw log-odds of the choosing rows, ascending."""
+    """Raw log-odds of the choosing rows, ascending; of several classes [choosing rows, C], in their order."""
     labels: NDArray[np.int8]
     """Their outcomes."""
     base_rate: float
+    """Share of positives; 0 of several classes, whose rates are in `Coupling`."""
     choose_from: str
     """ISO instants between which the choosing rows lie; empty without time."""
     choose_until: str
@@ -87,7 +90,7 @@ class Standing:
     """Share in what is delivered."""
     floor: bool = False
     measure: str = "average_precision"
-    """What `choosing` is: average_precision or log_loss."""
+    """What `choosing` is: average_precision, log_loss or rmse."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,8 +105,9 @@ class Scored:
     rows: NDArray[np.int64]
     """Rows that were scored."""
     logits: Floats
-    """Raw log-odds of the scored rows."""
+    """Raw log-odds of the scored rows; of several classes [scored rows, C]."""
     probabilities: Floats
+    """Of the positive outcome; of several classes, that the most probable one is wrong."""
     states: NDArray[np.float32]
     """[scored rows, E, D] states that were read for them."""
     evened: Floats = field(default_factory=lambda: np.zeros(0))
@@ -131,6 +135,12 @@ class Fitted:
     calibration: Calibration
     threshold: float
     """Probability that fills the review capacity on the choosing rows, or that costs set."""
+    coupling: Coupling | None = None
+    """Where several classes are learned: what makes probabilities of their log-odds [B, C]. `calibration` and
+    `threshold` are then about the doubt that the most probable class is wrong."""
+    estimator: Estimator | None = None
+    """Where a number is learned: what its scores (which stand where log-odds do) say of it, with intervals.
+    `calibration` then gives the probability that the number lies beyond the line."""
     factors: tuple[Factor, ...]
     reference: Reference
     snapshot: Snapshot
@@ -151,11 +161,23 @@ class Fitted:
         return "+".join(dict.fromkeys(map(family_of, self.families)))
 
     def logits_of(self, features: NDArray[np.float32]) -> Floats:
-        """Return raw log-odds [B] of feature rows [B, F]."""
-        return sum(
-            (self.weights[name] * (family.logits(features) + self.offsets[name]))
+        """Return raw log-odds [B], of several classes [B, C], of feature rows [B, F]."""
+        each = [
+            self.weights[name] * (family.logits(features) + self.offsets[name])
             for name, family in self.families.items()
-        ) + np.zeros(len(features))
+        ]
+        return sum(each[1:], start=each[0])
+
+    def estimates(self, scores: Floats) -> Mapping[str, Floats]:
+        """Return the `estimate` [B] of scores [B], and `low` and `high` where an interval could be promised.
+
+        Nothing where no number is learned.
+        """
+        if self.estimator is None:
+            return {}
+        ends = self.estimator.intervals(scores)
+        held = {"low": ends[0], "high": ends[1]} if ends else {}
+        return {"estimate": self.estimator.values(scores), **held}
 
     def logits_by_family(self, features: NDArray[np.float32]) -> Mapping[str, Floats]:
         """Return each delivered family's raw log-odds [B] of feature rows [B, F]: the mean of its members."""
@@ -208,6 +230,19 @@ class Fitted:
         return changed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OneClass(Fitted):
+    """A model of several classes with one of them as the positive outcome; see `faces.face`."""
+
+    whole: Fitted
+    code: int
+
+    def logits_of(self, features: NDArray[np.float32]) -> Floats:
+        """Return calibrated log-odds [B] of the class against all others."""
+        assert self.whole.coupling is not None
+        return self.whole.coupling.against(self.whole.logits_of(features), self.code)
+
+
 def family_of(name: str) -> str:
     """Return the family of a delivered member.
 
@@ -227,13 +262,14 @@ def scored_rows(
 ) -> Scored:
     """Return the scores of some rows of a frame, and of a replay whose states were kept for just these."""
     logits = fitted.logits_of(replayed.features[rows])
+    doubted = logits if fitted.coupling is None else doubts(fitted.coupling(logits))
     scored = Scored(
         features=replayed.features,
         codes={entity: slots[:, e] for e, entity in enumerate(fitted.featurizer.plan.entities)},
         excused=replayed.excused,
         rows=rows,
         logits=logits,
-        probabilities=fitted.calibration(logits),
+        probabilities=fitted.calibration(doubted),
         states=replayed.kept,
     )
     if fitted.evening is None:

@@ -16,6 +16,7 @@ from foretell.data.table import Schema
 from foretell.errors import CheckpointError
 from foretell.lookup import load
 from foretell.models import FAMILIES, FLOOR
+from foretell.models.several import restored
 from foretell.models.stream import StreamPlan
 from foretell.models.suspicion import Suspicion
 from foretell.prediction.certainty import Certainty
@@ -25,6 +26,8 @@ from foretell.prediction.fitted import Factor, Fitted, Reference, Standing, fami
 from foretell.prediction.resting import STREAM
 from foretell.records import canonical, restore
 from foretell.tasks.classify import Calibration
+from foretell.tasks.multiclass import Coupling
+from foretell.tasks.regress import Estimator
 from foretell.training.checkpoint import Checkpoint, open_checkpoint, pack_arrays, save
 
 KIND = "model"
@@ -88,13 +91,17 @@ def open_fitted(folder: Path, *, nameless: bool = False) -> Fitted:
         spec=load_spec(yaml.safe_load(checkpoint.text("spec.yaml"))),
         featurizer=_featurizer(checkpoint, held, streamed),
         families={
-            name: load(family_of(name), {**FLOOR, **FAMILIES}, "model family").restore(_under(weights, name))
+            name: restored(
+                load(family_of(name), {**FLOOR, **FAMILIES}, "model family"), _under(weights, name)
+            )
             for name in held["weights"]
         },
         weights=held["weights"],
         offsets=held["offsets"],
         calibration=restore(Calibration, held["calibration"]),
         threshold=held["threshold"],
+        coupling=restore(Coupling, held["coupling"]) if "coupling" in held else None,
+        estimator=restore(Estimator, held["estimator"]) if "estimator" in held else None,
         factors=tuple(
             Factor(**(factor | {"columns": np.array(factor["columns"], dtype=np.int64)}))
             for factor in held["factors"]
@@ -124,6 +131,8 @@ def _settings(fitted: Fitted) -> dict[str, Any]:
     return {
         "calibration": fitted.calibration,
         "threshold": fitted.threshold,
+        **({"coupling": fitted.coupling} if fitted.coupling else {}),
+        **({"estimator": fitted.estimator} if fitted.estimator else {}),
         "weights": fitted.weights,
         "offsets": fitted.offsets,
         "plan": features.plan,

@@ -25,7 +25,7 @@ def folds_of(dataset: Dataset, parts: Split) -> tuple[Fold, ...]:
     """
     rows = np.sort(np.concatenate([parts.train, parts.valid]))
     labels = dataset.target[rows]
-    fewest = int(min(labels.sum(), len(labels) - labels.sum()))
+    fewest = int(np.unique(labels, return_counts=True)[1].min())
     if parts.by == "time" or dataset.inputs("entity") or len(rows) > FEW_ROWS or fewest < 2 * FOLDS:
         return ((parts.train, parts.valid),)
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -37,5 +37,6 @@ def folds_of(dataset: Dataset, parts: Split) -> tuple[Fold, ...]:
         groups = groups_of(dataset.frame[group.name])[rows]
         dealt = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, labels, groups)
     found = tuple((rows[teach], rows[choose]) for teach, choose in dealt)
-    both = all(0 < dataset.target[part].sum() < len(part) for fold in found for part in fold)
-    return found if both else ((parts.train, parts.valid),)
+    num_outcomes = len(np.unique(labels))
+    all_of_them = all(len(np.unique(dataset.target[part])) == num_outcomes for fold in found for part in fold)
+    return found if all_of_them else ((parts.train, parts.valid),)

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +16,24 @@ from foretell.data.table import fit_schema
 from foretell.errors import SpecError, TrainingError
 from foretell.lookup import load
 from foretell.models import FAMILIES, SUITED
-from foretell.models.boosting import fit_boosting, knots
-from foretell.models.family import Floats, Material, Rows, Sample, lacking, thinned
+from foretell.models.boosting import Boosted, fit_boosting, knots
+from foretell.models.family import Family, Floats, Material, Rows, Sample, lacking, thinned
 from foretell.models.suspicion import fit_suspicion
-from foretell.prediction.alerts import threshold_of, usual_positives
 from foretell.prediction.evening import reweighed
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
 from foretell.prediction.folds import Fold, folds_of
+from foretell.prediction.judging import Judge, judge_of
+from foretell.prediction.numbers import numbers, scale_of, scores_of
+from foretell.prediction.promise import Promise, promised, with_capacity
 from foretell.prediction.reference import reference_of
 from foretell.prediction.rungs import ORDER, PROBABILITY, Families, Measure, Rung, Tell, choosing_rows, climb
+from foretell.prediction.student import ENSEMBLE, STUDENT, taught, with_student
 from foretell.prediction.support import HeldOut, supported
 from foretell.prediction.watching import watched
 from foretell.spec import Spec
-from foretell.tasks.classify import calibrate, metrics, sigmoid
+from foretell.tasks.multiclass import Coupling
 from foretell.units import seconds
 
 FIRST_TREES, FIRST_RATE = 100, 0.08
@@ -37,9 +41,27 @@ FIRST_TREES, FIRST_RATE = 100, 0.08
 SUSPICION_KNOTS = 12
 ROUNDS = 20
 """Picks of the greedy ensemble (Caruana et al., ICML 2004)."""
+LOOKS = 600_000
+"""Rows that may be scored to see what factors of several classes are worth, divided by the classes."""
 NEAR = 0.8
 """Share of the best one's average precision from which a contestant may enter the ensemble: one far behind
 would only fit the chance of the choosing rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Climbed:
+    """What came of the ladder."""
+
+    rungs: Sequence[Rung]
+    boosted: Boosted
+    """The first trees, which tell where features bend."""
+    shares: Mapping[str, float]
+    """Rung -> its share in what is delivered."""
+    measure: Measure
+    choose: Rows
+    """The choosing rows [C]."""
+    mixed: Floats
+    """Log-odds or scores of the choosing rows by what is delivered, each by models that it did not teach."""
 
 
 def fit(
@@ -61,11 +83,8 @@ def fit(
     """
     families = _families(spec, dataset)
     weights = reweighed(spec, dataset, parts, weights)
-    if not spec.review.capacity:
-        spec = replace(spec, review=replace(spec.review, capacity=usual_positives(dataset, parts)))
-        tell(
-            f"  review.capacity is not stated: taking {spec.review.capacity:,}, the usual number of positives"
-        )
+    if not dataset.classes:
+        spec = with_capacity(spec, dataset, parts.valid, tell)
     # With one thread, sums of floats have one order: every digit of the model is the same on any day.
     with threadpool_limits(limits=spec.train.threads or None):
         return _fit(spec, dataset, parts, families, folder, tell, weights)
@@ -76,6 +95,11 @@ def _families(spec: Spec, dataset: Dataset) -> Families:
     suited = "event_stream" if dataset.inputs("entity") else "tabm"
     names = dict.fromkeys(suited if name == SUITED else name for name in spec.model.families)
     families = {name: load(name, FAMILIES, "model family") for name in names}
+    if dataset.classes and dataset.inputs("entity"):
+        raise TrainingError(
+            f"the target has {len(dataset.classes)} classes, and the rows are events of entities",
+            "state one class as `task.positive`, or make the entity columns categories",
+        )
     for name, family_class in families.items():
         if missing := lacking(family_class):
             raise SpecError(
@@ -101,55 +125,76 @@ def _fit(
 ) -> tuple[Fitted, Scored]:
     started, streamed = time.process_time(), bool(dataset.inputs("entity"))
     folds = folds_of(dataset, parts)
-    measure = ORDER if streamed else PROBABILITY
     features, events, replayed, samples = _features(spec, dataset, parts, folds, tell, weights)
+    scale = scale_of(dataset, replayed.features, features.categorical, folds[0], spec)
+    measure = numbers(scale) if scale else ORDER if streamed else PROBABILITY
     if streamed:
         tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
+    scores, num_classes = scores_of(dataset, scale), len(dataset.classes)
     materials = [
-        material_of(features, events, replayed, dataset.target, sample, choose)
+        material_of(features, events, replayed, dataset.target, sample, choose, scores, num_classes)
         for sample, (_, choose) in zip(samples, folds, strict=True)
     ]
     choose = choosing_rows(materials)
     if len(folds) > 1:
         tell(f"  few rows: {len(folds)} models of each kind, each chosen by rows that it was not taught by")
-    rungs, gains = climb(spec, materials, families, measure, folder, tell, streamed=streamed)
-    shares = _delivered(spec, rungs, dataset.target[choose], measure)
+    rungs, boosted = climb(spec, materials, families, measure, folder, tell, streamed=streamed)
+    shares = _delivered(spec, rungs, materials[0].aims[choose], measure)
     mixed = _mixed(rungs, shares)
-    members = {
-        _member(rung, number): (share / len(rung.members), rung.offsets[number], member)
-        for rung in rungs
-        if (share := shares.get(rung.name, 0.0))
-        for number, member in enumerate(rung.members)
-    }
+    climbed = Climbed(
+        rungs=rungs,
+        boosted=boosted,
+        shares=shares,
+        measure=measure,
+        choose=choose,
+        mixed=mixed,
+    )
     codes = {name: events.slots[:, e] for e, name in enumerate(features.plan.entities)}
-    calibration = calibrate(mixed, dataset.target[choose], seed=spec.train.seed)
-    fitted = Fitted(
+    promise = promised(spec, dataset, parts, choose, mixed, scale, codes, tell)
+    fitted = _built(climbed, promise, dataset, parts, features, replayed)
+    held_out = _held_out(materials, rungs, shares, promise.coupling)
+    factors = supported(fitted.factors, held_out, fitted.reference.background, seed=spec.train.seed)
+    fitted = replace(watched(fitted, dataset, parts, choose, mixed, codes), factors=factors)
+    scored = scored_rows(fitted, events.slots, replayed, parts.test, dataset.frame)
+    judge = judge_of(fitted, dataset, choose)
+    fitted = replace(fitted, standings=_standings(climbed, materials[0], judge, scored))
+    if spec.model.deliver == ENSEMBLE:
+        return fitted, scored
+    student = taught(fitted, materials[0], boosted, (choose, mixed), folder / STUDENT)
+    fitted = with_student(fitted, student, materials[0], judge, parts.test, tell)
+    return fitted, scored_rows(fitted, events.slots, replayed, parts.test, dataset.frame)
+
+
+def _built(
+    climbed: Climbed,
+    promise: Promise,
+    dataset: Dataset,
+    parts: Split,
+    features: Featurizer,
+    replayed: Replayed,
+) -> Fitted:
+    """Return the model before its factors are measured and its rungs are judged."""
+    spec, members = promise.spec, _members(climbed.rungs, climbed.shares)
+    reference = reference_of(
+        *(dataset, parts, climbed.choose, replayed.features, climbed.mixed, climbed.boosted.gains),
+        *(features.plan.numbers, spec.train.seed),
+    )
+    return Fitted(
         spec=spec,
         featurizer=features,
         # In the order of their names: a sum of floats depends on its order, and JSON sorts its keys.
         families={name: members[name][2] for name in sorted(members)},
         weights={name: share for name, (share, _, _) in members.items()},
         offsets={name: offset for name, (_, offset, _) in members.items()},
-        calibration=calibration,
-        threshold=threshold_of(spec, dataset, choose, calibration(mixed), codes),
-        factors=factors_of(spec, dataset, features),
-        reference=reference_of(
-            dataset, parts, choose, replayed.features, mixed, gains, features.plan.numbers, spec.train.seed
-        ),
+        calibration=promise.calibration,
+        threshold=promise.threshold,
+        coupling=promise.coupling,
+        estimator=promise.estimator,
+        factors=factors_of(spec, dataset, features, climbed.boosted.gains),
+        reference=reference,
         snapshot=replayed.after,
         standings=(),
     )
-    fitted = replace(
-        watched(fitted, dataset, parts, choose, mixed, codes),
-        factors=supported(
-            fitted.factors,
-            [_held_out(material, rungs, shares, number) for number, material in enumerate(materials)],
-            fitted.reference.background,
-            seed=spec.train.seed,
-        ),
-    )
-    scored = scored_rows(fitted, events.slots, replayed, parts.test, dataset.frame)
-    return replace(fitted, standings=_standings(rungs, shares, materials[0], choose, measure, scored)), scored
 
 
 def _mixed(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Floats:
@@ -157,20 +202,61 @@ def _mixed(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Floats:
     return np.sum([shares[rung.name] * rung.choosing for rung in rungs if rung.name in shares], axis=0)
 
 
-def _member(rung: Rung, number: int) -> str:
-    return f"{rung.name}/{number}" if len(rung.members) > 1 else rung.name
+def _members(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Mapping[str, tuple[float, float, Family]]:
+    """Return share, offset and model of all that is delivered, by name."""
+    return {
+        f"{rung.name}/{number}" if len(rung.members) > 1 else rung.name: (
+            shares[rung.name] / len(rung.members),
+            rung.offsets[number],
+            member,
+        )
+        for rung in rungs
+        if rung.name in shares
+        for number, member in enumerate(rung.members)
+    }
 
 
-def _held_out(material: Material, rungs: Sequence[Rung], shares: Mapping[str, float], number: int) -> HeldOut:
-    """Return the choosing rows of a fold, and what scores them without having been taught by them."""
+def _held_out(
+    materials: Sequence[Material],
+    rungs: Sequence[Rung],
+    shares: Mapping[str, float],
+    coupling: Coupling | None,
+) -> list[HeldOut]:
+    """Return the choosing rows of each fold, and what scores them without having been taught by them.
+
+    Of several classes, once for each: its log-odds against all others.
+    """
+    return [
+        part
+        for number, material in enumerate(materials)
+        for part in _of_fold(material, rungs, shares, number, coupling)
+    ]
+
+
+def _of_fold(
+    material: Material,
+    rungs: Sequence[Rung],
+    shares: Mapping[str, float],
+    number: int,
+    coupling: Coupling | None,
+) -> list[HeldOut]:
     used = [(shares[r.name], r.members[number], r.offsets[number]) for r in rungs if r.name in shares]
 
     def score(x_BF: NDArray[np.float32]) -> Floats:
         return np.sum([share * (member.logits(x_BF) + offset) for share, member, offset in used], axis=0)
 
-    return HeldOut(
-        score=score, features=material.features[material.choose], labels=material.labels[material.choose]
-    )
+    features, aims = material.features[material.choose], material.aims[material.choose]
+    if coupling is None:
+        return [HeldOut(score=score, features=features, aims=aims, numeric=material.scores is not None)]
+    return [
+        HeldOut(
+            score=lambda x_BF, code=code: coupling.against(score(x_BF), code),
+            features=features,
+            aims=(aims == code).astype(np.int8),
+            looks=LOOKS // material.num_classes,
+        )
+        for code in range(material.num_classes)
+    ]
 
 
 def _features(
@@ -208,7 +294,10 @@ def _features(
 
 def _sample(spec: Spec, dataset: Dataset, teach: Rows, suspected: Floats, weights: Floats | None) -> Sample:
     """Return the rows that teach, thinned, with the weights that feedback gave them."""
-    sample = thinned(dataset.target, teach, suspected[teach], seed=spec.train.seed)
+    if dataset.values is None and not dataset.classes:
+        sample = thinned(dataset.target, teach, suspected[teach], seed=spec.train.seed)
+    else:
+        sample = Sample(rows=teach, weights=np.ones(len(teach)), offset=0.0)
     return sample if weights is None else replace(sample, weights=sample.weights * weights[sample.rows])
 
 
@@ -219,11 +308,15 @@ def material_of(
     labels: NDArray[np.int8],
     sample: Sample,
     choose: Rows,
+    scores: Floats | None = None,
+    num_classes: int = 0,
 ) -> Material:
     """Return what families are fitted on: all rows as replayed, and which of them teach and which choose.
 
     Args:
         labels: of all rows; -1 where unknown.
+        scores: of all rows, where a number is learned.
+        num_classes: where several are learned.
     """
     return Material(
         features=replayed.features,
@@ -237,11 +330,13 @@ def material_of(
         weights=sample.weights,
         choose=choose,
         offset=sample.offset,
+        scores=scores,
+        num_classes=num_classes,
     )
 
 
 def _delivered(
-    spec: Spec, rungs: Sequence[Rung], labels: NDArray[np.int8], measure: Measure
+    spec: Spec, rungs: Sequence[Rung], aims: NDArray[Any], measure: Measure
 ) -> Mapping[str, float]:
     """Return shares that sum to 1: the best rung on the choosing rows, or a greedy ensemble if better.
 
@@ -249,39 +344,33 @@ def _delivered(
     of their scores.
     """
     eligible = [rung for rung in rungs if not rung.members[0].reads_past]
-    quality = {rung.name: measure(labels, rung.choosing) for rung in eligible}
+    quality = {rung.name: measure(aims, rung.choosing) for rung in eligible}
     best = max(eligible, key=lambda rung: quality[rung.name])
     if not spec.model.ensemble:
         return {best.name: 1.0}
     if measure is ORDER:
         eligible = [rung for rung in eligible if quality[rung.name] >= NEAR * quality[best.name]]
-    total, picks = np.zeros(len(labels)), dict.fromkeys((rung.name for rung in eligible), 0)
+    total, picks = np.zeros_like(best.choosing), dict.fromkeys((rung.name for rung in eligible), 0)
     for picked in range(ROUNDS):
-        scores = {rung.name: measure(labels, (total + rung.choosing) / (picked + 1)) for rung in eligible}
+        scores = {rung.name: measure(aims, (total + rung.choosing) / (picked + 1)) for rung in eligible}
         name = max(scores, key=lambda key: scores[key])
         picks[name] += 1
         total += next(rung.choosing for rung in eligible if rung.name == name)
-    if measure(labels, total / ROUNDS) <= quality[best.name]:
+    if measure(aims, total / ROUNDS) <= quality[best.name]:
         return {best.name: 1.0}
     return {name: count / ROUNDS for name, count in picks.items() if count}
 
 
-def _standings(
-    rungs: Sequence[Rung],
-    shares: Mapping[str, float],
-    material: Material,
-    choose: Rows,
-    measure: Measure,
-    scored: Scored,
-) -> tuple[Standing, ...]:
+def _standings(climbed: Climbed, material: Material, judge: Judge, scored: Scored) -> tuple[Standing, ...]:
     """Judge every rung, and last what is delivered, once on the test rows with known outcome."""
-    choosing, known = material.labels[choose], material.labels[scored.rows] >= 0
-    labels, rows = material.labels[scored.rows][known], scored.rows[known]
+    shares, measure = climbed.shares, climbed.measure
+    choosing, known = material.aims[climbed.choose], material.labels[scored.rows] >= 0
+    rows = scored.rows[known]
     standings = [
         Standing(
             name=rung.name,
             family=type(rung.members[0]).__name__,
-            metrics=metrics(sigmoid(rung.score(material, rows)), labels),
+            metrics=judge(rung.score(material, rows), rows, rung.choosing),
             choosing=measure(choosing, rung.choosing),
             measure=measure.name,
             fit_cpu_seconds=rung.fit_cpu_seconds,
@@ -289,15 +378,15 @@ def _standings(
             weight=shares.get(rung.name, 0.0),
             floor=rung.floor,
         )
-        for rung in rungs
+        for rung in climbed.rungs
     ]
-    delivered = [rung for rung in rungs if rung.name in shares]
+    delivered = [rung for rung in climbed.rungs if rung.name in shares]
     standings.append(
         Standing(
             name=DELIVERED,
             family="+".join(sorted(shares)),
-            metrics=metrics(scored.probabilities[known], labels),
-            choosing=measure(choosing, _mixed(rungs, shares)),
+            metrics=judge(scored.logits[known], rows, None),
+            choosing=measure(choosing, climbed.mixed),
             measure=measure.name,
             fit_cpu_seconds=sum(rung.fit_cpu_seconds for rung in delivered),
             rows_per_cpu_second=1 / sum(1 / rung.rows_per_cpu_second for rung in delivered),

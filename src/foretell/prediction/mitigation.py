@@ -7,6 +7,7 @@ from pathlib import Path
 from foretell.data.dataset import Dataset
 from foretell.data.split import Split
 from foretell.prediction import ladder
+from foretell.prediction.faces import reviewed_as
 from foretell.prediction.fitted import Fitted, Scored
 from foretell.prediction.rungs import Tell
 from foretell.prediction.watching import figures
@@ -30,5 +31,5 @@ def unmitigated(
         tell("fitting once more without the weights, to tell what they cost")
         plain = replace(spec, review=replace(spec.review, mitigate="none"))
         other, other_scored = ladder.fit(plain, dataset, parts, folder=folder, tell=tell)
-        return figures(other, dataset, other_scored)
-    return figures(fitted, dataset, replace(scored, evened=scored.evened[:0]))
+        return figures(other, reviewed_as(other, dataset, other_scored), other_scored)
+    return figures(fitted, reviewed_as(fitted, dataset, scored), replace(scored, evened=scored.evened[:0]))

@@ -12,7 +12,8 @@ from foretell.prediction.fitted import Reference
 BACKGROUND = 64
 STORED, COMPARED = 60_000, 24
 """Past rows that are stored for comparison, and the features of theirs that are."""
-GRID = 200
+GRID, SEARCHED = 200, 64
+"""Values of a number among which a counterfactual is looked for, and numbers that are searched at most."""
 
 
 def reference_of(
@@ -30,26 +31,33 @@ def reference_of(
     Args:
         choose: the choosing rows.
         features: of all rows.
-        logits: raw log-odds of the choosing rows.
+        logits: raw log-odds of the choosing rows; of several classes [len(choose), C].
     """
     rng = np.random.default_rng(seed)
-    order = np.argsort(logits, kind="stable")
+    order = np.argsort(logits, kind="stable") if logits.ndim == 1 else np.arange(len(logits))
     past = np.concatenate([parts.train, parts.valid])
     stored = np.sort(rng.choice(past, size=min(STORED, len(past)), replace=False))
     typical = rng.choice(parts.train, size=min(BACKGROUND, len(parts.train)), replace=False)
     compared = np.sort(np.argsort(-gains, kind="stable")[:COMPARED])
     quartiles, grids = {}, {}
+    # The first features are the numbers themselves.
+    strongest = {numbers[f] for f in np.argsort(-gains[: len(numbers)], kind="stable")[:SEARCHED]}
+    target = dataset.column("target")
+    if dataset.values is not None and target is not None:
+        low, high = np.quantile(dataset.values[past], [0.25, 0.75])
+        quartiles[target.name] = (float(low), float(high))
     for name in numbers:
         values = dataset.frame[name].to_numpy()[past]
         values = values[np.isfinite(values)]
         if len(values):
             low, high = np.quantile(values, [0.25, 0.75])
             quartiles[name] = (float(low), float(high))
+        if len(values) and name in strongest:
             grids[name] = np.unique(np.quantile(values, np.linspace(0.005, 0.995, GRID), method="nearest"))
     return Reference(
         logits=logits[order],
         labels=dataset.target[choose][order],
-        base_rate=float(dataset.target[past].mean()),
+        base_rate=0.0 if dataset.classes else float(dataset.target[past].mean()),
         choose_from=parts.bounds.get("valid_from", "")[:10],
         choose_until=parts.bounds.get("valid_until", "")[:10],
         num_rows=len(past),

@@ -10,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.metrics import average_precision_score, log_loss
 
+from foretell import units
 from foretell.errors import TrainingError
-from foretell.models.boosting import TABLE, Boosted, Boosting, fit_boosting, fit_table
+from foretell.models.boosting import TABLE, Boosted, Boosting, fit_boosting, fit_table, objective_of
 from foretell.models.family import Family, Floats, Material, Rows
 from foretell.models.linear import Linear
+from foretell.prediction.search import left, searched
 from foretell.spec import Spec
 from foretell.tasks.classify import sigmoid
+from foretell.tasks.regress import Scale, rmse
 from foretell.training import loop
 from foretell.training.progress import shown
 
@@ -54,14 +58,22 @@ class Measure:
     name: str
     """As it stands in the metrics."""
     text: str
+    scale: Scale | None = None
+    """Of a number: then errors are taken in its own unit."""
 
-    def __call__(self, labels: Any, logits: Floats) -> float:
+    def __call__(self, aims: Any, logits: Floats) -> float:
+        """Return how good the log-odds, or scores, of some rows are, given their labels, or scores."""
+        if self.scale is not None:
+            return -rmse(self.scale, logits, self.scale.values(aims))
+        if logits.ndim > 1:
+            return -float(log_loss(aims, softmax(logits, axis=1), labels=np.arange(logits.shape[1])))
         if self.name == "average_precision":
-            return float(average_precision_score(labels, logits))
-        return -float(log_loss(labels, np.clip(sigmoid(logits), 1e-7, 1 - 1e-7)))
+            return float(average_precision_score(aims, logits))
+        return -float(log_loss(aims, np.clip(sigmoid(logits), 1e-7, 1 - 1e-7)))
 
     def told(self, value: float) -> str:
-        return f"{self.text} {abs(value):.4f}"
+        shown = f"{abs(value):.4f}" if self.scale is None else units.number(abs(value))
+        return f"{self.text} {shown}"
 
 
 FIRST = "boosting"
@@ -81,7 +93,7 @@ def climb(
     tell: Tell,
     *,
     streamed: bool,
-) -> tuple[list[Rung], Floats]:
+) -> tuple[list[Rung], Boosted]:
     """Fit the floor, then the families, each once per fold.
 
     Args:
@@ -89,14 +101,15 @@ def climb(
         streamed: whether the rows are events of entities, whose past is among their features.
 
     Returns:
-        The rungs, and what each feature gained the trees [F].
+        The rungs, and the first fold's trees with what each feature gained those of all folds.
     """
     rungs: list[Rung] = []
+    until = left(spec, time.monotonic())
 
     def add(name: str, spent: float, members: Sequence[Family], *, floor: bool = False) -> None:
         rungs.append(_rung(name, spent, members, materials, floor=floor))
-        labels = materials[0].labels[choosing_rows(materials)]
-        found = measure.told(measure(labels, rungs[-1].choosing))
+        aims = materials[0].aims[choosing_rows(materials)]
+        found = measure.told(measure(aims, rungs[-1].choosing))
         tell(f"  {name}: {found} on the validation rows, {spent:.1f} CPU-s")
 
     boosted: Sequence[Boosted] = ()
@@ -107,7 +120,7 @@ def climb(
             if streamed
             else fit_table(materials, name, threads=spec.train.threads, seed=spec.train.seed)
         )
-        members = [Boosting(columns=columns, trees=each.trees) for each in found]
+        members = [Boosting.of(each, columns) for each in found]
         add(name, time.process_time() - started, members, floor=True)
         if streamed or name == FIRST:
             boosted = found
@@ -121,7 +134,13 @@ def climb(
             for number, material in enumerate(told)
         ]
         add(name, time.process_time() - started, members, floor=family_class is Linear)
-    return rungs, np.mean([each.gains for each in boosted], axis=0)
+    if until and not streamed:
+        started, everything = time.process_time(), np.arange(materials[0].features.shape[1])
+        for name, found in searched(spec, materials, until, folder / "search", tell).items():
+            add(name, time.process_time() - started, [Boosting.of(each, everything) for each in found])
+            started = time.process_time()
+    gains = np.mean([each.gains for each in boosted], axis=0)
+    return rungs, replace(boosted[0], gains=gains)
 
 
 def choosing_rows(materials: Sequence[Material]) -> Rows:
@@ -141,9 +160,10 @@ def _stages(material: Material, *, streamed: bool) -> Mapping[str, Rows]:
 def _boosted(spec: Spec, material: Material, columns: Rows) -> Boosted:
     return fit_boosting(
         np.ascontiguousarray(material.features[material.teach][:, columns]),
-        material.labels[material.teach],
+        material.aims[material.teach],
         material.weights,
         material.categorical[columns],
+        objective=objective_of(material),
         threads=spec.train.threads,
         seed=spec.train.seed,
     )

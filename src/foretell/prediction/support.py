@@ -8,6 +8,7 @@ too timid more, and a factor that the model learned from chance, or as the shado
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +39,12 @@ class HeldOut:
     """Raw log-odds [B] of feature rows [B, F]."""
     features: NDArray[np.float32]
     """[V, F]"""
-    labels: NDArray[np.int8]
-    """Their outcomes [V]; -1 where unknown."""
+    aims: NDArray[Any]
+    """Their outcomes [V], -1 where unknown; or the scores of their numbers."""
+    numeric: bool = False
+    """Whether `aims` are scores."""
+    looks: int | None = None
+    """Rows that may be scored in all parts together, where scoring is dear."""
 
 
 def supported(
@@ -56,19 +61,23 @@ def supported(
     """
     rng = np.random.default_rng(seed)
     columns = [factor.columns for factor in factors]
-    shares, labels = [], []
+    shares, aims, numeric = [], [], held_out[0].numeric
+    each = EACH if held_out[0].looks is None else max(1, held_out[0].looks // (2 * ORDERS * len(factors)))
     for part in held_out:
-        most = EACH // len(held_out)
-        chosen = [rng.permutation(np.flatnonzero(part.labels == label))[:most] for label in (0, 1)]
-        rows = np.concatenate(chosen)
-        labels.append(part.labels[rows])
+        most = -(-min(EACH, each) // len(held_out))
+        if numeric:
+            rows = rng.permutation(len(part.aims))[: 2 * most]
+        else:
+            chosen = [rng.permutation(np.flatnonzero(part.aims == label))[:most] for label in (0, 1)]
+            rows = np.concatenate(chosen)
+        aims.append(part.aims[rows].astype(np.float64))
         shares.append(
             shapley(
                 part.score, part.features[rows], background_MF, columns, num_permutations=ORDERS, seed=seed
             ).values
         )
     shares_VG = np.concatenate(shares)
-    slopes, errors = slopes_of(shares_VG, np.concatenate(labels).astype(np.float64))
+    slopes, errors = (linear_slopes if numeric else slopes_of)(shares_VG, np.concatenate(aims))
     sizes = np.sqrt((shares_VG**2).mean(0)) if len(shares_VG) else np.zeros(len(factors))
     found = zip(factors, slopes.tolist(), errors.tolist(), sizes.tolist(), strict=True)
     return tuple(replace(factor, slope=b, error=error, size=size) for factor, b, error, size in found)
@@ -91,6 +100,15 @@ def slopes_of(shares_VG: Floats, labels: Floats) -> tuple[Floats, Floats]:
             break
     errors = np.sqrt(np.diag(np.linalg.inv(curvature)))
     return slopes[1:], errors[1:]
+
+
+def linear_slopes(shares_VG: Floats, scores: Floats) -> tuple[Floats, Floats]:
+    """Return the coefficients of a linear regression of scores on the shares, and their standard errors."""
+    x = np.column_stack([np.ones(len(scores)), shares_VG])
+    inverse = np.linalg.inv(x.T @ x + np.diag(np.append(1e-6, np.full(shares_VG.shape[1], RIDGE))))
+    slopes = inverse @ (x.T @ scores)
+    noise = ((scores - x @ slopes) ** 2).sum() / max(len(scores) - x.shape[1], 1)
+    return slopes[1:], np.sqrt(noise * np.diag(inverse))[1:]
 
 
 def believed(factors: Sequence[Factor], values_RG: Floats, *, seed: int = 0) -> tuple[Floats, Floats]:

@@ -12,9 +12,11 @@ from foretell.models.family import Floats, Rows
 from foretell.prediction.alerts import Alerts, alerts_of, reviewed, threshold_of
 from foretell.prediction.certainty import both, certainty_of
 from foretell.prediction.evening import SHARED, evening_of
+from foretell.prediction.faces import doubted
 from foretell.prediction.fitted import Fitted, Scored
 from foretell.tasks.classify import metrics
 from foretell.tasks.fairness import Comparison, adjusted_together, compare_groups
+from foretell.tasks.multiclass import doubts
 
 
 def watched(
@@ -24,19 +26,24 @@ def watched(
 
     Args:
         choose: the choosing rows [C].
-        logits: their raw log-odds [C].
+        logits: their raw log-odds [C], of several classes [C, K].
         codes: entity column -> code of each row's entity.
     """
     spec = fitted.spec
     found = groupings(dataset, np.sort(np.concatenate([parts.train, parts.valid])))
     frame, labels = dataset.frame[choose], dataset.target[choose]
-    probabilities = fitted.calibration(logits)
-    certainty = certainty_of(found, frame, both(probabilities), labels, miss=spec.review.miss)
+    if fitted.coupling is None:
+        seen, probabilities = dataset, fitted.calibration(logits)
+        each = both(probabilities)
+    else:
+        each = fitted.coupling(logits)
+        seen, probabilities = doubted(dataset, choose, each), fitted.calibration(doubts(each))
+    certainty = certainty_of(found, frame, each, labels, miss=spec.review.miss)
     fitted = replace(fitted, certainty=certainty)
     if spec.review.mitigate not in SHARED:
         return fitted
-    evening = evening_of(spec.review.mitigate, found[0], frame, probabilities, labels)
-    threshold = threshold_of(spec, dataset, choose, evening.scores(frame, probabilities), codes)
+    evening = evening_of(spec.review.mitigate, found[0], frame, probabilities, seen.target[choose])
+    threshold = threshold_of(spec, seen, choose, evening.scores(frame, probabilities), codes)
     return replace(fitted, evening=replace(evening, threshold=threshold), threshold=threshold)
 
 
@@ -80,7 +87,11 @@ def clusters_of(fitted: Fitted, dataset: Dataset, scored: Scored, rows: Rows) ->
 
 
 def figures(fitted: Fitted, dataset: Dataset, scored: Scored) -> Mapping[str, float]:
-    """Return what mitigation may change, of the scored rows: losses, what alerts find, how groups differ."""
+    """Return what mitigation may change, of the scored rows: losses, what alerts find, how groups differ.
+
+    Args:
+        dataset: as the review sees it.
+    """
     alerts = alerts_of(fitted.spec, dataset, scored)
     places = judged_rows(dataset, scored, alerts)
     labels = dataset.target[scored.rows[places]]

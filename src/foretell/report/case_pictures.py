@@ -120,7 +120,7 @@ def event_words(event: PastEvent, unit: str, outcome: str) -> str:
     """Return one past event in words, as its mark's tooltip."""
     labels = {"positive": outcome, "negative": f"not {outcome}", "unknown": "outcome unknown"}
     when = "" if event.label == "unknown" else ", known before" if event.known else ", known only later"
-    share_text = "" if event.share is None else f"; {signed(event.share)} log-odds in the score"
+    share_text = "" if event.share is None else f"; {signed(event.share)} in the score"
     return f"{instant(event.at)}: {write(event.value, unit)}, {labels[event.label]}{when}{share_text}"
 
 
@@ -163,20 +163,27 @@ def _measured(fact: Fact) -> bool:
     return isinstance(fact.value, int | float)
 
 
+def scale_of(case: Case) -> str:
+    """Return the unit of the steps: log-odds, or where a number is estimated its standard deviations."""
+    return next((fact.unit for fact in case.evidence.of("attribution")), "log-odds")
+
+
 def sigmoid(logit: float) -> float:
     return 0.5 * (1 + math.tanh(0.5 * logit))
 
 
 def waterfall(case: Case) -> Markup:
-    """Draw the way from the base to the score, factor by factor, in log-odds and as a probability."""
+    """Draw the way from the base to the score, factor by factor; log-odds also as a probability."""
     base, told = steps(case)
+    unit, estimate = scale_of(case), next(iter(case.evidence.of("estimate")), None)
     running = [base]
     for step in told:
         running.append(running[-1] + step.value)
     x = spanning([*running, base + 1], 6, WIDTH - 64)
     top = 36
     bottom = top + STEP * (len(told) + 2) + 4
-    marks = [text(6, 12, "probability before calibration", kind="name"), *_odds_axes(x, top, bottom)]
+    marks = [] if estimate else [text(6, 12, "probability before calibration", kind="name")]
+    marks += _axes(x, top, bottom, unit, odds=estimate is None)
     marks += [
         text(6, top + 18, "start, before any factor", kind="row"),
         text(WIDTH - 6, top + 18, signed(base), anchor="end", kind="figure"),
@@ -187,23 +194,24 @@ def waterfall(case: Case) -> Markup:
     last = top + STEP * (len(told) + 1) + 4
     final = running[-1]
     marks += [
-        text(
-            6,
-            last + 14,
-            f"score: {percent(case.prediction.probability)} after calibration",
-            kind="row strong",
-        ),
+        text(6, last + 14, _end(case, estimate), kind="row strong"),
         text(WIDTH - 6, last + 14, signed(final), anchor="end", kind="figure strong"),
         element("circle", cx=x(final), cy=last + 25, r=5.5, class_="chosen"),
     ]
-    label = f"From the base {base:+.2f} to the score {final:+.2f} log-odds in {len(told)} steps"
+    label = f"From the base {base:+.2f} to the score {final:+.2f} {unit} in {len(told)} steps"
     return drawing(label, bottom + 40, *marks)
 
 
-def _odds_axes(x: Scale, top: float, bottom: float) -> Sequence[Markup]:
+def _end(case: Case, estimate: Fact | None) -> str:
+    if estimate is not None:
+        return f"score: an expected {estimate.text} of {write(estimate.value, estimate.unit)}"
+    return f"score: {percent(case.prediction.probability)} after calibration"
+
+
+def _axes(x: Scale, top: float, bottom: float, unit: str, *, odds: bool) -> Sequence[Markup]:
     marks = [line(x.start, top, x.end, top, "axis"), line(x.start, bottom, x.end, bottom, "axis")]
     end = -math.inf
-    for chance in (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999):
+    for chance in (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999) if odds else ():
         logit = math.log(chance / (1 - chance))
         if x.low <= logit <= x.high and x(logit) - end > 34:
             end = x(logit)
@@ -217,7 +225,7 @@ def _odds_axes(x: Scale, top: float, bottom: float) -> Sequence[Markup]:
             line(x(tick), top, x(tick), bottom, "grid"),
             text(x(tick), bottom + 16, short(tick), anchor="middle", kind="tick"),
         ]
-    return [*marks, text(x.end, bottom + 35, "log-odds", anchor="end", kind="name")]
+    return [*marks, text(x.end, bottom + 35, unit, anchor="end", kind="name")]
 
 
 def _step(step: Step, before: float, x: Scale, y: float) -> Markup:

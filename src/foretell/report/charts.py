@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from foretell.report.contents import Curve, Factor, Part, ReliabilityBin, Workload
+from foretell.report.contents import Curve, Estimates, Factor, Part, ReliabilityBin, Workload
 from foretell.report.svg import (
     LEFT,
     RIGHT,
@@ -210,6 +210,25 @@ def reliability(bins: Sequence[ReliabilityBin], outcome: str, rows_text: str) ->
             element("circle", element("title", said), cx=at, cy=y(item.observed), r=4.5, class_="spot"),
         ]
     return drawing(f"Reliability: observed against predicted, {len(bins)} bins", 392, *marks)
+
+
+def estimates(found: Estimates) -> Markup:
+    """Draw what came against what was expected, with the intervals behind, and the line of perfect ones."""
+    held = [*found.expected, *found.came, *found.low, *found.high]
+    low, high = min(held), max(held)
+    x, y = spanning((low, high), LEFT, RIGHT), spanning((low, high), BOTTOM, TOP)
+    unit = f", {found.unit}" if found.unit else ""
+    marks = [
+        vertical_axis(y, f"true {found.text}{unit}", short),
+        horizontal_axis(x, BOTTOM, f"expected {found.text}{unit}", short, TOP),
+    ]
+    for at, start, end in zip(found.expected, found.low, found.high, strict=False):
+        marks.append(line(x(at), y(start), x(at), y(end), "within"))
+    marks.append(line(x(low), y(low), x(high), y(high), "chance"))
+    for at, value in zip(found.expected, found.came, strict=True):
+        said = f"expected {short(at)}, came {short(value)}"
+        marks.append(element("circle", element("title", said), cx=x(at), cy=y(value), r=2.6, class_="spot"))
+    return drawing(f"True against expected {found.text} of {len(found.came)} rows", HEIGHT, *marks)
 
 
 def importance(factor: Factor, most: float) -> Markup:

@@ -105,12 +105,40 @@ class LeaderboardRow:
     """Share of positives among the alerts at the capacity."""
     log_loss: float | None = None
     ece: float | None = None
+    accuracy: float | None = None
+    macro_f1: float | None = None
+    rmse: float | None = None
+    mae: float | None = None
+    r2: float | None = None
+    coverage: float | None = None
+    """Share of the true numbers inside their intervals."""
     fit_cpu_seconds: float | None = None
     rows_per_cpu_second: float | None = None
     weight: float | None = None
     """Share in the ensemble."""
     floor: bool = False
     delivered: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimates:
+    """What was expected of a number, and what came; some hundred rows are enough, by rising expectation."""
+
+    text: str
+    """What the number is called."""
+    unit: str
+    level: float
+    """Share of the true values that intervals are to hold."""
+    expected: tuple[float, ...]
+    came: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    """Ends of the intervals; empty where they could not be promised."""
+    high: tuple[float, ...] = ()
+    rmse: float
+    mae: float
+    r2: float | None = None
+    coverage: float | None = None
+    median_width: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,6 +250,10 @@ class RunReport:
     ece: float | None = None
     """Expected calibration error of the delivered model."""
     trust: Trust = field(default_factory=Trust)
+    estimates: Estimates | None = None
+    """Where a number is predicted."""
+    share_unit: str = "log-odds"
+    """The unit of shares in the score."""
     factors: tuple[Factor, ...] = ()
     examples: tuple[Example, ...] = ()
     limits: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ def group_blocks(told: Trust) -> tuple[str | Table, ...]:
     return (*blocks, trust.CAUTION) if blocks else ()
 
 
-def _tables(watched: Watched) -> tuple[Table, Table]:
+def _tables(watched: Watched) -> tuple[Table, ...]:
     gets = tuple(
         (
             group.name,
@@ -49,6 +49,7 @@ def _tables(watched: Watched) -> tuple[Table, Table]:
             percent(group.certainty.single),
         )
         for group in watched.groups
+        if group.certainty.miss
     )
     return (
         Table(caption=f"Groups of {watched.text}, with 95% intervals", header=GETS, rows=gets),

@@ -1,5 +1,6 @@
 """What the templates show, worked out from the records: sentences with facts, tables."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +15,8 @@ KIND_TITLES = {
     "instant": "When",
     "input": "What the row says",
     "score": "Score",
+    "estimate": "Estimate",
+    "runner_up": "Second",
     "threshold": "Threshold",
     "reliability": "How sure",
     "attribution": "What moved the score",
@@ -194,23 +197,36 @@ def decimal(value: float | None, places: int = 3) -> str:
     return "–" if value is None else f"{value:,.{places}f}"
 
 
-MEASURES = (
+COSTS = (("fit_cpu_seconds", 1, -1), ("rows_per_cpu_second", 0, 1))
+OF_CLASSES = (
     ("average_precision", 3, 1),
     ("auc", 3, 1),
     ("precision", 3, 1),
     ("log_loss", 4, -1),
     ("ece", 4, -1),
-    ("fit_cpu_seconds", 1, -1),
-    ("rows_per_cpu_second", 0, 1),
+    *COSTS,
 )
-"""Columns of the leaderboard: name, decimals, and whether more (1) or less (-1) is better."""
+OF_SEVERAL = (("log_loss", 4, -1), ("accuracy", 3, 1), ("macro_f1", 3, 1), ("ece", 4, -1), *COSTS)
+OF_NUMBERS = (("rmse", 3, -1), ("mae", 3, -1), ("r2", 3, 1), ("coverage", 3, 1), *COSTS)
+"""Columns of the leaderboard: name, decimals, and whether more (1) or less (-1) is better. Models are ranked
+by the first."""
 
 
 def board(rows: Sequence[LeaderboardRow]) -> list[tuple[LeaderboardRow, list[tuple[str, bool]]]]:
-    """Return the models, best average precision first, each with its written figures and which are best."""
-    ranked = sorted(rows, key=lambda row: -1.0 if row.average_precision is None else row.average_precision)
+    """Return the models, the best first, each with its written figures and which are best."""
+    measures = (
+        OF_NUMBERS
+        if any(row.rmse is not None for row in rows)
+        else OF_SEVERAL
+        if any(row.accuracy is not None for row in rows)
+        else OF_CLASSES
+    )
+    first, _, sign = measures[0]
+    ranked = sorted(
+        rows, key=lambda row: -math.inf if getattr(row, first) is None else sign * getattr(row, first)
+    )
     table: list[tuple[LeaderboardRow, list[tuple[str, bool]]]] = [(row, []) for row in reversed(ranked)]
-    for name, places, better in MEASURES:
+    for name, places, better in measures:
         written = [decimal(getattr(row, name), places) for row, _ in table]
         known = [better * getattr(row, name) for row, _ in table if getattr(row, name) is not None]
         best = decimal(better * max(known), places) if len(known) > 1 else ""

@@ -36,6 +36,12 @@ class Json(JSONResponse):
         return canonical(content)
 
 
+DETAIL = (
+    "What a verb asks for: `code` to reject, `judgement` to judge, `until` to snooze, `person` to ask; "
+    "`unsupported: keep` to edit although the verifier denies the text."
+)
+
+
 class Body(BaseModel):
     """What a request brings; fields that are not known are refused."""
 
@@ -70,7 +76,7 @@ class Decided(Body):
     content: Short = Field(description="Digest of the content that was seen.")
     reason: Text = ""
     text: Text = ""
-    detail: dict[Short, Short] = Field(default_factory=dict, max_length=8)
+    detail: dict[Short, Short] = Field(default_factory=dict, max_length=8, description=DETAIL)
 
 
 class Acted(Decided):

@@ -227,7 +227,7 @@ class _Reader:
 
         def equal(bound: Bound, world: World) -> bool:
             x, y = left(bound, world), right(bound, world)
-            return x is not None and y is not None and (x == y) == same
+            return x is not None and y is not None and (x == y) == same and _sort(x) is _sort(y)
 
         return equal
 
@@ -239,11 +239,12 @@ class _Reader:
         field = field or "value"
         self.variables.append(variable)
         wanted, same = constant[1:-1] if constant[0] == '"' else float(constant), sign == "=="
+        sort = type(wanted)
         if sign not in ORDER:
 
             def equal(bound: Bound, world: World) -> bool:
                 x = bound[variable].get(field) if variable in bound else None
-                return x is not None and (x == wanted) == same
+                return x is not None and (x == wanted) == same and _sort(x) is sort
 
             return equal
         holds = ORDER[sign] if constant[0] != '"' else lambda x, y: False
@@ -310,6 +311,11 @@ class _Reader:
             return world.counts[told]
 
         return count if bound_outside else once
+
+
+def _sort(value: Any) -> type:
+    """Return whether a value is a number, a text or a truth: values of two sorts are never compared."""
+    return float if type(value) is int else type(value)
 
 
 def _field(variable: str, field: str) -> Callable[[Bound, World], Any]:

@@ -150,3 +150,10 @@ class Grammar:
     demands: list[Demand] = field(default_factory=list)
     plans: dict[str, list[Step]] = field(default_factory=dict)
     language: str = "en"
+    base: "Grammar | None" = None
+    """The grammar whose claims and phrases it has too; its claims behind those are a house's own."""
+
+    @property
+    def own(self) -> list[Production]:
+        """The claims that its base lacks."""
+        return self.claims[len(self.base.claims) :] if self.base else self.claims

@@ -67,11 +67,17 @@ def openings(rules: Grammar) -> tuple[re.Pattern[str], Mapping[str, list[Opening
 
     Shorter ones may begin it too; those that begin with a value come last.
     """
-    begun = [_opening(claim, option, rules) for claim in rules.claims for option in claim.alternatives]
-    begun.sort(key=lambda opening: not opening.words)
+    begun = sorted(_begun(rules), key=lambda opening: not opening.words)
     begins = sorted({opening.words for opening in begun} | {""}, key=len, reverse=True)
     longest = re.compile("|".join(map(re.escape, begins)))
     return longest, {begin: [one for one in begun if begin.startswith(one.words)] for begin in begins}
+
+
+@lru_cache(64)
+def _begun(rules: Grammar) -> list[Opening]:
+    """Return how each sentence begins; those of the grammar that a house adds to are compiled once."""
+    own = [_opening(claim, option, rules) for claim in rules.own for option in claim.alternatives]
+    return [*_begun(rules.base), *own] if rules.base else own
 
 
 def _opening(production: Production, option: Alternative, rules: Grammar) -> Opening:

@@ -38,6 +38,8 @@ POINTS: Mapping[str, str] = {
     "strongest": "what moved the score most",
     "factor": "what raised the score second most",
     "against": "that something speaks against it",
+    "estimate": "which number the model expects",
+    "second": "which class is the next most probable",
     "record": "how often past rows with such a score had the outcome",
     "check": "what the owner asks to check next",
     "drawn": "that it is no alert, but was drawn at random",

@@ -112,7 +112,7 @@ def grammar_of(evidence: Evidence) -> Grammar:
 def extended(language: str, wordings: tuple[Wording, ...]) -> Grammar:
     """Return a grammar with these sentences besides, but none that says more than its licence."""
     base = grammar(language)
-    made = replace(base, claims=[*base.claims], groups={})
+    made = replace(base, claims=[*base.claims], groups={}, base=base)
     for wording in wordings:
         if not fault(wording, language):
             after = tuple(
