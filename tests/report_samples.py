@@ -21,6 +21,7 @@ from foretell.records import (
     Verdict,
     digest,
 )
+from foretell.report import trust
 
 START = datetime(2018, 7, 25, tzinfo=UTC)
 MODEL = digest("a sample model")
@@ -330,6 +331,51 @@ def audit() -> tuple[r.AuditFinding, ...]:
     )
 
 
+def share(value: float, spread: float = 0.05) -> trust.Share:
+    return trust.Share(value=value, low=max(value - spread, 0.0), high=min(value + spread, 1.0))
+
+
+def trusted() -> trust.Trust:
+    """Return what is said of two watched columns, one of them with a long name and many groups."""
+    certainty = trust.Certainty(miss=0.1, positives=share(0.91), negatives=share(0.9), single=0.82)
+
+    def row(name: str, said: float, rows: int) -> trust.GroupRow:
+        return trust.GroupRow(
+            name=name, rows=rows, base_rate=share(said * 1.1, 0.01), alerts=share(0.011, 0.004),
+            recall=share(0.7), false_alarms=share(0.004, 0.001), precision=share(0.31), said=said, ece=0.001,
+            ece_by_chance=0.002, certainty=replace(certainty, promised=rows > 100),
+        )  # fmt: skip
+
+    found = trust.GroupDifference(
+        group="under 25", other="", measure="selection", value=0.02, low=0.01, high=0.03, own=0.031,
+        ratio=2.8, p=0.0002, sure=True,
+    )  # fmt: skip
+    ages = ("under 25", "25 to under 45", "45 to under 65", "65 or more", "not known")
+    countries = [f"Republic number {number} of a federation" for number in range(12)]
+    return trust.Trust(
+        metrics=tuple(trust.Metric(name=name, value=0.7, low=0.6, high=0.8) for name in trust.NAMES),
+        certainty=certainty,
+        watched=(
+            trust.Watched(
+                column="age", text="age of the card holder", seen=False,
+                groups=tuple(row(name, 0.004 * (place + 1), 9_000) for place, name in enumerate(ages)),
+                differences=(found, replace(found, measure="calibration", value=-0.01)),
+            ),
+            trust.Watched(
+                column="country", text="country", seen=True, differences=(replace(found, sure=False),),
+                groups=tuple(row(name, 0.01, 10 + 100 * place) for place, name in enumerate(countries)),
+            ),
+        ),
+        mitigation=trust.Mitigation(
+            how="recall", text="age of the card holder",
+            changes=(
+                trust.Change(name="precision", text="Precision of the alerts", before=0.32, after=0.311),
+                trust.Change(name="log_loss", text="Log-loss", before=0.02, after=0.02),
+            ),
+        ),
+    )  # fmt: skip
+
+
 def full(seed: int = 0) -> r.RunReport:
     """Return a report like that of a run on card transactions, with five cases."""
     random = Random(seed)
@@ -358,6 +404,7 @@ def full(seed: int = 0) -> r.RunReport:
         workload=workload(),
         reliability=bins(random),
         ece=0.0007,
+        trust=trusted(),
         factors=tuple(
             r.Factor(name=name, strength=abs(value) * 0.4, raises=random.uniform(0.2, 0.8))
             for name, value in FACTORS

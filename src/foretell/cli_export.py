@@ -74,6 +74,30 @@ def _pages() -> Extra:
 
 
 @click.command()
+@run_option
+@store_option
+@click.option("--out", type=Path, help="File to write, .html or .md; Markdown to stdout if not given.")
+def card(folder: Path | None, url: str, out: Path | None) -> None:
+    """Write the card of a run: data, model, figures, groups, limits, review and log, as auditors ask.
+
+    It holds what the run's folder and its log know, says which points of the EU's Annex IV that answers, and
+    names those that people must write themselves.
+    """
+    from foretell.cards import card_of
+    from foretell.files import write_whole
+    from foretell.report import document_page, markdown
+
+    if out is not None and out.suffix not in (".html", ".md"):
+        raise SpecError(f"'{out}' is neither .html nor .md", "give --out a name with one of these endings")
+    made = card_of(found(folder), url)
+    if out is None:
+        click.echo(markdown(made), nl=False)
+        return
+    write_whole(out, (document_page(made) if out.suffix == ".html" else markdown(made)).encode())
+    click.echo(f"{out}: {len(made.sections)} sections")
+
+
+@click.command()
 @click.argument("case_id", default="")
 @run_option
 @click.option("--bundle", type=Path, help="A zip for auditors, in place of a run: each of its cases.")

@@ -76,17 +76,17 @@ def curves(
     return tuple(drawn)
 
 
-def estimates(fitted: Fitted, dataset: Dataset, scored: Scored) -> report.Estimates | None:
-    """Return what was expected of the test rows and what came; None where no number is learned."""
+def estimates(fitted: Fitted, dataset: Dataset, scored: Scored) -> tuple[report.Estimates, ...]:
+    """Return what was expected of the test rows and what came; nothing where no number is learned."""
     values, target, estimator = dataset.values, dataset.column("target"), fitted.estimator
     if values is None or target is None or estimator is None:
-        return None
+        return ()
     known = np.flatnonzero(np.isfinite(values[scored.rows]))
     scores, came = scored.logits[known], values[scored.rows[known]]
     found = regress.metrics(estimator, scores, came)
     picked = np.unique(np.linspace(0, len(known) - 1, SHOWN).round().astype(int)) if len(known) else known
     ends = estimator.intervals(np.sort(scores[picked]))
-    return report.Estimates(
+    told = report.Estimates(
         text=target.text,
         unit=target.unit,
         level=estimator.level,
@@ -96,6 +96,7 @@ def estimates(fitted: Fitted, dataset: Dataset, scored: Scored) -> report.Estima
         high=tuple(ends[1].tolist()) if ends else (),
         **found,
     )
+    return (told,)
 
 
 def _curve(

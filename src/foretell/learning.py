@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from foretell import champions, reporting, units
+from foretell import champions, trust, units
 from foretell.cases import Store, approved_texts, labelled_rows
 from foretell.cases.feedback import Label, effective_size
 from foretell.champions import CHALLENGERS, COMPARISON
@@ -215,14 +215,14 @@ def _climbed(
     tell(f"refitting on rows before {units.instant(until.removesuffix(MIDNIGHT))}; {known}")
     training = folder / CHALLENGERS / "training"
     shutil.rmtree(training, ignore_errors=True)  # what a killed refit left may be of other rows
-    challenger, _ = ladder.fit(told.spec, told, parts, folder=training, tell=tell, weights=weights)
+    challenger, scored = ladder.fit(told.spec, told, parts, folder=training, tell=tell, weights=weights)
     shutil.rmtree(training, ignore_errors=True)
     later = _later_rows(told, parts, decided, labels, at)
     comparison = _compared(champion, challenger, told, *later)
     # A model without comparison.json won nothing: whoever is killed here leaves none that could be promoted.
     place = folder / CHALLENGERS / "new"
     shutil.rmtree(place, ignore_errors=True)
-    card = reporting.card(challenger, told, parts)
+    card = trust.card(challenger, told, parts, scored)
     digest = write_fitted(challenger, place / "model", fingerprint=told.fingerprint, card=card)
     learned = Learned(
         taught=taught,

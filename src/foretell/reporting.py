@@ -1,4 +1,4 @@
-"""From what a run found to its report, its model card and its summary."""
+"""From what a run found to its report."""
 
 import platform
 from collections.abc import Mapping
@@ -18,10 +18,11 @@ from foretell.data.split import Split
 from foretell.evidence.history import Past
 from foretell.evidence.scene import iso, share_unit, stamps
 from foretell.prediction.alerts import Alerts, alerts_of
-from foretell.prediction.fitted import DELIVERED, Fitted, Scored
+from foretell.prediction.fitted import Fitted, Scored
 from foretell.records import Case
 from foretell.spec import TaskSpec
 from foretell.tasks.classify import BLOCK, periods, reliability, room
+from foretell.trust import trust_of
 
 EXAMPLES = 5
 TIMELINE = 40
@@ -80,6 +81,7 @@ def report_of(material: Material) -> report.RunReport:
             for b in reliability(probabilities, labels)
         ),
         ece=material.metrics["ece"],
+        trust=trust_of(fitted, material.dataset, material.scored, material.alerts, exact=True),
         factors=_factors(material.cases),
         examples=_examples(material),
         limits=_limits(material),
@@ -311,33 +313,3 @@ def _limits(material: Material) -> tuple[str, ...]:
             f"been found positive in the {spec.review.retire_for} before."
         )
     return tuple(limits)
-
-
-def _predicted(fitted: Fitted) -> str:
-    """Return what the model says of a row: how probable an outcome is, which class, or which number."""
-    if fitted.coupling is None and fitted.estimator is None:
-        return fitted.spec.task.positive_text
-    return next(f"the {c.text}" for c in fitted.featurizer.schema.columns if c.role == "target")
-
-
-def card(fitted: Fitted, dataset: Dataset, parts: Split) -> str:
-    """Return the model card: what it is, what it saw, how it did on rows it never saw."""
-    spec = fitted.spec
-    judged = next(s for s in fitted.standings if s.name == DELIVERED)
-    lines = [
-        f"# {fitted.name}",
-        "",
-        f"Predicts {_predicted(fitted)} (column {spec.data.target}) of one {spec.data.row_text}.",
-        f"Data: {len(dataset):,} rows, fingerprint {dataset.fingerprint}.",
-        f"{len(parts.train):,} training, {len(parts.valid):,} validation and {len(parts.test):,} test rows, "
-        f"split by {parts.by}.",
-        "",
-        "| metric on the test rows | |",
-        "|---|---|",
-        *(f"| {name} | {value:.4f} |" for name, value in judged.metrics.items()),
-        "",
-        f"Calibration: {fitted.calibration.method}. Alert threshold: {fitted.threshold:.4f}.",
-        f"State: {fitted.featurizer.plan.bytes_per_entity} bytes per entity.",
-        "",
-    ]
-    return "\n".join(lines)

@@ -283,6 +283,22 @@ class ReviewSpec:
     """Cost of one review."""
     abstain: float = 0.0
     """Half-width, in probability, of the band around the threshold that is left to a person's judgement."""
+    groups: tuple[str, ...] = ()
+    """Columns whose groups are watched (sex, age, site): how often each is alerted, found and wrongly
+    alerted, and whether its probabilities hold. Such a column may stand in `data.exclude`: the model never
+    sees it then, and it is measured all the same."""
+    edges: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Watched number -> where it is cut: age: [25, 45, 65]. Quartiles where nothing is stated, and each value
+    by itself where there are few."""
+    mitigate: str = "none"
+    """What is done about differences between the groups of the first watched column. selection: alerts are
+    shared out so that each group has the same share of alerts; recall: so that the same share of each
+    group's positives is found; both within the same capacity, by a threshold for each group. reweigh: rows
+    teach with weights by which group and outcome are independent. The report says what it costs. Deciding by
+    membership of a group may be unlawful where you are, even to even things out: ask before you do."""
+    miss: float = 0.1
+    """Share of each outcome's rows, in each watched group, that the set of outcomes which cannot be ruled out
+    may miss; the report says how often such a set holds one answer alone."""
     audit: int = 2
     """Rows per day (per thousand rows where rows have no time) that are no alerts and are reviewed all the
     same, drawn at random: only they tell what the alerts miss. Two a day are 60 a month; 0: none."""

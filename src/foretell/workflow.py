@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from foretell import champions, narration, reporting, styles, verification
+from foretell import champions, narration, reporting, styles, trust, verification
 from foretell import evidence as collectors
 from foretell.cases import Store
 from foretell.cases.drafting import Refusal
@@ -32,6 +32,7 @@ from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.faces import reviewed_as
 from foretell.prediction.fitted import Fitted, Scored
 from foretell.prediction.folder import open_fitted, write_fitted
+from foretell.prediction.mitigation import unmitigated
 from foretell.prediction.sample import with_sample
 from foretell.records import Case, Decision, Evidence, Narrative, Verdict
 from foretell.retrieval import citing
@@ -115,7 +116,7 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
         spec = replace(fitted.spec, data=replace(fitted.spec.data, source=str(rows)))
         dataset = read_rows(spec, columns=fitted.featurizer.schema.columns)
         scored = fitted.score(dataset, np.arange(len(dataset)), after=fitted.snapshot)
-        alert = scored.probabilities >= fitted.threshold
+        alert = scored.probabilities >= fitted.thresholds(dataset.frame)
     else:
         dataset = rows if isinstance(rows, Dataset) else read(fitted.spec)
         scored = fitted.score(dataset, split(dataset).test)
@@ -286,7 +287,7 @@ def evidence_of(folder: Path, row_id: str) -> Evidence:
             f"'{row_id}' is a training or validation row of the model", "give the id of a test row"
         )
     scored = fitted.score(dataset, rows)
-    alone = Alerts(rows=rows, thresholds=np.full(len(rows), fitted.threshold))
+    alone = Alerts(rows=rows, thresholds=fitted.thresholds(dataset.frame[rows]))
     told = explain(fitted, dataset, scored, alone)
     return citing.cited(told, citing.held_in(folder), fitted.spec.narrate)[0]
 
@@ -329,7 +330,9 @@ def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fit
         )
     tell("fitting the floor first, then the families")
     fitted, scored = ladder.fit(spec, dataset, parts, folder=folder / "training", tell=tell)
-    card = reporting.card(fitted, dataset, parts)
+    plain = unmitigated(fitted, dataset, parts, scored, folder=folder / "training" / "plain", tell=tell)
+    fitted = replace(fitted, unmitigated=plain)
+    card = trust.card(fitted, dataset, parts, scored)
     digest = write_fitted(fitted, folder / "model", fingerprint=dataset.fingerprint, card=card)
     return replace(fitted, digest=digest), scored
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from foretell import units
@@ -28,6 +29,7 @@ EMBEDDERS = ("lsa",)
 DELIVERED = ("ensemble", "student")
 SPLITS = ("time", "group", "random")
 MISSING = ("repair", "refuse")
+MITIGATIONS = ("none", "selection", "recall", "reweigh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,14 @@ RULES: tuple[Rule, ...] = (
     _amount("review.cost_miss"),
     _amount("review.cost_review"),
     _fraction("review.abstain", below=0.5),
+    _distinct("review.groups", low=0),
+    Rule(
+        "review.edges.*",
+        lambda value: len(value) > 0 and all(low < high for low, high in pairwise(value)),
+        "must name at least one number, in rising order",
+    ),
+    _one_of("review.mitigate", MITIGATIONS),
+    _share("review.miss"),
     _whole("review.audit", 0),
     _stated("out", "must name a folder"),
 )
@@ -305,6 +315,26 @@ RELATIONS: tuple[Relation, ...] = (
         ("review.cost_miss", "review.cost_review"),
         lambda spec: (spec.review.cost_miss > 0) == (spec.review.cost_review > 0),
         "must come together with review.cost_review: state both above 0, or neither",
+    ),
+    Relation(
+        ("review.groups", "data.target"),
+        lambda spec: spec.data.target not in spec.review.groups or not spec.data.target,
+        "must not hold the target",
+    ),
+    Relation(
+        ("review.edges", "review.groups"),
+        lambda spec: set(spec.review.edges) <= set(spec.review.groups),
+        "must be of columns that review.groups names",
+    ),
+    Relation(
+        ("review.mitigate", "review.groups"),
+        lambda spec: spec.review.mitigate == "none" or bool(spec.review.groups),
+        "needs review.groups, whose first column is meant",
+    ),
+    Relation(
+        ("review.mitigate", "review.cost_miss"),
+        lambda spec: spec.review.mitigate not in ("selection", "recall") or not spec.review.cost_miss,
+        "shares out review.capacity, and costs would set one threshold for all: state one of them",
     ),
     Relation(
         ("narrate.language", "data.row_text", "task.positive_text"),

@@ -87,6 +87,7 @@ def _named(spec: Spec) -> dict[str, str]:
     """Return every column that the spec names, with the field that names it."""
     data = spec.data
     named = dict.fromkeys(data.exclude, "data.exclude") | dict.fromkeys(spec.columns, "columns")
+    named |= dict.fromkeys(spec.review.groups, "review.groups")
     single = {
         "data.group": data.group,
         "data.time": data.time,

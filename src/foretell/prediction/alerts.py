@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from foretell.data.dataset import Dataset
 from foretell.models.family import Rows
+from foretell.prediction.evening import own_cutoffs
 from foretell.prediction.fitted import Scored
 from foretell.spec import Spec
 from foretell.tasks.classify import BLOCK, DAY_US, Floats, Queue, cost_threshold, periods, queue
@@ -40,14 +41,17 @@ def alerts_of(spec: Spec, dataset: Dataset, scored: Scored, *, capacity: int = 0
         capacity: reviews per period; the spec's if 0, and then only rows that are worth their cost.
     """
     least = _worth(spec) if spec.review.cost_miss and not capacity else -np.inf
+    scores = scored.evened if len(scored.evened) else scored.probabilities
     retired, filled = _reviews(
-        spec, dataset, scored.rows, scored.probabilities, scored.codes, capacity=capacity, least=least
-    )
+        spec, dataset, scored.rows, scores, scored.codes, capacity=capacity, least=least
+    )  # fmt: skip
     cutoffs = np.full(len(scored.rows), np.inf)
     cutoffs[~retired] = filled.cutoff
+    if len(scored.evened):
+        cutoffs = own_cutoffs(scores, scored.probabilities, scored.groups, cutoffs)
     return Alerts(
         rows=scored.rows[~retired][filled.rows],
-        thresholds=filled.cutoff[filled.rows],
+        thresholds=cutoffs[~retired][filled.rows],
         retired=retired,
         precision=filled.precision,
         cutoffs=cutoffs,

@@ -11,6 +11,8 @@ from foretell.tasks.classify import Floats, Labels
 
 DRAWS = 500
 """Draws of the bootstrap."""
+LOOKS = 200
+"""Draws for the intervals of one model's figures."""
 FEWEST = 10
 """Positive rows below which no difference counts as a win: the interval would be one of chance."""
 LEAST = 1e-7
@@ -108,6 +110,54 @@ def compare(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A metric and the ends of its 95 % interval."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+def intervals(
+    labels: Labels, probabilities: Floats, clusters: NDArray[np.int64] | None, *, seed: int = 0
+) -> tuple[Figure, ...]:
+    """Return average precision, AUC, log-loss and Brier score, with intervals over other rows like these.
+
+    Args:
+        labels: outcomes, 0 or 1 [n]. With one outcome alone nothing is measured.
+        probabilities: calibrated [n].
+        clusters: rows of one code vary together [n]; every row by itself if None.
+
+    Source: Rubin, Annals of Statistics 9 (1981).
+    """
+    if len(np.unique(labels)) < 2:
+        return ()
+    measures = {
+        "average_precision": _average_precision(labels, probabilities),
+        "auc": _auc(labels, probabilities),
+        "log_loss": _log_loss(labels, probabilities),
+        "brier": lambda held: float(np.average((probabilities - labels) ** 2, weights=held)),
+    }
+    rows = np.arange(len(labels)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, list[float]] = {name: [] for name in measures}
+    for _ in range(LOOKS):
+        held = rng.exponential(size=int(rows.max()) + 1)[rows]
+        for name, measure in measures.items():
+            drawn[name].append(measure(held))
+    return tuple(
+        Figure(
+            name=name,
+            value=measure(np.ones(len(labels))),
+            low=float(np.quantile(drawn[name], 0.025)),
+            high=float(np.quantile(drawn[name], 0.975)),
+        )
+        for name, measure in measures.items()
+    )
+
+
 Measure = Callable[[Floats], float]
 
 
@@ -121,6 +171,22 @@ def _average_precision(labels: Labels, scores: Floats) -> Measure:
         held = weights[order]
         hits, looked = np.cumsum(held * positive)[ends], np.cumsum(held)[ends]
         return float((np.diff(hits, prepend=0.0) * hits / looked).sum() / hits[-1])
+
+    return measure
+
+
+def _auc(labels: Labels, scores: Floats) -> Measure:
+    """Return what gives the chance that a positive row scores above a negative one; a tie counts half."""
+    order = np.argsort(scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    positive = labels[order] == 1
+
+    def measure(weights: Floats) -> float:
+        held = weights[order]
+        found = np.diff(np.cumsum(held * positive)[ends], prepend=0.0)
+        passed = np.cumsum(held * ~positive)[ends]
+        below = passed - np.diff(passed, prepend=0.0) / 2
+        return float((found * below).sum() / (found.sum() * passed[-1]))
 
     return measure
 

@@ -4,7 +4,7 @@ n: rows, F: features, B: rows of a batch, S: stored reference rows.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from foretell.data.dataset import Dataset
 from foretell.models import stream
 from foretell.models.family import Family
+from foretell.prediction.certainty import Certainty
+from foretell.prediction.evening import Evening
 from foretell.prediction.features import Featurizer, Snapshot
 from foretell.prediction.monitor import Sketch
 from foretell.spec import Spec
@@ -109,6 +111,10 @@ class Scored:
     """Of the positive outcome; of several classes, that the most probable one is wrong."""
     states: NDArray[np.float32]
     """[scored rows, E, D] states that were read for them."""
+    evened: Floats = field(default_factory=lambda: np.zeros(0))
+    """What the scored rows count by where alerts are shared out among groups; empty: their probabilities."""
+    groups: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Their groups then."""
 
     def states_of(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the states [R, E, D] that were read for some of the scored rows."""
@@ -143,6 +149,12 @@ class Fitted:
     standings: tuple[Standing, ...] = ()
     sketch: Sketch | None = None
     """What later rows are watched against; a model fitted before these were kept has none."""
+    certainty: Certainty | None = None
+    """None: of a model that was fitted before these were kept."""
+    evening: Evening | None = None
+    """How alerts are shared out among groups; None: they are not."""
+    unmitigated: Mapping[str, float] = field(default_factory=dict)
+    """Figures of the test rows without `review.mitigate`; empty where nothing is mitigated."""
     digest: str = ""
     """SHA-256 of the folder's manifest."""
 
@@ -196,7 +208,11 @@ class Fitted:
         before = after if after is not None else Snapshot.empty(self.featurizer.plan)
         events = self.featurizer.events(dataset, before.register)
         replayed = self.featurizer.replay(events, before, keep=rows, excused=excused)
-        return scored_rows(self, events.slots, replayed, rows)
+        return scored_rows(self, events.slots, replayed, rows, dataset.frame)
+
+    def thresholds(self, frame: pl.DataFrame) -> Floats:
+        """Return the probability from which each of some new rows is an alert [n]."""
+        return np.full(len(frame), self.threshold) if self.evening is None else self.evening.thresholds(frame)
 
     def features_if(
         self, features: NDArray[np.float32], state: NDArray[np.float32], number: str, values: Floats
@@ -240,11 +256,17 @@ def family_of(name: str) -> str:
     return family if number.isdigit() else name
 
 
-def scored_rows(fitted: Fitted, slots: NDArray[np.int64], replayed: Any, rows: NDArray[np.int64]) -> Scored:
-    """Return the scores of some rows of a replay whose states were kept for just these."""
+def scored_rows(
+    fitted: Fitted,
+    slots: NDArray[np.int64],
+    replayed: Any,
+    rows: NDArray[np.int64],
+    frame: pl.DataFrame,
+) -> Scored:
+    """Return the scores of some rows of a frame, and of a replay whose states were kept for just these."""
     logits = fitted.logits_of(replayed.features[rows])
     doubted = logits if fitted.coupling is None else doubts(fitted.coupling(logits))
-    return Scored(
+    scored = Scored(
         features=replayed.features,
         codes={entity: slots[:, e] for e, entity in enumerate(fitted.featurizer.plan.entities)},
         excused=replayed.excused,
@@ -252,4 +274,11 @@ def scored_rows(fitted: Fitted, slots: NDArray[np.int64], replayed: Any, rows: N
         logits=logits,
         probabilities=fitted.calibration(doubted),
         states=replayed.kept,
+    )
+    if fitted.evening is None:
+        return scored
+    return replace(
+        scored,
+        evened=fitted.evening.scores(frame[rows], scored.probabilities),
+        groups=fitted.evening.grouping.codes(frame[rows]),
     )

@@ -19,6 +19,8 @@ from foretell.models import FAMILIES, FLOOR
 from foretell.models.several import restored
 from foretell.models.stream import StreamPlan
 from foretell.models.suspicion import Suspicion
+from foretell.prediction.certainty import Certainty
+from foretell.prediction.evening import Evening
 from foretell.prediction.features import REGISTER, Featurizer, Snapshot
 from foretell.prediction.fitted import Factor, Fitted, Reference, Standing, family_of
 from foretell.prediction.monitor_file import plain_sketch, read_sketch
@@ -116,6 +118,9 @@ def open_fitted(folder: Path, *, nameless: bool = False) -> Fitted:
         ),
         standings=tuple(restore(Standing, standing) for standing in checkpoint.json("metrics.json")),
         sketch=read_sketch(checkpoint.json(SKETCH)) if SKETCH in checkpoint.files else None,
+        certainty=restore(Certainty, held["certainty"]) if held.get("certainty") else None,
+        evening=restore(Evening, held["evening"]) if held.get("evening") else None,
+        unmitigated=held.get("unmitigated", {}),
         digest=checkpoint.digest,
     )
 
@@ -147,6 +152,9 @@ def _settings(fitted: Fitted) -> dict[str, Any]:
             "categorical": features.own_categorical.tolist(),
         },
         "reference": {name: getattr(fitted.reference, name) for name in ABOUT},
+        "certainty": fitted.certainty,
+        "evening": fitted.evening,
+        "unmitigated": fitted.unmitigated,
     }
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,33 @@ from foretell.data.table import fit_schema
 from foretell.errors import SpecError, TrainingError
 from foretell.lookup import load
 from foretell.models import FAMILIES, SUITED
-from foretell.models.boosting import Boosted, fit_boosting, knots
+from foretell.models.boosting import fit_boosting, knots
 from foretell.models.family import Family, Floats, Material, Rows, Sample, lacking, thinned
-from foretell.models.several import named
 from foretell.models.suspicion import fit_suspicion
+from foretell.prediction.evening import reweighed
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
-from foretell.prediction.fitted import DELIVERED, Fitted, Scored, Standing, scored_rows
+from foretell.prediction.fitted import Fitted, Scored, scored_rows
 from foretell.prediction.folds import Fold, folds_of
-from foretell.prediction.judging import Judge, judge_of
+from foretell.prediction.judging import judge_of, standings_of
 from foretell.prediction.monitor import sketch_of
 from foretell.prediction.numbers import numbers, scale_of, scores_of
 from foretell.prediction.promise import Promise, promised, with_capacity
 from foretell.prediction.reference import reference_of
-from foretell.prediction.rungs import ORDER, PROBABILITY, Families, Measure, Rung, Tell, choosing_rows, climb
+from foretell.prediction.rungs import (
+    ORDER,
+    PROBABILITY,
+    Climbed,
+    Families,
+    Measure,
+    Rung,
+    Tell,
+    choosing_rows,
+    climb,
+)
 from foretell.prediction.student import ENSEMBLE, STUDENT, taught, with_student
 from foretell.prediction.support import HeldOut, supported
+from foretell.prediction.watching import watched
 from foretell.spec import Spec
 from foretell.tasks.multiclass import Coupling
 from foretell.units import seconds
@@ -46,22 +57,6 @@ LOOKS = 600_000
 NEAR = 0.8
 """Share of the best one's average precision from which a contestant may enter the ensemble: one far behind
 would only fit the chance of the choosing rows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Climbed:
-    """What came of the ladder."""
-
-    rungs: Sequence[Rung]
-    boosted: Boosted
-    """The first trees, which tell where features bend."""
-    shares: Mapping[str, float]
-    """Rung -> its share in what is delivered."""
-    measure: Measure
-    choose: Rows
-    """The choosing rows [C]."""
-    mixed: Floats
-    """Log-odds or scores of the choosing rows by what is delivered, each by models that it did not teach."""
 
 
 def fit(
@@ -82,6 +77,7 @@ def fit(
         TrainingError: when a family needs what the data do not have, or its fit diverges.
     """
     families = _families(spec, dataset)
+    weights = reweighed(spec, dataset, parts, weights)
     if not dataset.classes:
         spec = with_capacity(spec, dataset, parts.valid, tell)
     # With one thread, sums of floats have one order: every digit of the model is the same on any day.
@@ -153,17 +149,17 @@ def _fit(
     fitted = _built(climbed, promise, dataset, parts, features, replayed)
     held_out = _held_out(materials, rungs, shares, promise.coupling)
     factors = supported(fitted.factors, held_out, fitted.reference.background, seed=spec.train.seed)
-    fitted = replace(fitted, factors=factors)
-    scored = scored_rows(fitted, events.slots, replayed, parts.test)
+    fitted = replace(watched(fitted, dataset, parts, choose, mixed, codes), factors=factors)
+    scored = scored_rows(fitted, events.slots, replayed, parts.test, dataset.frame)
     judge = judge_of(fitted, dataset, choose)
-    fitted = replace(fitted, standings=_standings(climbed, materials[0], judge, scored))
+    fitted = replace(fitted, standings=standings_of(climbed, materials[0], judge, scored))
     if spec.model.deliver == ENSEMBLE:
         return fitted, scored
     student = taught(fitted, materials[0], boosted, (choose, mixed), folder / STUDENT)
     fitted = with_student(fitted, student, materials[0], judge, parts.test, tell)
     own = fitted.logits_of(materials[0].features[choose])
     fitted = replace(fitted, sketch=sketch_of(dataset, parts, choose, own, fitted.calibration(own)))
-    return fitted, scored_rows(fitted, events.slots, replayed, parts.test)
+    return fitted, scored_rows(fitted, events.slots, replayed, parts.test, dataset.frame)
 
 
 def _built(
@@ -360,38 +356,3 @@ def _delivered(
     if measure(aims, total / ROUNDS) <= quality[best.name]:
         return {best.name: 1.0}
     return {name: count / ROUNDS for name, count in picks.items() if count}
-
-
-def _standings(climbed: Climbed, material: Material, judge: Judge, scored: Scored) -> tuple[Standing, ...]:
-    """Judge every rung, and last what is delivered, once on the test rows with known outcome."""
-    shares, measure = climbed.shares, climbed.measure
-    choosing, known = material.aims[climbed.choose], material.labels[scored.rows] >= 0
-    rows = scored.rows[known]
-    standings = [
-        Standing(
-            name=rung.name,
-            family=named(rung.members[0]),
-            metrics=judge(rung.score(material, rows), rows, rung.choosing),
-            choosing=measure(choosing, rung.choosing),
-            measure=measure.name,
-            fit_cpu_seconds=rung.fit_cpu_seconds,
-            rows_per_cpu_second=rung.rows_per_cpu_second,
-            weight=shares.get(rung.name, 0.0),
-            floor=rung.floor,
-        )
-        for rung in climbed.rungs
-    ]
-    delivered = [rung for rung in climbed.rungs if rung.name in shares]
-    standings.append(
-        Standing(
-            name=DELIVERED,
-            family="+".join(sorted(shares)),
-            metrics=judge(scored.logits[known], rows, None),
-            choosing=measure(choosing, climbed.mixed),
-            measure=measure.name,
-            fit_cpu_seconds=sum(rung.fit_cpu_seconds for rung in delivered),
-            rows_per_cpu_second=1 / sum(1 / rung.rows_per_cpu_second for rung in delivered),
-            weight=1.0,
-        )
-    )
-    return tuple(standings)

@@ -53,7 +53,16 @@ class Live:
     def __init__(
         self, fitted: Fitted, snapshot: Snapshot | None = None, *, remember: int = MOST_REMEMBERED
     ) -> None:
-        """Go on from a snapshot; from where the stream stood after the fit, if none is given."""
+        """Go on from a snapshot; from where the stream stood after the fit, if none is given.
+
+        Raises:
+            DataError: when the model has a threshold for each group.
+        """
+        if fitted.evening is not None:
+            raise DataError(
+                f"the model shares out alerts by '{fitted.evening.grouping.column}', which one event cannot",
+                "fit it with review.mitigate: none, or score rows with `predict`",
+            )
         before = snapshot if snapshot is not None else fitted.snapshot
         features = fitted.featurizer
         self._plan = features.plan

@@ -84,6 +84,22 @@ PROBABILITY = Measure(name="log_loss", text="log-loss")
 """In a table every row's probability counts."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Climbed:
+    """What came of the ladder."""
+
+    rungs: Sequence[Rung]
+    boosted: Boosted
+    """The first trees, which tell where features bend."""
+    shares: Mapping[str, float]
+    """Rung -> its share in what is delivered."""
+    measure: Measure
+    choose: Rows
+    """The choosing rows [C]."""
+    mixed: Floats
+    """Log-odds or scores of the choosing rows by what is delivered, each by models that it did not teach."""
+
+
 def climb(
     spec: Spec,
     materials: Sequence[Material],

@@ -29,11 +29,12 @@ def with_sample(fitted: Fitted, dataset: Dataset, scored: Scored, alerts: Alerts
     share = min(1.0, per_period * num_periods / len(pool))
     picked = pool[falls(dataset, scored.rows[pool], share, fitted.spec.train.seed)]
     cutoffs = alerts.cutoffs[picked]
+    usual = fitted.thresholds(dataset.frame[scored.rows[picked]])
     return replace(
         alerts,
         rows=np.concatenate([alerts.rows, scored.rows[picked]]),
         thresholds=np.concatenate(
-            [alerts.thresholds, np.where(np.isfinite(cutoffs), cutoffs, min(fitted.threshold, 1.0))]
+            [alerts.thresholds, np.where(np.isfinite(cutoffs), cutoffs, np.minimum(usual, 1.0))]
         ),
         shares=np.concatenate([np.zeros(len(alerts.rows)), np.full(len(picked), share)]),
         pool=len(pool),

@@ -18,7 +18,8 @@ from foretell.report.contents import (
     Timeline,
     Workload,
 )
-from foretell.report.page import case_page, render
+from foretell.report.document import markdown
+from foretell.report.page import case_page, document_page, render
 from foretell.report.page import read_report as read
 from foretell.report.page import write_report as write
 from foretell.report.timelines import timelines_of
@@ -41,6 +42,8 @@ __all__ = [
     "Timeline",
     "Workload",
     "case_page",
+    "document_page",
+    "markdown",
     "read",
     "render",
     "timelines_of",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from foretell.records import Case
+from foretell.report.trust import Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,8 +249,9 @@ class RunReport:
     reliability: tuple[ReliabilityBin, ...] = ()
     ece: float | None = None
     """Expected calibration error of the delivered model."""
-    estimates: Estimates | None = None
-    """Where a number is predicted."""
+    trust: Trust = field(default_factory=Trust)
+    estimates: tuple[Estimates, ...] = ()
+    """One, where a number is predicted."""
     share_unit: str = "log-odds"
     """The unit of shares in the score."""
     factors: tuple[Factor, ...] = ()

@@ -17,8 +17,9 @@ from markupsafe import Markup
 from foretell.errors import DataError, StoreError
 from foretell.files import write_whole
 from foretell.records import Case, canonical, restore
-from foretell.report import case_pictures, charts
+from foretell.report import case_pictures, charts, group_pictures, trust
 from foretell.report.contents import Example, RunReport, Timeline
+from foretell.report.document import Document
 from foretell.report.views import (
     board,
     capacities,
@@ -54,6 +55,8 @@ def environment() -> Environment:
         "css_hash": f"sha256-{code}",
         "charts": charts,
         "pictures": case_pictures,
+        "pictures_of_groups": group_pictures,
+        "trust": trust,
         "sentences": sentences,
         "remarks": remarks,
         "grouped": grouped,
@@ -72,6 +75,9 @@ def environment() -> Environment:
         "percent": percent,
         "plural": plural,
         "decimal": decimal,
+        "signed": lambda value, places: (
+            f"{value:+.{places}f}".replace("-", "−") if round(value, places) else "none"
+        ),
         "more": more,
         "last_day": last_day,
         "count": lambda value: f"{value:,.0f}",
@@ -102,6 +108,11 @@ def case_page(case: Case, timelines: Sequence[Timeline] = (), *, outcome_text: s
             outcome_text=named.get("outcome", outcome_text),
         )
     )
+
+
+def document_page(document: Document) -> str:
+    """Return a document as one HTML page."""
+    return _visible(environment().get_template("document.html").render(document=document))
 
 
 def write_report(report: RunReport, path: str | os.PathLike[str]) -> None:

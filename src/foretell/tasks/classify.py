@@ -19,6 +19,8 @@ Labels = NDArray[np.int8]
 LARGEST_LOGIT = 12.0
 LEAST_SLOPE = 1e-3
 DAY_US = 86_400_000_000
+NUM_BINS = 12
+"""Bins of a reliability diagram."""
 BLOCK = 1000
 """Rows of a review period where rows have no time."""
 
@@ -147,7 +149,9 @@ class ReliabilityBin:
     high: float
 
 
-def reliability(probabilities: Floats, labels: Labels, *, num_bins: int = 12) -> tuple[ReliabilityBin, ...]:
+def reliability(
+    probabilities: Floats, labels: Labels, *, num_bins: int = NUM_BINS
+) -> tuple[ReliabilityBin, ...]:
     """Return bins of rising probability: half by rows, half by positives, so the rare top is resolved."""
     if len(labels) == 0:
         return ()
