@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -183,9 +184,20 @@ def test_what_nodes_cannot_say_is_refused_by_name(models):
     past = replace(fitted.featurizer, plan=replace(fitted.featurizer.plan, entities=("card",)))
     with pytest.raises(SpecError, match="past of 'card'"):
         conversion.content_of(replace(fitted, featurizer=past))
+    columns = [replace(c, name="probability") if c.name == "since" else c for c in schema.columns]
+    states = {"probability" if name == "since" else name: held for name, held in schema.states.items()}
+    renamed = replace(fitted.featurizer, schema=replace(schema, columns=tuple(columns), states=states))
+    with pytest.raises(SpecError, match="column 'probability' bears the name"):
+        conversion.content_of(replace(fitted, featurizer=renamed))
     other = replace(fitted, families=dict.fromkeys(fitted.families, object()))
     with pytest.raises(SpecError, match=r"deliver=student"):
         conversion.content_of(other)
+
+
+def test_without_the_extra_it_is_said_what_to_install(models, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(SpecError, match=r"needs onnxruntime[^$]*foretell\[export\]"):
+        conversion.to_onnx(*models("outcome"), tmp_path / "model.onnx")
 
 
 def test_the_command_leaves_one_file_that_says_of_which_model_it_is(models, tmp_path):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.errors import SpecError
+
 if TYPE_CHECKING:
     import onnx
 
@@ -33,9 +35,18 @@ class Graph:
         return name
 
     def output(self, name: str, value: str, dtype: Any, about: str, *sizes: int) -> None:
-        """Declare `value` as an output [rows, *sizes]."""
+        """Declare `value` as an output [rows, *sizes].
+
+        Raises:
+            SpecError: when an input bears its name.
+        """
         from onnx import helper
 
+        if name in {each.name for each in self._inputs}:
+            raise SpecError(
+                f"column '{name}' bears the name of what the file says",
+                "give the column another name and fit again",
+            )
         self._nodes.append(helper.make_node("Identity", [value], [name]))
         self._outputs.append(_value(name, dtype, ["rows", *sizes], about))
 
@@ -43,7 +54,7 @@ class Graph:
         """Add a node and return the name of what it gives; a tuple of names where `num` is above 1."""
         from onnx import helper, numpy_helper
 
-        # A slash no column's name begins with keeps apart what is inside and what is given.
+        # Names inside begin with a slash, as columns' names hardly do.
         names = [f"/{op}/{len(self._nodes)}/{number}" for number in range(num)]
         taken = [each if isinstance(each, str) else self._constant(np.asarray(each)) for each in inputs]
         domain = {"domain": TREES} if op in ("LabelEncoder", "TreeEnsembleRegressor") else {}
