@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import foretell
-from foretell import cli_ask, cli_desk, cli_export, cli_learn, cli_search, cli_style, cli_watch
+from foretell import cli_ask, cli_convert, cli_desk, cli_export, cli_learn, cli_search, cli_style, cli_watch
 from foretell.errors import DataError, ForetellError, SpecError, StoreError
 from foretell.shell import called, database, found, run_option, say, store
 
@@ -338,6 +338,7 @@ main.add_command(cli_desk.log)
 main.add_command(cli_export.replay)
 main.add_command(cli_export.export)
 main.add_command(cli_export.card)
+main.add_command(cli_convert.convert)
 main.add_command(cli_learn.learn)
 main.add_command(cli_learn.models)
 main.add_command(cli_style.style)
