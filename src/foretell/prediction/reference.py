@@ -13,6 +13,8 @@ BACKGROUND = 64
 STORED, COMPARED = 60_000, 24
 """Past rows that are stored for comparison, and the features of theirs that are."""
 GRID = 200
+KEPT = 2_000
+"""Past rows that are kept whole."""
 
 
 def reference_of(
@@ -61,6 +63,9 @@ def reference_of(
         similar_labels=dataset.target[stored],
         weights=gains / max(gains.sum(), 1e-12),
         past=_named(dataset, stored),
+        rows=dataset.frame[np.sort(rng.choice(past, size=min(KEPT, len(past)), replace=False))].select(
+            column.name for column in dataset.inputs() if column.kind in ("number", "category")
+        ),
     )
 
 
