@@ -1,8 +1,6 @@
 """What would end an alert: within what the owner allows, true when scored again, and near to real rows."""
 
-import tempfile
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -17,46 +15,20 @@ import foretell
 from evidences import evidence
 from foretell.border import load_spec
 from foretell.data.dataset import Dataset
-from foretell.data.split import split
 from foretell.errors import DataError, SpecError
 from foretell.evidence import counterfactual
 from foretell.evidence.scene import Scene
 from foretell.narration.embedded import write
 from foretell.prediction.alerts import Alerts
-from foretell.prediction.fitted import Fitted, Scored
 from foretell.prediction.mechanisms import fitted, ordered
 from foretell.prediction.nearness import APART, Nearness
 from foretell.records import Claim, Fact, Narrative, Prediction
 from foretell.spec import ColumnSpec, NarrateSpec, Spec
 from foretell.verification import verify
 from foretell.workflow import predictions_of
+from loans import CATEGORIES, NUMBERS, road
 from mutants import mutants
 from second_checker import World, accepts
-
-NUMBERS, CATEGORIES = ("income", "debt", "savings", "age"), ("plan", "region")
-PEOPLE = """\
-data: {source: rows.csv, target: default}
-model: {families: []}
-review: {capacity: 300}
-"""
-
-
-@cache
-def road() -> tuple[Fitted, Dataset, Scored]:
-    """Return a model of loans, its data, and the scored test rows; savings follow income and age."""
-    folder, rng, n = Path(tempfile.mkdtemp()), np.random.default_rng(0), 1500
-    income, age = rng.lognormal(8, 0.5, n).round(2), rng.integers(18, 80, n)
-    savings = (2 * income + 50.0 * age + rng.normal(0, 800, n)).round()
-    debt, plan, region = rng.exponential(5000, n), rng.choice(["a", "b", "c"], n), rng.choice(["n", "s"], n)
-    risk = debt / 4000 - income / 2500 - savings / 9000 + (plan == "a") + 0.6
-    default = rng.random(n) < 1 / (1 + np.exp(-1.5 * risk))
-    table = {"income": income, "debt": debt, "savings": savings, "age": age, "plan": plan, "region": region}
-    pl.DataFrame({**table, "default": default.astype(int)}).write_csv(folder / "rows.csv")
-    (folder / "spec.yaml").write_text(PEOPLE)
-    spec = load_spec(folder / "spec.yaml", (f"out={folder / 'run'}",))
-    dataset = foretell.read(spec)
-    model = foretell.fit(spec, dataset)
-    return model, dataset, model.score(dataset, split(dataset).test)
 
 
 def found(columns: dict[str, ColumnSpec], rows: list[int]) -> list[tuple[Prediction, list[Fact]]]:
@@ -102,7 +74,7 @@ stated = st.fixed_dictionaries(
 places = st.lists(st.integers(0, 40), min_size=1, max_size=4, unique=True)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(stated, places)
 def test_a_change_keeps_to_what_the_owner_allows_and_ends_the_alert(columns, rows):
     model, dataset, _ = road()
@@ -213,7 +185,7 @@ def test_a_distance_is_the_mean_over_the_columns(seed):
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_changes_that_hold_together_are_told_together_and_no_false_one_passes(language):
     told = refused = 0
-    for seed in range(200):
+    for seed in range(130):
         facts = evidence(seed, language=language)
         joint = facts.of("recourse")
         long = write(facts, NarrateSpec(length="long", seed=seed, language=language), 0)
@@ -234,7 +206,7 @@ def test_changes_that_hold_together_are_told_together_and_no_false_one_passes(la
         for name, mutant in mutants(replace(long, claims=(long.claims[0], *sentences)), facts, Random(seed)):
             assert not verify(mutant, facts).passed, (name, mutant.text)
         assert accepts(long, world) and not verify(alone, facts).passed  # the opening may not be left out
-    assert told >= 10 and refused >= 20
+    assert told >= 8 and refused >= 16
 
 
 SPEC = {"source": "rows.csv", "target": "y"}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from foretell import champions, reporting, units
+from foretell import champions, model_card, units
 from foretell.cases import Store, approved_texts, labelled_rows
 from foretell.cases.feedback import Label, effective_size
 from foretell.champions import CHALLENGERS, COMPARISON
@@ -216,7 +216,7 @@ def _climbed(
     # A model without comparison.json won nothing: whoever is killed here leaves none that could be promoted.
     place = folder / CHALLENGERS / "new"
     shutil.rmtree(place, ignore_errors=True)
-    card = reporting.card(challenger, told, parts)
+    card = model_card.card(challenger, told, parts)
     digest = write_fitted(challenger, place / "model", fingerprint=told.fingerprint, card=card)
     learned = Learned(
         taught=taught,

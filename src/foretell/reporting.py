@@ -16,6 +16,7 @@ from foretell.border import dump_spec
 from foretell.data.audit import AuditFinding
 from foretell.data.dataset import Dataset
 from foretell.data.split import Split
+from foretell.dependence import dependence, trust
 from foretell.evidence.history import Past
 from foretell.evidence.scene import iso, stamps
 from foretell.prediction.alerts import Alerts, alerts_of
@@ -59,6 +60,7 @@ def report_of(material: Material) -> report.RunReport:
     known = kept[material.dataset.target[material.scored.rows[kept]] >= 0]
     labels = material.dataset.target[material.scored.rows[known]]
     probabilities = material.scored.probabilities[known]
+    curves, pairs = dependence(fitted, material.dataset, material.scored)
     return report.RunReport(
         title=_title(material),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -81,6 +83,9 @@ def report_of(material: Material) -> report.RunReport:
         ),
         ece=material.metrics["ece"],
         factors=_factors(material.cases),
+        dependence=curves,
+        interactions=pairs,
+        trust=trust(fitted, material.scored),
         examples=_examples(material),
         limits=_limits(material),
         provenance={
@@ -358,7 +363,7 @@ def _limits(material: Material) -> tuple[str, ...]:
         "A factor says what moved the model's score, not what caused the outcome.",
         f"Probabilities were calibrated on {len(reference.labels):,} {rows}; what changed in the world since "
         "is not in them.",
-        "A counterfactual changes one number and leaves the past as it was; it is not advice to anyone.",
+        "A counterfactual changes a row's own values and leaves the past as it was; it advises nobody.",
     ]
     if spec.data.label_delay not in ("0s", ""):
         limits.append(
@@ -370,26 +375,3 @@ def _limits(material: Material) -> tuple[str, ...]:
             f"been found positive in the {spec.review.retire_for} before."
         )
     return tuple(limits)
-
-
-def card(fitted: Fitted, dataset: Dataset, parts: Split) -> str:
-    """Return the model card: what it is, what it saw, how it did on rows it never saw."""
-    spec = fitted.spec
-    judged = next(s for s in fitted.standings if s.name == DELIVERED)
-    lines = [
-        f"# {fitted.name}",
-        "",
-        f"Predicts {spec.task.positive_text} (column {spec.data.target}) of one {spec.data.row_text}.",
-        f"Data: {len(dataset):,} rows, fingerprint {dataset.fingerprint}.",
-        f"{len(parts.train):,} training, {len(parts.valid):,} validation and {len(parts.test):,} test rows, "
-        f"split by {parts.by}.",
-        "",
-        "| metric on the test rows | |",
-        "|---|---|",
-        *(f"| {name} | {value:.4f} |" for name, value in judged.metrics.items()),
-        "",
-        f"Calibration: {fitted.calibration.method}. Alert threshold: {fitted.threshold:.4f}.",
-        f"State: {fitted.featurizer.plan.bytes_per_entity} bytes per entity.",
-        "",
-    ]
-    return "\n".join(lines)

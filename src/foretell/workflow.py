@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from foretell import champions, narration, reporting, styles, verification
+from foretell import champions, model_card, narration, reporting, styles, verification
 from foretell import evidence as collectors
 from foretell.cases import Store
 from foretell.cases.drafting import Refusal
@@ -25,6 +25,7 @@ from foretell.data.dataset import Dataset
 from foretell.data.reading import read as read_rows
 from foretell.data.split import Split, split
 from foretell.errors import CheckpointError, DataError, SpecError, StoreError
+from foretell.evidence.reasons import reasons as reason_codes
 from foretell.evidence.scene import Scene, stamps
 from foretell.lookup import unknown
 from foretell.prediction import ladder
@@ -95,7 +96,7 @@ def evaluate(fitted: Fitted, dataset: Dataset | None = None) -> Evaluation:
     return _judged(fitted, rows, fitted.score(rows, split(rows).test))
 
 
-def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
+def predict(fitted: Fitted, rows: Dataset | Path | str = "", *, reasons: bool = False) -> pl.DataFrame:
     """Score every row, and flag those that are worth a review.
 
     Args:
@@ -103,11 +104,12 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
         rows: a file, glob or SQL URL of new rows, which go on where the stream stood when the model was
             fitted, so that their entities' past is known. Else the test rows are scored: those of the
             model's own data as `read` returned them, or, when nothing is given, of its data read again.
+        reasons: whether to name the factors that raised an alert's score most, and that lowered another's.
 
     Returns:
-        One line a row: id, at (where rows have time), probability, alert. A test row is an alert when it is
-        in its period's queue, so that the alerts are the cases that `run` opens; a new row, when its
-        probability reaches the model's threshold, whatever rows it comes with.
+        One line a row: id, at (where rows have time), probability, alert, reasons (codes). A test row is an
+        alert when it is in its period's queue, so that the alerts are the cases that `run` opens; a new row,
+        when its probability reaches the model's threshold, whatever rows it comes with.
     """
     if not isinstance(rows, Dataset) and rows:
         spec = replace(fitted.spec, data=replace(fitted.spec.data, source=str(rows)))
@@ -122,7 +124,10 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
     time_column = dataset.column("time")
     if time_column is not None:
         columns["at"] = dataset.frame[time_column.name][scored.rows]
-    return pl.DataFrame({**columns, "probability": scored.probabilities, "alert": alert})
+    columns |= {"probability": scored.probabilities, "alert": alert}
+    if reasons:
+        columns["reasons"] = reason_codes(fitted, scored.features[scored.rows], alert)
+    return pl.DataFrame(columns)
 
 
 def explain(fitted: Fitted, dataset: Dataset, scored: Scored, alerts: Alerts) -> tuple[Evidence, ...]:
@@ -354,7 +359,7 @@ def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fit
         )
     tell("fitting the floor first, then the families")
     fitted, scored = ladder.fit(spec, dataset, parts, folder=folder / "training", tell=tell)
-    card = reporting.card(fitted, dataset, parts)
+    card = model_card.card(fitted, dataset, parts)
     digest = write_fitted(fitted, folder / "model", fingerprint=dataset.fingerprint, card=card)
     return replace(fitted, digest=digest), scored
 

@@ -131,11 +131,23 @@ class Search:
             grid = self.model.reference.grids.get(self.names[k], np.zeros(0))
             values = np.unique([shorter(value) for value in grid.tolist()])
             return values[(values >= self.within[k, 0]) & (values <= self.within[k, 1])]
+        return self.usual(k)
+
+    def usual(self, k: int) -> Floats:
+        """Return the most frequent codes of a category, of those that occur and are not missing."""
         named = np.array(self.vocabularies[self.names[k]]) != ""
         known = 1 + np.flatnonzero(named).astype(np.float64)
         codes = self.near.rows[:, k]
         counts = np.array([(codes == code).sum() for code in known])
         return known[np.argsort(-counts, kind="stable")[:SPREAD]][: (counts > 0).sum()]
+
+    def features(
+        self, features: NDArray[np.float32], state: NDArray[np.float32], values: Floats
+    ) -> NDArray[np.float32]:
+        """Return a row's features [C, F] with other values of its columns [C, K]."""
+        changed = self.model.features_if(features, state, np.ascontiguousarray(values[:, : self.num_numbers]))
+        changed[:, self.features_of] = values[:, self.num_numbers :]
+        return changed
 
     @cached_property
     def mechanisms(self) -> list[Mechanism]:
@@ -173,9 +185,7 @@ class Search:
         costs = np.zeros(len(values))
         for k in np.flatnonzero(acted.any(0)).tolist():
             costs += np.where(acted[:, k], self.near.moved(k, float(row.was[k]), values[:, k]), 0.0)
-        features = self.model.features_if(row.features, row.state, values[:, : self.num_numbers])
-        features[:, self.features_of] = values[:, self.num_numbers :]
-        logits = self.model.logits_of(features)
+        logits = self.model.logits_of(self.features(row.features, row.state, values))
         probabilities = self.model.calibration(logits)
         return Tries(values=values, acted=acted, costs=costs, logits=logits, probabilities=probabilities)
 
