@@ -18,8 +18,8 @@ from foretell.prediction.support import believed
 
 MOST = 4
 """Reasons of one row: more would not inform a person (Regulation B, comment 9(b)(2)-1)."""
-ORDERS = 30
-"""Sampled orders of the factors, dealt to the folds of the model, so that each costs one fold."""
+ORDERS, FEWEST = 6, 12
+"""Sampled orders of the factors that each fold of the model scores, and of all together at least."""
 CHUNK = 2_000
 """Rows at once."""
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -78,7 +78,7 @@ def reasons(fitted: Fitted, features: NDArray[np.float32], raised: NDArray[np.bo
             features[part],
             fitted.reference.background,
             [factor.columns for factor in fitted.factors],
-            num_permutations=ORDERS,
+            num_permutations=max(FEWEST, ORDERS * len(folds)),
             seed=fitted.spec.train.seed,
         )
         believed_RG = believed(fitted.factors, shares.values, seed=fitted.spec.train.seed)[0]

@@ -105,11 +105,11 @@ def agreement(
         signs=float(np.take_along_axis(same_RA, strongest[:, None], 1).mean()) if len(strongest) else 0.0,
         told=float(same_RA[told_RA].mean()) if told_RA.any() else 1.0,
         num_told=int(told_RA.sum()),
-        ranks=float(np.nanmean(ranks)) if ranks else 0.0,
+        ranks=float(np.mean(ranks)) if ranks else 0.0,
     )
 
 
 def _correlation(first: Floats, second: Floats) -> float:
-    """Return Spearman's rank correlation; NaN of a single factor."""
+    """Return Spearman's rank correlation; 1 of a single factor, whose order cannot differ."""
     one, other = (np.argsort(np.argsort(values)) for values in (first, second))
-    return float(np.corrcoef(one, other)[0, 1]) if len(first) > 1 else float("nan")
+    return float(np.corrcoef(one, other)[0, 1]) if len(first) > 1 else 1.0
