@@ -173,6 +173,7 @@ def evidence(seed: int, *, hostile: bool = False, language: str = "en") -> Evide
     if facts.chance(0.3):
         of = random.randrange(1, 10**5)
         facts.add("sample", "sample", "drawn at random from the rest", min(1.0, 14 / of), "share", of=of)
+    _recourse(facts, domain, Random(f"{seed} recourse"))
     return Evidence(id=row_id, facts=tuple(facts.facts), model="0" * 64)
 
 
@@ -268,6 +269,29 @@ def _inputs(facts: _Facts, domain: dict[str, Any], timed: bool) -> None:
         facts.add("input", column, text, _iso(domain, day), "instant")
     for column, text, values in domain["categories"]:
         facts.add("input", column, text, facts.foreign(random.choice(values)))
+
+
+def _recourse(facts: _Facts, domain: dict[str, Any], random: Random) -> None:
+    """Add changes that end an alert together, by draws of their own so that other facts stay."""
+    columns = [(name, text, unit, usual) for name, text, unit, usual in domain["numbers"]]
+    columns += [(name, text, "name", values) for name, text, values in domain["categories"]]
+    if len(columns) < 2 or random.random() < 0.5:
+        return
+    moved = random.sample(columns, min(len(columns), random.choice((2, 2, 3))))
+    probability = random.random() * 0.2
+    for step, (name, text, unit, usual) in enumerate(moved, 1):
+        if isinstance(usual, tuple):
+            was, value = random.sample(usual, 2)
+        else:
+            was, value = (round(usual * random.lognormvariate(0, 0.7), 2) for _ in range(2))
+        facts.add(
+            *("recourse", name, text, value, unit),
+            was=was,
+            probability=probability,
+            step=step,
+            of=len(moved) if random.random() < 0.9 else len(moved) + 1,
+            follows=0,
+        )
 
 
 def _attributions(facts: _Facts, domain: dict[str, Any], unit: str) -> None:

@@ -409,6 +409,12 @@ def full(seed: int = 0) -> r.RunReport:
             r.Factor(name=name, strength=abs(value) * 0.4, raises=random.uniform(0.2, 0.8))
             for name, value in FACTORS
         ),
+        dependence=moves(),
+        interactions=(
+            r.Interaction(first="amount", second="channel", size=0.31, share=0.08),
+            r.Interaction(first="amount", second="hour", size=0.04, share=0.0009),
+        ),
+        agreement=r.Agreement(rows=60, same=58, told=83, told_same=82, ranks=0.86, missed=3e-7),
         examples=tuple(example(index, random) for index in range(5)),
         limits=(
             "The figures hold for the week that was judged; fraud changes, so watch later weeks.",
@@ -418,6 +424,32 @@ def full(seed: int = 0) -> r.RunReport:
         ),
         provenance={"Foretell": "0.1.0", "Model": MODEL, "Spec": digest(SPEC)},
     )  # fmt: skip
+
+
+def moves() -> tuple[r.Dependence, ...]:
+    """Return the curve of a number with an empty stretch, and those of a category with a long name."""
+    values = tuple(5.0 * 1.6**place for place in range(12))
+    mean = tuple(0.01 + 0.3 * place / 11 for place in range(12))
+    return (
+        r.Dependence(
+            text="amount",
+            unit="EUR",
+            values=values,
+            mean=mean,
+            low=tuple(level * 0.8 for level in mean),
+            high=tuple(level * 1.2 for level in mean),
+            accumulated=tuple(level * 1.1 - 0.01 for level in mean),
+            shares=(0.7, 0.2, *(0.0,) * 18, 0.04, 0.03, 0.02, 0.01),
+        ),
+        r.Dependence(
+            text="channel",
+            names=("store", "a terminal with a very long name that nobody can read", "online"),
+            mean=(0.01, 0.04, 0.12),
+            low=(0.008, 0.02, 0.1),
+            high=(0.012, 0.09, 0.15),
+            shares=(0.8, 0.005, 0.195),
+        ),
+    )
 
 
 def bare() -> r.RunReport:

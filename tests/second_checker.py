@@ -203,7 +203,7 @@ class Text:
             return []
         range_end = attribute in ("low", "high", "was")
         kind = fact.kind if isinstance(fact, Seen) and attribute != "text" else ""
-        supposed = kind in ("counterfactual", "whatif", "threshold")
+        supposed = kind in ("counterfactual", "recourse", "whatif", "threshold")
         if (range_end or supposed) and read.hedged(self.world.tongue, self.text, at):
             return []
         if part.capital and isinstance(value, str) and read.harmless(value):

@@ -439,7 +439,7 @@ def test_an_alert_says_what_would_have_cleared_it_or_that_nothing_is_known(house
         assert bool(house.store.case(row).evidence.of("counterfactual")) is bool(known)
         page = house.client("bob").get(f"/case?id={row}", headers=HTML).text
         assert page.count("What would have cleared it") == (known is not None)
-        assert ("No change of a single number is known" in page) is (known is False)
+        assert ("No likely change of up to three of its values is known" in page) is (known is False)
 
 
 def test_an_error_is_a_page_for_people_and_a_record_for_programs(house):

@@ -50,7 +50,8 @@ def churn(path: Path, *, dated: bool) -> dict[str, object]:
         "customer": [f"C{number}" for number in rng.integers(0, 300, 3000)],
     }
     columns = {"support_calls": calls, "devices": devices, "left": left.astype(int)}
-    pl.DataFrame({**(dates if dated else {}), **columns}).write_csv(path)
+    plans = {"plan": rng.choice(["basic", "plus"], 3000)}
+    pl.DataFrame({**(dates if dated else plans), **columns}).write_csv(path)
     named = {"customer": {"kind": "entity"}, "billed_on": {"kind": "time"}} if dated else {}
     return {
         "data": {"source": str(path), "target": "left", "row_text": "bill" if dated else "customer"},

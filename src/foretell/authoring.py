@@ -79,7 +79,7 @@ def serialised(evidence: Evidence, spec: NarrateSpec) -> str:
     lines = [f"{spec.length} {spec.register}"]
     for fact in evidence.facts:
         details = [str(value) for name, value in fact.detail.items() if name in READ and value]
-        name = fact.text if fact.kind in ("attribution", "input", "counterfactual") else ""
+        name = fact.text if fact.kind in ("attribution", "input", "counterfactual", "recourse") else ""
         value = f"{fact.value:.2g}" if isinstance(fact.value, float) else str(fact.value)[:20]
         if _is_name(fact):
             lines.append(f"{fact.kind} {fact.text}")

@@ -174,20 +174,27 @@ def evaluate(folder: Path | None) -> None:
 @click.argument("data", default="")
 @run_option
 @click.option("--out", type=Path, help="CSV or Parquet file to write; CSV to stdout if not given.")
-def predict(data: str, folder: Path | None, out: Path | None) -> None:
+@click.option("--reasons", is_flag=True, help="Name the factors that moved each score most, as codes.")
+def predict(data: str, folder: Path | None, out: Path | None, reasons: bool) -> None:
     """Score every row of DATA (of the test rows of the run if not given), and flag the alerts.
 
     New rows go on where the model's data ended, and are alerts when they reach its threshold. The alerts
     among the test rows are the cases of the run.
     """
     from foretell.champions import settled
+    from foretell.evidence.reasons import codes
     from foretell.prediction.folder import open_fitted
 
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise DataError(
             f"'{out}' is neither .csv nor .parquet", "give --out a name with one of these endings"
         )
-    frame = foretell.predict(open_fitted(settled(found(folder))), data)
+    fitted = open_fitted(settled(found(folder)))
+    frame = foretell.predict(fitted, data, reasons=reasons)
+    if reasons:
+        held = {code for row in frame["reasons"].to_list() for code in row.split()}
+        named = codes(fitted.factors)
+        say("\n".join(f"{named[f.name]}  {f.text}" for f in fitted.factors if named[f.name] in held))
     if out is None:
         click.echo(frame.write_csv(), nl=False)
     elif out.suffix == ".parquet":

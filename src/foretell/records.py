@@ -81,6 +81,7 @@ FACT_KINDS: Mapping[str, str] = {
     "similar": "nearest past rows with known outcome: value = positives among them; detail: n, distance",
     "nearest": "one of the nearest past rows: value = its distance; detail: rank, at, known = its outcome",
     "counterfactual": "the least change that brings the score under the threshold; detail: was, probability",
+    "recourse": "one of several changes that do so together; detail: was, probability, step, of, follows",
     "check": "what the owner asks to check next when a factor is among the strongest",
     "glossary": "why a factor matters, in the owner's words",
     "passage": "what a document says, word for word; detail: document, version, start, end, rank",
@@ -145,9 +146,8 @@ class Narrative:
         """Who wrote it, in words for a reviewer."""
         whose = "Foretell's own writer" if self.writer == OWN else self.writer
         refused = self.tries - 1
-        return whose + (
-            f", after {refused} {'draft' if refused == 1 else 'drafts'} in vain" if refused else ""
-        )
+        drafts = f", after {refused} {'draft' if refused == 1 else 'drafts'} in vain"
+        return whose + (drafts if refused else "")
 
 
 SUPPORTED = "SUPPORTED"

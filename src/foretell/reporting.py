@@ -15,6 +15,7 @@ from foretell.border import dump_spec
 from foretell.data.audit import AuditFinding
 from foretell.data.dataset import Dataset
 from foretell.data.split import Split
+from foretell.dependence import agreed, dependence
 from foretell.evidence.history import Past
 from foretell.evidence.scene import iso, share_unit, stamps
 from foretell.prediction.alerts import Alerts, alerts_of
@@ -58,6 +59,7 @@ def report_of(material: Material) -> report.RunReport:
     known = kept[material.dataset.target[material.scored.rows[kept]] >= 0]
     labels = material.dataset.target[material.scored.rows[known]]
     probabilities = material.scored.probabilities[known]
+    curves, pairs = dependence(fitted, material.dataset, material.scored)
     return report.RunReport(
         title=_title(material),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -83,6 +85,9 @@ def report_of(material: Material) -> report.RunReport:
         ece=material.metrics["ece"],
         trust=trust_of(fitted, material.dataset, material.scored, material.alerts, exact=True),
         factors=_factors(material.cases),
+        dependence=curves,
+        interactions=pairs,
+        agreement=agreed(fitted, material.scored),
         examples=_examples(material),
         limits=_limits(material),
         provenance={
@@ -301,7 +306,7 @@ def _limits(material: Material) -> tuple[str, ...]:
         "A factor says what moved the model's score, not what caused the outcome.",
         f"Probabilities were calibrated on {len(reference.labels):,} {rows}; what changed in the world since "
         "is not in them.",
-        "A counterfactual changes one number and leaves the past as it was; it is not advice to anyone.",
+        "A counterfactual changes a row's own values and leaves the past as it was; it advises nobody.",
     ]
     if spec.data.label_delay not in ("0s", ""):
         limits.append(

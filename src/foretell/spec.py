@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 KINDS = ("number", "category", "time", "text", "entity")
+CHANGES = ("free", "never", "rise", "fall", "follow")
 STRICT = {"extra": "forbid", "use_attribute_docstrings": True}
 
 
@@ -50,6 +51,14 @@ class ColumnSpec:
     """Unit of a number: EUR, mm, bar."""
     text: str = ""
     """What the column is called in sentences; its name in lower case when empty."""
+    change: str = "free"
+    """How a person could change it, which bounds what a counterfactual may ask for: free, never, rise (it may
+    only grow), fall, or follow (it moves with its causes alone)."""
+    within: tuple[float, ...] = ()
+    """The least and the greatest number that a counterfactual may put in it: [18, 75]."""
+    causes: tuple[str, ...] = ()
+    """Columns that move this number: when a counterfactual changes one of them, this one follows, as it does
+    in past rows, with what sets the row apart kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

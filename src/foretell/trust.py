@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from foretell.data.dataset import Dataset
 from foretell.data.groups import Grouping
 from foretell.data.split import Split
+from foretell.evidence.reasons import codes
 from foretell.models.family import Rows
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.certainty import both
@@ -101,6 +102,10 @@ def card(fitted: Fitted, dataset: Dataset, parts: Split, scored: Scored) -> str:
     sections = [Section(title="The model", blocks=about)]
     if trust.watched:
         sections.append(Section(title="Groups", blocks=group_blocks(trust)))
+    texts = [factor.text for factor in fitted.factors]
+    meant = tuple(zip(codes(fitted.factors).values(), texts, strict=True))
+    table = Table(caption="What the codes of reasons mean", header=("Code", "Factor"), rows=meant)
+    sections.append(Section(title="Reasons", blocks=(table,)))
     lead = "The card of this model folder; `foretell card` writes that of a run."
     return markdown(Document(title=fitted.name, lead=lead, sections=tuple(sections)))
 

@@ -25,6 +25,7 @@ from foretell.data.reading import read as read_rows
 from foretell.data.split import Split, split
 from foretell.errors import CheckpointError, DataError, SpecError, StoreError
 from foretell.evidence.predictions import predictions_of
+from foretell.evidence.reasons import reasons as reason_codes
 from foretell.evidence.scene import Scene
 from foretell.lookup import unknown
 from foretell.prediction import ladder
@@ -97,7 +98,7 @@ def evaluate(fitted: Fitted, dataset: Dataset | None = None) -> Evaluation:
     return _judged(fitted, rows, fitted.score(rows, split(rows).test))
 
 
-def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
+def predict(fitted: Fitted, rows: Dataset | Path | str = "", *, reasons: bool = False) -> pl.DataFrame:
     """Score every row, and flag those that are worth a review.
 
     Args:
@@ -105,12 +106,13 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
         rows: a file, glob or SQL URL of new rows, which go on where the stream stood when the model was
             fitted, so that their entities' past is known. Else the test rows are scored: those of the
             model's own data as `read` returned them, or, when nothing is given, of its data read again.
+        reasons: whether to name the factors that raised an alert's score most, and that lowered another's.
 
     Returns:
         One line a row: id, at (where rows have time), estimate, low and high (where a number is learned; low
-        and high, where an interval could be promised), probability, alert. A test row is an alert when it is
-        in its period's queue, so that the alerts are the cases that `run` opens; a new row, when its
-        probability reaches the model's threshold, whatever rows it comes with.
+        and high, where an interval could be promised), probability, alert, reasons (codes). A test
+        row is an alert when it is in its period's queue, so that the alerts are the cases that `run` opens; a
+        new row, when its probability reaches the model's threshold, whatever rows it comes with.
     """
     if not isinstance(rows, Dataset) and rows:
         spec = replace(fitted.spec, data=replace(fitted.spec.data, source=str(rows)))
@@ -127,6 +129,8 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "") -> pl.DataFrame:
     if time_column is not None:
         columns["at"] = dataset.frame[time_column.name][scored.rows]
     columns |= fitted.estimates(scored.logits)
+    if reasons:
+        columns["reasons"] = reason_codes(fitted, scored.features[scored.rows], alert)
     if fitted.coupling is None:
         return pl.DataFrame({**columns, "probability": scored.probabilities, "alert": alert})
     told, names = fitted.coupling(scored.logits), np.array(fitted.coupling.names)

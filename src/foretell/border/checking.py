@@ -10,7 +10,7 @@ from typing import Any
 from foretell import units
 from foretell.errors import SpecError
 from foretell.patterns import compiled
-from foretell.spec import KINDS, DataSpec, RuleSpec, Spec, TaskSpec
+from foretell.spec import CHANGES, KINDS, DataSpec, RuleSpec, Spec, TaskSpec
 
 LONGEST_SECONDS = 100 * 366 * 86400.0
 LARGEST = 1_000_000_000
@@ -125,6 +125,19 @@ def _span(path: str) -> Rule:
     return Rule(path, lambda value: value == "" or is_duration(value, low=1e-3), must)
 
 
+def _is_range(value: tuple[float, ...]) -> bool:
+    return not value or (len(value) == 2 and -LARGEST <= value[0] <= value[1] <= LARGEST)
+
+
+def _acyclic(spec: Spec) -> bool:
+    """Say whether no column is among its own causes, directly or through others."""
+    causes = {name: {*column.causes} for name, column in spec.columns.items() if column.causes}
+    while settled := [name for name, above in causes.items() if not above & causes.keys()]:
+        for name in settled:
+            del causes[name]
+    return not causes
+
+
 def _asks(rule: RuleSpec) -> bool:
     """Say whether a rule for texts states what its kind needs; of an unknown kind nothing is known."""
     if rule.kind in ("words", "sentences", "reading"):
@@ -146,6 +159,9 @@ RULES: tuple[Rule, ...] = (
     _one_of("data.missing", MISSING),
     _stated("data.row_text", "must say what a row is called"),
     _one_of("columns.*.kind", KINDS, inferred=True),
+    _one_of("columns.*.change", CHANGES),
+    Rule("columns.*.within", _is_range, "must be two numbers, the least first: [18, 75]"),
+    _distinct("columns.*.causes", low=0),
     _one_of("split.by", SPLITS, inferred=True),
     _share("split.test_share"),
     _share("split.valid_share"),
@@ -279,6 +295,7 @@ RELATIONS: tuple[Relation, ...] = (
         lambda spec: spec.data.target not in spec.data.exclude,
         "must not hold the target",
     ),
+    Relation(("columns",), _acyclic, "must not hold a column that is a cause of itself, or of its causes"),
     Relation(
         ("split.by", "data.group"),
         lambda spec: spec.split.by != "group" or bool(spec.data.group),

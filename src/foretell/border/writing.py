@@ -211,6 +211,9 @@ def initial_spec(dataset: Described) -> str:
     lines.append("columns:")
     for column in dataset.columns:
         known = {"kind": column.kind, "unit": column.unit, "text": column.text}
+        if column.name in spec.columns:
+            stated = plain(spec.columns[column.name])
+            known |= {key: stated[key] for key in ("change", "within", "causes") if stated[key] != "free"}
         entry = ", ".join(f"{key}: {_scalar(value)}" for key, value in known.items() if value)
         lines.append(f"  {_scalar(column.name)}: {{{entry}}}{_because(column.reason)}")
     lines += [*_task(spec.task, target.facts), *_review(dataset)]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from foretell.data import acting
 from foretell.data.cells import clipped, example
 from foretell.data.dataset import NEVER_US, Column, Dataset, Repair, fingerprint
 from foretell.data.inference import infer, missing_column
@@ -43,6 +44,7 @@ def read(spec: Spec, *, columns: tuple[Column, ...] = ()) -> Dataset:
         repairs += ignored
     else:
         schema = infer(raw.frame, spec, raw.where)
+        acting.check(schema, spec)
     frame, found = _repaired(raw.frame, schema, learned=not columns)
     repairs += found
     frame, found = _rows(frame, schema)

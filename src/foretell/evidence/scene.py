@@ -65,15 +65,20 @@ def fact(
         kind=kind,
         name=name,
         text=text,
-        value=_shorter(value),
+        value=_told(value),
         unit=unit,
         source=source,
-        detail={key: _shorter(entry) for key, entry in (detail or {}).items()},
+        detail={key: _told(entry) for key, entry in (detail or {}).items()},
     )
 
 
-def _shorter(value: Value) -> Value:
-    return float(f"{value:.6g}") if isinstance(value, float) else value
+def _told(value: Value) -> Value:
+    return shorter(value) if isinstance(value, float) else value
+
+
+def shorter(value: float) -> float:
+    """Return a number as facts hold it, with six digits."""
+    return float(f"{value:.6g}")
 
 
 def stamps(at_us: NDArray[np.int64]) -> Callable[[int], str]:

@@ -194,6 +194,13 @@ def read_event(state_ED, numbers_N, scales, num_half_lives, out):
 
 
 @numba.njit(cache=True)
+def read_events(state_ED, numbers_CN, scales, num_half_lives, out_CF):
+    """Write the features of what one event could have been: its numbers differ, its past is the same."""
+    for c in range(len(numbers_CN)):
+        read_event(state_ED, numbers_CN[c], scales, num_half_lives, out_CF[c])
+
+
+@numba.njit(cache=True)
 def fold_event(state_D, numbers_N, scales, num_half_lives, suspicion):
     """Fold an event in; what the entity's own state calls odd hardly moves what is usual for it."""
     num_numbers = len(numbers_N)

@@ -23,7 +23,7 @@ WITHHELD = "[withheld]"
 TOLD = frozenset(
     (
         *("term", "instant", "input", "score", "threshold", "reliability", "attribution", "history"),
-        *("similar", "counterfactual", "model", "sample"),
+        *("similar", "counterfactual", "recourse", "model", "sample"),
     )
 )
 """Kinds whose text comes from the spec and from us alone; of all others only the kind and the id are told."""

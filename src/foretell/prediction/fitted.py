@@ -74,6 +74,9 @@ class Reference:
     past: pl.DataFrame = field(default_factory=pl.DataFrame)
     """What the stored rows are called by: `id`, `at_us`, `value` of the first number column [S]; a model
     fitted before these were kept has none."""
+    rows: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """A plain sample of past rows as they are: their numbers and categories, which a changed row must lie
+    near; none in a model fitted before these were kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,21 +218,15 @@ class Fitted:
         return np.full(len(frame), self.threshold) if self.evening is None else self.evening.thresholds(frame)
 
     def features_if(
-        self, features: NDArray[np.float32], state: NDArray[np.float32], number: str, values: Floats
+        self, features: NDArray[np.float32], state: NDArray[np.float32], numbers: Floats
     ) -> NDArray[np.float32]:
-        """Return the row's features [K, F] had one number had other values [K]; its past stays as it was."""
+        """Return the row's features [C, F] had it other numbers [C, N]; its past stays as it was."""
         plan = self.featurizer.plan
         _, scales = plan.arrays()
-        column = plan.numbers.index(number)
-        changed = np.repeat(features[None], len(values), axis=0)
-        numbers = (
-            np.sign(features[: len(plan.numbers)]) * np.expm1(np.abs(features[: len(plan.numbers)])) * scales
+        changed = np.repeat(features[None], len(numbers), axis=0)
+        stream.read_events(
+            state, numbers, scales, len(plan.half_lives_seconds), changed[:, : plan.num_features]
         )
-        for k, value in enumerate(values):
-            numbers[column] = value
-            stream.read_event(
-                state, numbers, scales, len(plan.half_lives_seconds), changed[k, : plan.num_features]
-            )
         return changed
 
 

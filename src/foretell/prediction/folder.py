@@ -38,6 +38,7 @@ SKETCH = "sketch.json"
 """The file that says what later rows are watched against."""
 SUSPICION = ("columns", "knots", "values", "bias")
 REFERENCE = ("logits", "labels", "background", "similar", "similar_columns", "similar_labels", "weights")
+TABLES = {"past": "past.parquet", "rows": "rows.parquet"}
 FACTOR = ("name", "text", "slope", "error", "size")
 ABOUT = ("base_rate", "choose_from", "choose_until", "num_rows", "quartiles")
 
@@ -64,7 +65,7 @@ def write_fitted(fitted: Fitted, folder: Path, *, fingerprint: str, card: str) -
         "weights.safetensors": pack_arrays(_weights(fitted)),
         "stream.safetensors": pack_arrays(streamed),
         ENTITIES: _parquet(fitted.snapshot.register),
-        "past.parquet": _parquet(fitted.reference.past),
+        **{name: _parquet(getattr(fitted.reference, part)) for part, name in TABLES.items()},
         "reference.safetensors": pack_arrays(reference),
         "calibration.json": canonical(_settings(fitted)),
         "metrics.json": canonical(standings),
@@ -178,7 +179,7 @@ def _reference(checkpoint: Checkpoint, about: Mapping[str, Any]) -> Reference:
     return Reference(
         **{name: arrays[name] for name in REFERENCE},  # ty: ignore[invalid-argument-type]
         **{**about, "quartiles": quartiles},
-        **({"past": _table(checkpoint, "past.parquet")} if "past.parquet" in checkpoint.files else {}),
+        **{part: _table(checkpoint, name) for part, name in TABLES.items() if name in checkpoint.files},
         grids=_under(arrays, "grid"),
     )
 

@@ -14,6 +14,8 @@ STORED, COMPARED = 60_000, 24
 """Past rows that are stored for comparison, and the features of theirs that are."""
 GRID, SEARCHED = 200, 64
 """Values of a number among which a counterfactual is looked for, and numbers that are searched at most."""
+KEPT = 2_000
+"""Past rows that are kept whole."""
 
 
 def reference_of(
@@ -69,6 +71,9 @@ def reference_of(
         similar_labels=dataset.target[stored],
         weights=gains / max(gains.sum(), 1e-12),
         past=_named(dataset, stored),
+        rows=dataset.frame[np.sort(rng.choice(past, size=min(KEPT, len(past)), replace=False))].select(
+            column.name for column in dataset.inputs() if column.kind in ("number", "category")
+        ),
     )
 
 

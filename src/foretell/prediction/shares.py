@@ -26,8 +26,12 @@ class Shares:
     """Share of the bootstraps in which the factor's rank by size is that of its value."""
 
 
+Score = Callable[[NDArray[np.float32]], Floats]
+"""Gives raw log-odds [B] of feature rows [B, F]."""
+
+
 def shapley(
-    score: Callable[[NDArray[np.float32]], Floats],
+    score: Score | Sequence[Score],
     x_RF: NDArray[np.float32],
     background_MF: NDArray[np.float32],
     factors: Sequence[NDArray[np.int64]],
@@ -42,7 +46,8 @@ def shapley(
     Permutations come in pairs, one the reverse of the other, which cancels most of the sampling noise.
 
     Args:
-        score: raw log-odds [B] of feature rows [B, F].
+        score: what is shared out; of several scores their mean, each asked for its part of the pairs, which
+            is exact where their number divides that of the pairs.
         x_RF: rows to explain.
         background_MF: typical rows, drawn without regard to the outcome.
         factors: columns of each factor; together they cover every column once.
@@ -51,19 +56,19 @@ def shapley(
     Source: Strumbelj and Kononenko, KAIS 41 (2014); antithetic pairs: Mitchell et al., JMLR 23 (2022).
     """
     rng = np.random.default_rng(seed)
-    num_pairs = (num_permutations + 1) // 2
+    num_pairs, scores = (num_permutations + 1) // 2, score if isinstance(score, Sequence) else (score,)
     shares_PRG = np.empty((2 * num_pairs, len(x_RF), len(factors)))
     bases = np.empty(2 * num_pairs)
     for pair in range(num_pairs):
-        order = rng.permutation(len(factors))
+        order, ask = rng.permutation(len(factors)), scores[pair % len(scores)]
         background_F = background_MF[rng.integers(len(background_MF))]
         for index, turn in ((2 * pair, order), (2 * pair + 1, order[::-1])):
             mixed_RF = np.repeat(background_F[None], len(x_RF), axis=0)
-            before_R = np.full(len(x_RF), score(background_F[None])[0])
+            before_R = np.full(len(x_RF), ask(background_F[None])[0])
             bases[index] = before_R[0] if len(before_R) else 0.0
             for factor in turn:
                 mixed_RF[:, factors[factor]] = x_RF[:, factors[factor]]
-                after_R = score(mixed_RF)
+                after_R = ask(mixed_RF)
                 shares_PRG[index, :, factor] = after_R - before_R
                 before_R = after_R
     return _with_stability(bases, shares_PRG, rng)

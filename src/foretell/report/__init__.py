@@ -1,13 +1,16 @@
 """The report of a run: one self-contained HTML page, drawn from a record that is stored beside it."""
 
 from foretell.report.contents import (
+    Agreement,
     AuditFinding,
     Column,
     Curve,
     DataSummary,
+    Dependence,
     Estimates,
     Example,
     Factor,
+    Interaction,
     LeaderboardRow,
     Part,
     PastEvent,
@@ -25,13 +28,16 @@ from foretell.report.page import write_report as write
 from foretell.report.timelines import timelines_of
 
 __all__ = [
+    "Agreement",
     "AuditFinding",
     "Column",
     "Curve",
     "DataSummary",
+    "Dependence",
     "Estimates",
     "Example",
     "Factor",
+    "Interaction",
     "LeaderboardRow",
     "Part",
     "PastEvent",

@@ -190,6 +190,54 @@ class Factor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dependence:
+    """How the probability moves with one column, all else as it is, on average over some test rows."""
+
+    text: str
+    unit: str = ""
+    values: tuple[float, ...] = ()
+    """Of a number, rising; empty for a category."""
+    names: tuple[str, ...] = ()
+    """Of a category, the most frequent first; empty for a number."""
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    """Ends of the 90 % band over resampled rows and folds."""
+    high: tuple[float, ...]
+    accumulated: tuple[float, ...] = ()
+    """Accumulated local effects at a number's values."""
+    shares: tuple[float, ...] = ()
+    """Share of past rows in each of equal bins of a number's range, or of each category."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """How far two columns work together, rather than each on its own."""
+
+    first: str
+    second: str
+    size: float
+    """What is no sum in their joint effect, root mean square in log-odds."""
+    share: float
+    """Its share of the joint effect's variance (Friedman's H squared)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """How far a second way of sharing scores out agrees with the first, on test rows."""
+
+    rows: int = 0
+    same: int = 0
+    """Rows in which both give the strongest factor the same sign."""
+    told: int = 0
+    """Factors of these rows whose share is large and stable enough to be told."""
+    told_same: int = 0
+    ranks: float = 0.0
+    """Mean rank correlation of the strongest factors' shares."""
+    missed: float = 0.0
+    """Most by which shares and base missed a score, in log-odds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PastEvent:
     at: str
     value: float | None = None
@@ -255,6 +303,11 @@ class RunReport:
     share_unit: str = "log-odds"
     """The unit of shares in the score."""
     factors: tuple[Factor, ...] = ()
+    dependence: tuple[Dependence, ...] = ()
+    """How the probability moves with each of the strongest columns."""
+    interactions: tuple[Interaction, ...] = ()
+    """Of pairs of those columns, the largest first."""
+    agreement: Agreement = field(default_factory=Agreement)
     examples: tuple[Example, ...] = ()
     limits: tuple[str, ...] = ()
     """What the reader must not conclude, one sentence each."""

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from foretell.errors import DataError, StoreError
 from foretell.files import write_whole
 from foretell.records import Case, canonical, restore
-from foretell.report import case_pictures, charts, group_pictures, trust
+from foretell.report import case_pictures, charts, curves, group_pictures, trust
 from foretell.report.contents import Example, RunReport, Timeline
 from foretell.report.document import Document
 from foretell.report.views import (
@@ -54,6 +54,7 @@ def environment() -> Environment:
         "css": Markup(css),
         "css_hash": f"sha256-{code}",
         "charts": charts,
+        "curves": curves,
         "pictures": case_pictures,
         "pictures_of_groups": group_pictures,
         "trust": trust,

@@ -25,6 +25,7 @@ KIND_TITLES = {
     "similar": "Similar past rows",
     "nearest": "The nearest past rows",
     "counterfactual": "What would change it",
+    "recourse": "What would change it, all together",
     "check": "What to check next",
     "glossary": "Why it matters, in the owner's words",
     "passage": "What the owner's documents say",
@@ -115,6 +116,7 @@ DETAILS = {
     "sign_stability": ("sign stable in {}", "share"),
     "rank_stability": ("rank in {}", "share"),
     "distance": ("mean distance {}", ""),
+    "usual": ("95% of real rows lie within {} of another", ""),
     "known": ("outcome known: {}", ""),
     "fitted_until": ("fitted until {}", "day"),
     "from": ("from {}", "day"),
@@ -123,7 +125,7 @@ DETAILS = {
 """How further values of a fact are written, and in which unit."""
 UNTOLD = frozenset(
     {"low", "high", "capacity", "per", "column", "entity", "stat", "base", "abstained", "at", "value", "unit"}
-    | {"document", "version", "start", "end", "shared"}
+    | {"document", "version", "start", "end", "shared", "step", "of", "follows"}
 )
 """Further values that are told elsewhere, or are for machines."""
 

@@ -18,7 +18,7 @@ Span = tuple[int, int]
 Findings = Iterator[Finding]
 Broken = tuple[int, int, str]
 """A stretch of the text, and what is wrong with it."""
-HOLDERS = frozenset(("term", "entity", "instant", "input", "counterfactual"))
+HOLDERS = frozenset(("term", "entity", "instant", "input", "counterfactual", "recourse"))
 """Kinds whose facts hold a column's own value."""
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _PHONE = re.compile(r"(?<![\w.,+-])(?:\+|0)(?:[ ()/-]{0,3}\d){7,15}(?![\w-])")
@@ -127,7 +127,8 @@ def _personal(rule: Fact, text: Folded, evidence: Evidence) -> Iterator[Broken]:
 def _column(rule: Fact, text: Folded, evidence: Evidence) -> Iterator[Broken]:
     for fact in evidence.facts:
         if fact.kind in HOLDERS and fact.name == rule.value and fact.value is not None:
-            held = fact.detail.get("was", fact.value) if fact.kind == "counterfactual" else fact.value
+            supposed = fact.kind in ("counterfactual", "recourse")
+            held = fact.detail.get("was", fact.value) if supposed else fact.value
             for form in dict.fromkeys((str(held), units.write(held, fact.unit))):
                 for start, end in text.find(folded(form).text):
                     yield start, end, f"the value of '{rule.value}' may not be told"

@@ -1,0 +1,100 @@
+"""Reason codes: for every row the few factors that pushed its score to the side on which it lies.
+
+What a lender owes a person who was turned down, and what a queue can be sorted by: short codes that mean the
+same in every file, language and later fit, since they are made of the factor's name alone.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.errors import DataError
+from foretell.models.family import Family
+from foretell.prediction.fitted import Factor, Fitted, family_of
+from foretell.prediction.paths import LEAST, STABLE
+from foretell.prediction.shares import Score, shapley
+from foretell.prediction.support import believed
+
+MOST = 4
+"""Reasons of one row: more would not inform a person (Regulation B, comment 9(b)(2)-1)."""
+ORDERS, FEWEST = 6, 12
+"""Sampled orders of the factors that each fold of the model scores, and of all together at least."""
+CHUNK = 2_000
+"""Rows at once."""
+LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's base 32: without letters that look like figures."""
+SHORTEST = 4
+
+
+def codes(factors: Sequence[Factor]) -> dict[str, str]:
+    """Return the code of each factor's name: four letters of its digest, more where two would share them.
+
+    >>> codes([Factor(name="income", text="income", columns=np.array([0]))])
+    {'income': '0FMZ'}
+    """
+    digests = {factor.name: hashlib.sha256(factor.name.encode()).digest() for factor in factors}
+    written = {name: "".join(LETTERS[byte % 32] for byte in digest) for name, digest in digests.items()}
+    length = SHORTEST
+    while len({code[:length] for code in written.values()}) < len(written):
+        length += 1
+    return {name: code[:length] for name, code in written.items()}
+
+
+def parts_of(fitted: Fitted) -> dict[str, list[tuple[float, float, Family]]]:
+    """Return the members of each fold with weights and offsets; the model is the mean of its folds.
+
+    The name of the only fold is empty.
+    """
+    parts: dict[str, list[tuple[float, float, Family]]] = {}
+    for name, family in fitted.families.items():
+        part = parts.setdefault(name.removeprefix(family_of(name)), [])
+        part.append((fitted.weights[name], fitted.offsets[name], family))
+    return {
+        fold: [(len(parts) * weight, offset, family) for weight, offset, family in part]
+        for fold, part in parts.items()
+    }
+
+
+def _scores(part: list[tuple[float, float, Family]]) -> Score:
+    return lambda x_BF: np.sum([w * (family.logits(x_BF) + offset) for w, offset, family in part], axis=0)
+
+
+def reasons(fitted: Fitted, features: NDArray[np.float32], raised: NDArray[np.bool_]) -> list[str]:
+    """Return per row the codes of the factors that raised or lowered its score most, joined by blanks.
+
+    Only shares are named that are large and stable enough to be told of in sentences, so there may be none.
+
+    Args:
+        features: of the rows [R, F].
+        raised: whether what raised the score is asked for, or what lowered it [R].
+
+    Raises:
+        DataError: of a model of several classes.
+    """
+    if fitted.coupling is not None:
+        raise DataError(
+            "reasons are of one outcome, and this model tells one of several classes",
+            "state one class as `task.positive` and run again",
+        )
+    named = np.array(list(codes(fitted.factors).values()))
+    found, folds = [], [_scores(fold) for fold in parts_of(fitted).values()]
+    for start in range(0, len(features), CHUNK):
+        part = slice(start, start + CHUNK)
+        shares = shapley(
+            folds,
+            features[part],
+            fitted.reference.background,
+            [factor.columns for factor in fitted.factors],
+            num_permutations=max(FEWEST, ORDERS * len(folds)),
+            seed=fitted.spec.train.seed,
+        )
+        believed_RG = believed(fitted.factors, shares.values, seed=fitted.spec.train.seed)[0]
+        stable_RG = np.minimum(shares.sign_stability, believed_RG) >= STABLE
+        pushes_RG = np.where(raised[part, None], shares.values, -shares.values)
+        pushes_RG = np.where(stable_RG & (pushes_RG >= LEAST), pushes_RG, 0.0)
+        order_RG = np.argsort(-pushes_RG, axis=1, kind="stable")[:, :MOST]
+        for row_G, order_G in zip(pushes_RG, order_RG, strict=True):
+            found.append(" ".join(named[[g for g in order_G.tolist() if row_G[g] > 0]]))
+    return found
