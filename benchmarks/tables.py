@@ -40,6 +40,9 @@ ADULT = [
     "relationship", "race", "sex", "capital_gain", "capital_loss", "hours_per_week",
     "native_country", "income",
 ]  # fmt: skip
+ADULT_NUMBERS = [
+    "age", "fnlwgt", "education_num", "capital_gain", "capital_loss", "hours_per_week"
+]  # fmt: skip
 TARGETS = {
     "adult": "income",
     "telco": "Churn",
@@ -69,7 +72,9 @@ def _adult(path: Path) -> pl.DataFrame:
     text = pl.col(pl.String).str.strip_chars()
     # The files end with an empty line, and the test file's labels with a dot.
     held = frame.with_columns(text).with_columns(pl.col("income").str.strip_suffix("."))
-    return held.filter(pl.col("income").is_not_null())
+    held = held.filter(pl.col("income").is_not_null())
+    # The numbers have a space before them, and would else be names to the peers.
+    return held.with_columns(pl.col(name).cast(pl.Float64) for name in ADULT_NUMBERS)
 
 
 def _telco(data: Path) -> pl.DataFrame:
