@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from foretell.tasks.conformal import disagreement, fewest, interval, margin, margins, sets
+from foretell.tasks.conformal import disagreement, fewest, margin, margins, sets
 
 misses = st.floats(0.01, 0.6)
 seeds = st.integers(0, 2**31)
@@ -91,23 +91,3 @@ def test_a_class_of_too_few_rows_is_never_ruled_out():
     category[np.flatnonzero(category == 2)[5:]] = 0
     own = margins(disagreement(said)[np.arange(60), truth], category, 3, miss=0.1)
     assert math.isinf(own[2]) and sets(said, own)[:, 2].all()
-
-
-@settings(deadline=None, max_examples=20)
-@given(st.floats(0.05, 0.4), seeds)
-def test_intervals_hold_the_truth_as_often_as_promised_and_follow_the_scale(miss, seed):
-    rng = np.random.default_rng(seed)
-    plain, scaled = [], []
-    for _ in range(60):
-        scale = rng.uniform(0.2, 5, 200)
-        truth, predictions = rng.standard_t(3, 200) * scale, np.zeros(200)
-        for found, width in ((plain, np.ones(200)), (scaled, scale)):
-            residuals = np.abs(truth - predictions)[:150] / width[:150]
-            low, high = interval(predictions[150:], margin(residuals, miss=miss), width[150:])
-            found.extend(((low <= truth[150:]) & (truth[150:] <= high)).tolist())
-    assert kept(np.array(plain), miss) and kept(np.array(scaled), miss)
-
-
-def test_nothing_promised_is_an_endless_interval():
-    low, high = interval(np.array([1.0, -3.0]), margin(np.array([0.5]), miss=0.1))
-    assert np.isneginf(low).all() and np.isposinf(high).all()

@@ -20,9 +20,7 @@ from foretell.cases import Store
 from foretell.cli import main
 from foretell.data.split import split
 from foretell.errors import DataError, StoreError
-from foretell.evidence.certainty import collect
-from foretell.evidence.scene import Scene
-from foretell.prediction.alerts import Alerts, alerts_of
+from foretell.prediction.alerts import alerts_of
 from foretell.prediction.comparison import intervals
 from foretell.prediction.fitted import Fitted
 from foretell.prediction.folder import open_fitted
@@ -30,7 +28,6 @@ from foretell.prediction.live import Live
 from foretell.prediction.watching import comparisons, figures
 from foretell.report import document, trust
 from foretell.spec import Spec
-from foretell.workflow import predictions_of
 from table_samples import costs, kinds
 
 SEXES = ("f", "m")
@@ -258,24 +255,6 @@ def test_a_card_is_written_by_the_command_and_says_when_the_log_does_not_hold(to
         card_of(tmp_path)
     behind(f"sqlite:///{folder / 'cases.db'}", "UPDATE events SET actor = 'x' WHERE seq = 3")
     assert "does not hold" in document.markdown(card_of(folder))
-
-
-def test_a_fact_of_certainty_is_what_the_sets_of_the_report_say(told) -> None:
-    folder, report = told
-    fitted = open_fitted(folder / "model")
-    dataset = foretell.read(fitted.spec)
-    scored = fitted.score(dataset, split(dataset).test)
-    everyone = Alerts(rows=scored.rows, thresholds=np.full(len(scored.rows), fitted.threshold))
-    predictions = predictions_of(fitted, dataset, scored, everyone)
-    scene = Scene(
-        fitted=fitted, dataset=dataset, scored=scored, rows=scored.rows, predictions=predictions
-    )  # fmt: skip
-    told_of = np.array([facts[0].value for facts in collect(scene)])
-    assert set(told_of) == {"positive", "negative", "both"}
-    certainty, labels = report.trust.certainty, dataset.target[scored.rows]
-    assert np.mean(told_of != "both") == pytest.approx(certainty.single)
-    assert np.mean(told_of[labels == 1] != "negative") == pytest.approx(certainty.positives.value)
-    assert np.mean(told_of[labels == 0] != "positive") == pytest.approx(certainty.negatives.value)
 
 
 def test_figures_are_those_of_scikit_learn_and_their_intervals_hold_as_often_as_they_say() -> None:

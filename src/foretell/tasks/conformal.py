@@ -82,22 +82,3 @@ def sets(probabilities: Floats, margin_of: Floats) -> NDArray[np.bool_]:
     held = disagreement(probabilities) <= margin_of
     held[np.arange(len(held)), np.argmax(probabilities, axis=1)] = True
     return held
-
-
-def interval(
-    predictions: Floats, margin_of: Floats | float, scale: Floats | float = 1.0
-) -> tuple[Floats, Floats]:
-    """Return the ends of each row's interval [n], in the target's unit; infinite where nothing is promised.
-
-    Args:
-        predictions: in the target's unit [n].
-        margin_of: the margin, of all rows or of each [n].
-        scale: how far off each row usually is, above 0 [n]; the scores were divided by it too.
-
-    Source: Lei et al., JASA 113 (2018), section 5.2 (locally weighted).
-
-    >>> interval(np.array([1.0, 2.0]), 0.5, np.array([1.0, 4.0]))
-    (array([0.5, 0. ]), array([1.5, 4. ]))
-    """
-    half = margin_of * scale
-    return predictions - half, predictions + half
