@@ -139,7 +139,7 @@ def by_foretell(families: str) -> Callable[..., Floats]:
                 # What is no test row here need not be one inside either: as few as there can be.
                 (
                     f"out={folder}/run",
-                    "split.test_share=0.01",
+                    f"split.test_share={max(0.01, 4 / len(train)):.3f}",
                     f"train.seed={seed}",
                     f"model.families={families}",
                 ),
