@@ -22,6 +22,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(name, "1")  # threads that wait for work would count as work of the next query
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
