@@ -402,15 +402,16 @@ def tables(results: Mapping[str, Any]) -> str:
         costs = {name: _mean(mine, name, "cpu_seconds") for name in names}
         apart = {name: _spread(mine, name, best_of) for name in names}
         figures = [f"{losses[name] / best:.3f}{apart[name]} ({costs[name]:.1f} s)" for name in names]
-        rows.append([f"{each}, {mine[0]['rows']:,} rows", f"{best:.4f}", *figures])
-    seeds = sorted({cell["seed"] for cell in cells})
+        drawn = len({cell["seed"] for cell in mine})
+        label = f"{each}, {mine[0]['rows']:,} rows, {drawn} seed{'s' * (drawn > 1)}"
+        rows.append([label, f"{best:.4f}", *figures])
     words = (
         "Loss on test rows (log-loss; of diabetes, a number, the root mean squared error) as a share of the "
-        f"best peer's, means over seeds {', '.join(map(str, seeds))}, and the share's standard deviation "
-        "over the seeds; below 1 is better than every peer. In brackets CPU-seconds on one "
+        "best peer's, means over the seeds, and the share's standard deviation over them; below 1 is better "
+        "than every peer. In brackets CPU-seconds on one "
         "thread: Foretell's from file to scored file, with choice and calibration; the peers' to fit and "
         "score. Peers run with the settings they come with. A fifth of the rows, drawn by the seed, tests; "
-        "of adult, where it stands here, the official test rows."
+        "of adult the official test rows."
     )
     return "\n\n".join([table(("Tables", "best peer", *names), rows), words, source(results)])
 
