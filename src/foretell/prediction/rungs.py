@@ -150,7 +150,9 @@ def climb(
             for number, material in enumerate(told)
         ]
         add(name, time.process_time() - started, members, floor=family_class is Linear)
-    if until and not streamed:
+    if until and streamed:
+        tell("  search: none, since model.budget is for tables and these rows are events of entities")
+    elif until:
         started, everything = time.process_time(), np.arange(materials[0].features.shape[1])
         for name, found in searched(spec, materials, until, folder / "search", tell).items():
             add(name, time.process_time() - started, [Boosting.of(each, everything) for each in found])
