@@ -1,14 +1,16 @@
 """Tables: the loss of what Foretell delivers beside that of peers as they come, and the CPU time of both.
 
-    python benchmarks/tables.py DATA [--tables adult telco ...] [--seeds 0 1 2 3 4]
+    python benchmarks/tables.py DATA [--tables adult telco ...] [--seeds 0 1 2 3 4] [--names LightGBM ...]
 
 DATA is the folder with adult-train.csv, adult-test.csv, telco_churn.csv and german_credit.csv; the other
 tables come with scikit-learn. The loss is log-loss, of two outcomes or several classes, or of a number the
-root mean squared error. Foretell reads a file of training rows and scores a file of test rows,
-as a user would, and its CPU-seconds count all of it: reading, fitting, choosing, calibrating, scoring. Peers
-get the same rows with numbers as numbers and categories declared as such, and their CPU-seconds count fit and
-scoring alone. adult has its official test rows; of the others a fifth is drawn by the seed. One thread each.
-Each cell is stored when it is done, so that a run that was stopped goes on.
+root mean squared error. Foretell reads a file of training rows and scores a file of test rows, as a user
+would, and its CPU-seconds count all of it: reading, fitting, choosing, calibrating, scoring. Peers get the
+same rows with numbers as numbers and categories declared as such, and their CPU-seconds count search, fit and
+scoring alone. `benchmarks/rivals.py` tells how peers are tuned, and how AutoGluon is installed, which runs
+where `--autogluon` names the interpreter of its environment. adult has its official test rows; of the others
+a fifth is drawn by the seed. One thread each. Each cell is stored when it is done, so that a run that was
+stopped goes on.
 """
 
 import argparse
@@ -31,10 +33,12 @@ from numpy.typing import NDArray  # noqa: E402
 from sklearn.metrics import log_loss, roc_auc_score  # noqa: E402
 
 import foretell  # noqa: E402
+import rivals  # noqa: E402
 from cases import RESULTS, commit, machine  # noqa: E402
 from foretell.border import load_spec  # noqa: E402
 
 Floats = NDArray[np.float64]
+Contestants = dict[str, Callable[..., Any]]
 ADULT = [
     "age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation",
     "relationship", "race", "sex", "capital_gain", "capital_loss", "hours_per_week",
@@ -125,7 +129,7 @@ def loss(table: str, truth: Floats, told: Floats) -> float:
     return float(log_loss(truth, np.clip(told, 1e-7, 1 - 1e-7)))
 
 
-def by_foretell(families: str) -> Callable[..., Floats]:
+def by_foretell(families: str, deliver: str = "ensemble") -> Callable[..., Floats]:
     """Return what fits and scores as a user would, from file to file."""
 
     def fit(table: str, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Floats:
@@ -142,6 +146,7 @@ def by_foretell(families: str) -> Callable[..., Floats]:
                     f"split.test_share={max(0.01, 4 / len(train)):.3f}",
                     f"train.seed={seed}",
                     f"model.families={families}",
+                    f"model.deliver={deliver}",
                 ),
             )
             found = foretell.predict(foretell.fit(spec), paths[1])
@@ -154,18 +159,28 @@ def by_foretell(families: str) -> Callable[..., Floats]:
     return fit
 
 
-def by_peer(name: str) -> Callable[..., Floats]:
-    """Return what fits a peer with the settings it comes with, and scores."""
+def by_peer(name: str, *, tuned: bool = False) -> Callable[..., Floats]:
+    """Return what fits a peer with the settings it comes with, or with tuned ones, and scores."""
 
     def fit(table: str, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Floats:
         target = TARGETS[table]
         labels = aims(table, train[target], train[target])
         x, asked = (_pandas(frame.drop(target), train.drop(target), name) for frame in (train, test))
-        fitted = _peer(name, x, seed, number=table in NUMBERS).fit(x, labels)
-        if table in NUMBERS:
-            return fitted.predict(asked)
-        told = fitted.predict_proba(asked)
-        return told[:, 1] if table in OUTCOMES else told
+
+        def make(settings: dict[str, Any]) -> Any:
+            return _peer(name, x, seed, settings, number=table in NUMBERS)
+
+        def told(model: Any, rows: Any) -> Floats:
+            if table in NUMBERS:
+                return model.predict(rows)
+            found = model.predict_proba(rows)
+            return found[:, 1] if table in OUTCOMES else found
+
+        def judged(model: Any, rows: Any, truth: Any) -> float:
+            return loss(table, truth, told(model, rows))
+
+        fitted = rivals.tuned(name, make, x, labels, judged, seed) if tuned else make({}).fit(x, labels)
+        return told(fitted, asked)
 
     return fit
 
@@ -186,23 +201,25 @@ def _pandas(frame: pl.DataFrame, train: pl.DataFrame, name: str) -> Any:
     return pd.DataFrame(held)
 
 
-def _peer(name: str, x: Any, seed: int, *, number: bool) -> Any:
+def _peer(name: str, x: Any, seed: int, settings: dict[str, Any], *, number: bool) -> Any:
     if name == "LightGBM":
         from lightgbm import LGBMClassifier, LGBMRegressor
 
-        return (LGBMRegressor if number else LGBMClassifier)(random_state=seed, n_jobs=1, verbosity=-1)
+        family = LGBMRegressor if number else LGBMClassifier
+        return family(random_state=seed, n_jobs=1, verbosity=-1, **settings)
     if name == "XGBoost":
         from xgboost import XGBClassifier, XGBRegressor
 
         return (XGBRegressor if number else XGBClassifier)(
-            random_state=seed, n_jobs=1, enable_categorical=True
+            random_state=seed, n_jobs=1, enable_categorical=True, **settings
         )
     if name == "CatBoost":
         from catboost import CatBoostClassifier, CatBoostRegressor
 
         categories = [column for column in x.columns if x[column].dtype.kind != "f"]
+        fixed = {"random_seed": seed, "thread_count": 1, "verbose": 0, "allow_writing_files": False}
         return (CatBoostRegressor if number else CatBoostClassifier)(
-            random_seed=seed, thread_count=1, verbose=0, cat_features=categories, allow_writing_files=False
+            cat_features=categories, **fixed, **settings
         )
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -210,15 +227,29 @@ def _peer(name: str, x: Any, seed: int, *, number: bool) -> Any:
     return family(random_state=seed, categorical_features="from_dtype")
 
 
-CONTESTANTS: dict[str, Callable[..., Floats]] = {
+CONTESTANTS: Contestants = {
     "Foretell": by_foretell("[suited]"),
     "Foretell, floor alone": by_foretell("[]"),
+    "Foretell, student": by_foretell("[suited]", "student"),
     **{name: by_peer(name) for name in ("LightGBM", "XGBoost", "CatBoost", "scikit-learn HGB")},
 }
+TUNED = {f"{name}, tuned": by_peer(name, tuned=True) for name in rivals.FAMILIES}
+AUTOGLUON = {"AutoGluon medium": "medium_quality", "AutoGluon best": "best_quality"}
+
+
+def by_autogluon(python: str, preset: str, limit: float) -> Callable[..., tuple[Floats, float]]:
+    """Return what asks AutoGluon, and gives back its own count of CPU-seconds."""
+    ask = rivals.by_autogluon(python, preset, limit)
+
+    def fit(table: str, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> tuple[Floats, float]:
+        kind = "number" if table in NUMBERS else "outcome" if table in OUTCOMES else "classes"
+        return ask(train, test, TARGETS[table], seed, kind)
+
+    return fit
 
 
 def measured(
-    data: Path, tables: list[str], seeds: list[int], done: list[dict[str, Any]]
+    data: Path, contestants: Contestants, tables: list[str], seeds: list[int], done: list[dict[str, Any]]
 ) -> Iterator[dict[str, Any]]:
     """Yield a cell per table, seed and contestant that is not there yet."""
     there = {(cell["table"], cell["seed"], cell["name"]) for cell in done}
@@ -226,19 +257,21 @@ def measured(
         for table in tables:
             train, test = rows_of(table, data, seed)
             truth = aims(table, test[TARGETS[table]], train[TARGETS[table]])
-            for name, contestant in CONTESTANTS.items():
+            for name, contestant in contestants.items():
                 if (table, seed, name) in there:
                     continue
                 started = time.process_time()
                 found = contestant(table, train, test, seed)
+                spent = time.process_time() - started
+                told, spent = found if isinstance(found, tuple) else (found, spent)
                 yield {
                     "table": table,
                     "seed": seed,
                     "name": name,
                     "rows": len(train),
-                    "loss": round(loss(table, truth, found), 6),
-                    **({"auc": round(float(roc_auc_score(truth, found)), 6)} if table in OUTCOMES else {}),
-                    "cpu_seconds": round(time.process_time() - started, 2),
+                    "loss": round(loss(table, truth, told), 6),
+                    **({"auc": round(float(roc_auc_score(truth, told)), 6)} if table in OUTCOMES else {}),
+                    "cpu_seconds": round(spent, 2),
                     "commit": commit()[:12],
                 }
 
@@ -250,12 +283,23 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--tables", nargs="+", default=list(TARGETS), choices=TARGETS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument(
+        "--names", nargs="+", help="contestants; all of Foretell and all defaults if not given"
+    )
+    parser.add_argument("--autogluon", default="", help="interpreter of AutoGluon's environment")
+    parser.add_argument("--limit", type=float, default=3600.0, help="seconds that AutoGluon's fit may take")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of tables.json")
     arguments = parser.parse_args()
     path = arguments.results / "tables.json"
     cells = json.loads(path.read_text())["cells"] if path.exists() else []
     command = f"python benchmarks/tables.py DATA {shlex.join(sys.argv[2:])}".strip()
-    for cell in measured(arguments.data, arguments.tables, arguments.seeds, cells):
+    offered: Contestants = {**CONTESTANTS, **TUNED}
+    for name, preset in AUTOGLUON.items() if arguments.autogluon else ():
+        offered[name] = by_autogluon(arguments.autogluon, preset, arguments.limit)
+    if unknown := set(arguments.names or ()) - set(offered):
+        parser.error(f"no contestant is called {', '.join(sorted(unknown))}; there are {', '.join(offered)}")
+    contestants = {name: offered[name] for name in arguments.names or CONTESTANTS}
+    for cell in measured(arguments.data, contestants, arguments.tables, arguments.seeds, cells):
         cells.append(cell)
         print(json.dumps(cell), flush=True)
         held = {"command": command, "commit": commit(), "machine": machine(), "cells": cells}
