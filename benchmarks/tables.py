@@ -14,15 +14,19 @@ stopped goes on.
 """
 
 import argparse
+import csv
+import itertools
 import json
 import os
 import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
@@ -36,9 +40,24 @@ import foretell  # noqa: E402
 import rivals  # noqa: E402
 from cases import RESULTS, commit, machine  # noqa: E402
 from foretell.border import load_spec  # noqa: E402
+from foretell.data.reading import read as read_rows  # noqa: E402
+from foretell.evidence.reasons import reasons  # noqa: E402
+from foretell.prediction.live import Live  # noqa: E402
 
 Floats = NDArray[np.float64]
-Contestants = dict[str, Callable[..., Any]]
+
+
+class Found(NamedTuple):
+    """What a contestant says of the test rows."""
+
+    told: Floats
+    cpu_seconds: float = 0.0
+    """Where it counted itself; else all that it took counts."""
+    figures: Mapping[str, float] = MappingProxyType({})
+    """Further figures of its cell."""
+
+
+Contestants = dict[str, Callable[..., Found]]
 ADULT = [
     "age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation",
     "relationship", "race", "sex", "capital_gain", "capital_loss", "hours_per_week",
@@ -56,6 +75,8 @@ TARGETS = {
     "digits": "digit",
     "diabetes": "progression",
 }
+WARM, PACED, EXPLAINED = 20, 500, 60
+"""Rows that come alone and are not counted, that are, and of which reasons are asked."""
 OUTCOMES = ("adult", "telco", "german", "breast cancer")
 NUMBERS = ("diabetes",)
 
@@ -129,11 +150,11 @@ def loss(table: str, truth: Floats, told: Floats) -> float:
     return float(log_loss(truth, np.clip(told, 1e-7, 1 - 1e-7)))
 
 
-def by_foretell(families: str, deliver: str = "ensemble") -> Callable[..., Floats]:
+def by_foretell(families: str, deliver: str = "ensemble") -> Callable[..., Found]:
     """Return what fits and scores as a user would, from file to file."""
 
-    def fit(table: str, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Floats:
-        target = TARGETS[table]
+    def fit(table: str, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Found:
+        target, started = TARGETS[table], time.process_time()
         with tempfile.TemporaryDirectory() as folder:
             paths = [Path(folder) / f"{name}.csv" for name in ("train", "test")]
             for frame, path in zip((train, test.drop(target)), paths, strict=True):
@@ -149,20 +170,46 @@ def by_foretell(families: str, deliver: str = "ensemble") -> Callable[..., Float
                     f"model.deliver={deliver}",
                 ),
             )
-            found = foretell.predict(foretell.fit(spec), paths[1])
-            if table in NUMBERS:
-                return found["estimate"].to_numpy()
-            if table in OUTCOMES:
-                return found["probability"].to_numpy()
-            return found.select(f"p_{name}" for name in sorted(train[target].unique().to_list())).to_numpy()
+            fitted = foretell.fit(spec)
+            found = foretell.predict(fitted, paths[1])
+            spent = time.process_time() - started
+            paced = paces(fitted, paths[1]) if table in OUTCOMES else {}
+        if table in NUMBERS:
+            return Found(found["estimate"].to_numpy(), spent)
+        if table in OUTCOMES:
+            return Found(found["probability"].to_numpy(), spent, paced)
+        names = sorted(train[target].unique().to_list())
+        return Found(found.select(f"p_{name}" for name in names).to_numpy(), spent)
 
     return fit
 
 
-def by_peer(name: str, *, tuned: bool = False) -> Callable[..., Floats]:
+def paces(fitted: Any, path: Path) -> dict[str, float]:
+    """Return the median CPU-milliseconds that a row alone takes: scored from its cells, and with reasons."""
+    with path.open() as file:
+        rows = list(itertools.islice(csv.DictReader(file), WARM + PACED))
+    live, alone = Live(fitted), []
+    for row in rows:
+        started = time.thread_time_ns()
+        live.event(row)
+        alone.append(time.thread_time_ns() - started)
+    spec = replace(fitted.spec, data=replace(fitted.spec.data, source=str(path)))
+    dataset = read_rows(spec, columns=fitted.featurizer.schema.columns)
+    explained = []
+    for row_F in fitted.score(dataset, np.arange(WARM + EXPLAINED), after=fitted.snapshot).features:
+        started = time.thread_time_ns()
+        reasons(fitted, row_F[None], np.array([True]))
+        explained.append(time.thread_time_ns() - started)
+    return {
+        "row_ms": round(float(np.median(alone[WARM:])) / 1e6, 4),
+        "reasons_ms": round(float(np.median(explained[WARM:])) / 1e6, 3),
+    }
+
+
+def by_peer(name: str, *, tuned: bool = False) -> Callable[..., Found]:
     """Return what fits a peer with the settings it comes with, or with tuned ones, and scores."""
 
-    def fit(table: str, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Floats:
+    def fit(table: str, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Found:
         target = TARGETS[table]
         labels = aims(table, train[target], train[target])
         x, asked = (_pandas(frame.drop(target), train.drop(target), name) for frame in (train, test))
@@ -180,7 +227,7 @@ def by_peer(name: str, *, tuned: bool = False) -> Callable[..., Floats]:
             return loss(table, truth, told(model, rows))
 
         fitted = rivals.tuned(name, make, x, labels, judged, seed) if tuned else make({}).fit(x, labels)
-        return told(fitted, asked)
+        return Found(told(fitted, asked))
 
     return fit
 
@@ -237,13 +284,13 @@ TUNED = {f"{name}, tuned": by_peer(name, tuned=True) for name in rivals.FAMILIES
 AUTOGLUON = {"AutoGluon medium": "medium_quality", "AutoGluon best": "best_quality"}
 
 
-def by_autogluon(python: str, preset: str, limit: float) -> Callable[..., tuple[Floats, float]]:
-    """Return what asks AutoGluon, and gives back its own count of CPU-seconds."""
+def by_autogluon(python: str, preset: str, limit: float) -> Callable[..., Found]:
+    """Return what asks AutoGluon, which counts its own CPU-seconds."""
     ask = rivals.by_autogluon(python, preset, limit)
 
-    def fit(table: str, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> tuple[Floats, float]:
+    def fit(table: str, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Found:
         kind = "number" if table in NUMBERS else "outcome" if table in OUTCOMES else "classes"
-        return ask(train, test, TARGETS[table], seed, kind)
+        return Found(*ask(train, test, TARGETS[table], seed, kind))
 
     return fit
 
@@ -262,8 +309,8 @@ def measured(
                     continue
                 started = time.process_time()
                 found = contestant(table, train, test, seed)
-                spent = time.process_time() - started
-                told, spent = found if isinstance(found, tuple) else (found, spent)
+                told, spent, figures = found
+                spent = spent or time.process_time() - started
                 yield {
                     "table": table,
                     "seed": seed,
@@ -272,6 +319,7 @@ def measured(
                     "loss": round(loss(table, truth, told), 6),
                     **({"auc": round(float(roc_auc_score(truth, told)), 6)} if table in OUTCOMES else {}),
                     "cpu_seconds": round(spent, 2),
+                    **figures,
                     "commit": commit()[:12],
                 }
 
