@@ -20,6 +20,7 @@ from desk_material import PASSWORD, Clock, form
 from foretell.cases import checker
 from foretell.cases.accounts import Accounts
 from foretell.cases.log import STATUS_AFTER
+from foretell.cases.registry import Entry, Registry
 from foretell.cases.store import Store
 from foretell.cases.tables import metadata
 from foretell.cli import main
@@ -99,7 +100,7 @@ class Day:
 
 
 def morning(day: Day) -> None:
-    """Accounts, a policy by two people, cases, some of them released by it."""
+    """Accounts, a policy by two people, a model, cases, some of them released by it."""
     for person in STAFF:
         day.ask("root", "PUT", "/api/people", person)
     day.ask("bob", "PUT", "/api/people", STAFF[3], 403)
@@ -108,6 +109,10 @@ def morning(day: Day) -> None:
     seq = day.ask("root", "POST", "/api/proposals", {"policy": POLICY, "reason": "the first one"})["proposal"]
     day.ask("root", "POST", f"/api/proposals/confirm?proposal={seq}", status=403)
     day.ask("ada", "POST", f"/api/proposals/confirm?proposal={seq}")
+    made = Entry(
+        model="a" * 64, how="run", target="fraud", data="b" * 64, spec="c" * 64, figures={"auc": 0.9}
+    )
+    Registry(day.store).register([made], by="ada")
     some = [("r1", 0.9), ("r2", 0.9), ("ρ3", 0.6), ("r4", 0.6), ("r5", 0.6), ("r6", 0.97)]
     low = [(f"low{number}", 0.1) for number in range(6)]
     day.store.open_cases([proposal(row, probability) for row, probability in some + low])

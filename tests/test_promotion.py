@@ -1,6 +1,8 @@
 """A model takes another's place when it won and two people agree, and goes back the same way."""
 
+import hashlib
 import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,13 @@ from foretell.cases import Store
 from foretell.cases.accounts import Accounts
 from foretell.cases.people import Person
 from foretell.cases.promotion import Promotions
+from foretell.cases.registry import Registry
 from foretell.cli import main
 from foretell.errors import AccessError, CheckpointError, DecisionError
 from foretell.learning import Learned
 from foretell.prediction.folder import open_fitted
 from foretell.replaying import replay
+from foretell.training.checkpoint import save
 from test_learning import decided, ran
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
@@ -179,6 +183,77 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     return Desk(folder / "run", learned, keys)
 
 
+def test_a_run_and_what_decisions_taught_are_registered_with_all_that_leads_to_them(desk):
+    with Store(f"sqlite:///{desk.folder / 'cases.db'}") as store:
+        events = [*store.events()]
+        challenger, first = Registry(store).models()
+    assert events[0].kind == "registered"  # before any case
+    assert (first.model, first.parent, first.state) == (desk.learned.champion, "", "champion")
+    assert (challenger.model, challenger.parent) == (desk.learned.challenger, first.model)
+    assert challenger.num_decided == desk.learned.num_decided and challenger.won
+    assert challenger.figures["average_precision"] == desk.learned.comparison.average_precision.challenger
+    for each, place in ((first, desk.folder / "model"), (challenger, desk.learned.folder / "model")):
+        manifest = json.loads((place / "manifest.json").read_bytes())
+        assert each.model == hashlib.sha256((place / "manifest.json").read_bytes()).hexdigest()
+        assert each.spec == hashlib.sha256((place / "spec.yaml").read_bytes()).hexdigest()
+        assert (each.data, each.versions, each.target) == (manifest["data"], manifest["versions"], "fraud")
+        assert each.code == champions.code_digest()
+    shown = desk.call("", "show", challenger.model[:8]).output
+    assert shown.index(f"model {challenger.model}") < shown.index(f"model {first.model}")
+    assert "no model begins with 'xyz'" in desk.call("", "show", "xyz").output
+
+
+def test_what_is_not_registered_yet_is_so_with_its_parents_and_only_once(desk, tmp_path):
+    with Store(f"sqlite:///{tmp_path}/other.db") as store:
+        known = Registry(store)
+        for _ in range(2):
+            known.register(champions.entries(desk.folder, desk.learned.challenger))
+        assert [each.model for each in known.models()] == [desk.learned.challenger, desk.learned.champion]
+        assert {each.code for each in known.models()} == {""}  # who comes later does not know it
+    with pytest.raises(AccessError):
+        champions.register(f"sqlite:///{desk.folder}/cases.db", "foretell_nobodys")
+
+
+def spoilt(folder: Path, file: str, content: bytes) -> None:
+    (folder / file).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda run, other: spoilt(run / "model", "card.md", b"better"), "'card.md' of the checkpoint"),
+        (lambda run, other: spoilt(other, "manifest.json", b"{}"), "is damaged"),
+        (lambda run, other: (other / "spec.yaml").unlink(), "lacks 'spec.yaml'"),
+        (lambda run, other: replaced(other, run / "model"), ", which is registered"),
+        (lambda run, other: strange(run / "model"), "which nobody registered"),
+        (lambda run, other: shutil.rmtree(other), ""),
+        (lambda run, other: shutil.rmtree(run / "model"), ""),
+    ],
+)
+def test_the_check_of_a_log_names_a_model_that_is_not_what_was_registered_where_it_is_still_there(
+    desk, tmp_path, harm, told
+):
+    run = tmp_path / "run"
+    shutil.copytree(desk.folder, run)
+    check = ["log", "verify", "--run", str(run)]
+    assert CliRunner().invoke(main, check).exit_code == 0
+    harm(run, run / "challengers" / desk.learned.folder.name / "model")
+    found = CliRunner().invoke(main, check)
+    assert "the log holds" in found.output and told in found.output
+    assert found.exit_code == (5 if told else 0)
+
+
+def replaced(place: Path, other: Path) -> None:
+    shutil.rmtree(place)
+    shutil.copytree(other, place)
+
+
+def strange(place: Path) -> None:
+    """Write a model that is whole, and another one."""
+    files = {path.name: path.read_bytes() for path in place.iterdir() if path.name != "manifest.json"}
+    save(place, {**files, "card.md": b"better"}, kind="model", data="")
+
+
 def test_a_promoted_model_scores_what_comes_and_cases_of_the_one_before_stay(desk):
     before = champions.settled(desk.folder)
     alone = desk.call("", "propose", desk.learned.challenger[:8])
@@ -223,7 +298,8 @@ def test_back_to_the_model_before_by_two_people(desk):
     assert desk.call("root", "confirm", made.output.split()[1].rstrip(":")).exit_code == 0
     assert champions.champion(desk.folder) == desk.folder / "model"
     listed = desk.call("", "list")
-    assert f"{base[:12]}  in use" in listed.output
+    assert f"{base[:12]}  champion" in listed.output
+    assert f"{desk.learned.challenger[:12]}  retired, won" in listed.output
     assert json.loads((desk.folder / champions.POINTER).read_text()) == {"model": base}
 
 

@@ -6,6 +6,7 @@ Data go to stdout, progress and errors to stderr. Exit codes: 0 done, 1 fault, 2
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import click
 import foretell
 from foretell import cli_ask, cli_convert, cli_desk, cli_export, cli_learn, cli_search, cli_style, cli_watch
 from foretell.errors import DataError, ForetellError, SpecError, StoreError
-from foretell.shell import called, database, found, run_option, say, store
+from foretell.shell import called, database, found, own_key, run_option, say, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,11 +152,13 @@ def read(spec: str, target: str, overrides: tuple[str, ...]) -> None:
 @target_option
 @ladder_options
 @set_option
-def fit(spec: str, target: str, overrides: tuple[str, ...], **ladder: str) -> None:
+@click.option("--store", default="", help="URL of a store to register the model in.")
+def fit(spec: str, target: str, overrides: tuple[str, ...], store: str, **ladder: str) -> None:
     """Fit the floor and the model families; print the leaderboard."""
     from foretell.terminal import leaderboard
 
-    click.echo(leaderboard(foretell.fit(loaded(spec, target, (*overrides, *ladder.values())), tell=say)))
+    asked = loaded(spec, target, (*overrides, *ladder.values()))
+    click.echo(leaderboard(foretell.fit(asked, store=store, key=own_key(), tell=say)))
 
 
 @main.command()
@@ -246,7 +249,7 @@ def narrate(row_id: str, folder: Path | None, length: str | None, seed: int | No
 @set_option
 def run(spec: str, target: str, overrides: tuple[str, ...], **ladder: str) -> None:
     """Walk the whole road: read, fit, evaluate, predict, explain, narrate, verify, open cases, report."""
-    finish(foretell.run(loaded(spec, target, (*overrides, *ladder.values())), tell=say))
+    finish(foretell.run(loaded(spec, target, (*overrides, *ladder.values())), key=own_key(), tell=say))
 
 
 @main.command()
@@ -332,9 +335,8 @@ def decide(
 
     cases_store = store(folder)
     seen = content or cases_store.case(case_id).content
-    case = foretell.decide(
-        cases_store, case_id, Decision(verb=verb, actor=actor, content=seen, reason=reason, text=text)
-    )
+    made = Decision(verb=verb, actor=actor, content=seen, reason=reason, text=text)
+    case = foretell.decide(cases_store, case_id, made)
     click.echo(f"case {case.id} is {case.status}")
 
 
@@ -394,6 +396,4 @@ def finish(done: Run) -> None:
 
 
 def _print_json(value: Any) -> None:
-    import json
-
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from foretell.errors import SpecError
-from foretell.shell import found, run_option, say, store
+from foretell.shell import found, own_key, run_option, say, store
 
 if TYPE_CHECKING:
     from foretell.investigation import AskModel
-
-KEY_VARIABLE = "FORETELL_KEY"
 
 
 @click.command()
@@ -71,15 +69,13 @@ def mcp(folder: Path | None, http: bool, port: int, act: bool) -> None:
     Over stdin and stdout, with the rights of the key in $FORETELL_KEY; without one, no score is told of
     a case that people are to judge first. Needs: pip install 'foretell[mcp]'.
     """
-    import os
-
     try:
         from foretell.mcp_server import server
     except ModuleNotFoundError as error:
         raise SpecError(f"the module '{error.name}' is missing", "pip install 'foretell[mcp]'") from error
     with store(folder) as cases:
         url = f"http://127.0.0.1:{port}" if http else ""
-        key = "" if http else os.environ.get(KEY_VARIABLE, "")
+        key = "" if http else own_key()
         made = server(cases, model_of(found(folder)), key=key, url=url, acts=act)
         if http:
             say(f"answering at {url}/mcp; Ctrl-C closes it")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from foretell.errors import AccessError, SpecError, StoreError
+from foretell.errors import AccessError, CheckpointError, SpecError, StoreError
 from foretell.shell import database, found, run_option, say, store
 
 if TYPE_CHECKING:
@@ -114,7 +114,10 @@ def log() -> None:
 @click.option("--head-file", type=Path, help="File of a signed head that the log must still contain.")
 @click.option("--key", default="", help="The public key that must have signed it.")
 def log_verify(folder: Path | None, url: str, head: str, head_file: Path | None, key: str) -> None:
-    """Find any altered, dropped, inserted or reordered event."""
+    """Find any altered, dropped, inserted or reordered event, and models that are not what was registered.
+
+    Models are looked at in the folder of the run, where they are still there.
+    """
     from foretell.cases.reader import lines
 
     if head_file is None:
@@ -136,6 +139,13 @@ def log_verify(folder: Path | None, url: str, head: str, head_file: Path | None,
     if not report.passed:
         place = url or database(folder)
         raise StoreError(f"the log of {place} was tampered with or damaged", "compare it with a backup")
+    from foretell.champions import faults
+
+    wrong = [*faults(found(folder), report.models)] if folder is not None or not url else []
+    if wrong:
+        raise CheckpointError(
+            "\n".join(wrong), "restore the folder from a copy, or run again into another one"
+        )
 
 
 @log.command("sign")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from foretell.errors import AccessError, DecisionError
-from foretell.shell import found, run_option, say
+from foretell.errors import AccessError, DecisionError, StoreError
+from foretell.shell import KEY_VARIABLE, found, own_key, run_option, say
 
 if TYPE_CHECKING:
     from foretell.cases import Store
 
-KEY_VARIABLE = "FORETELL_KEY"
 store_option = click.option("--store", "url", default="", help="URL of a store, in place of the run's.")
 
 
@@ -40,12 +38,13 @@ def learn(folder: Path | None, url: str, labels: str, until: str) -> None:
     import foretell
     from foretell.terminal import compared
 
-    click.echo(compared(foretell.learn(found(folder), labels=labels, until=until, store=url, tell=say)))
+    made = foretell.learn(found(folder), labels=labels, until=until, store=url, key=own_key(), tell=say)
+    click.echo(compared(made))
 
 
 @click.group()
 def models() -> None:
-    """Which model is in use; two administrators change it.
+    """Which models there are, where each comes from, and which is in use; two administrators change it.
 
     Who proposes, confirms or withdraws is known by a key of theirs, in $FORETELL_KEY: made at the desk, under
     My account. Confirming works at the desk as well.
@@ -56,20 +55,30 @@ def models() -> None:
 @run_option
 @store_option
 def listed(folder: Path | None, url: str) -> None:
-    """List the run's models and what was proposed, and settle which is in use by the log."""
-    from foretell import champions
+    """List the models that the store knows and what was proposed, and settle which is in use by the log."""
     from foretell.cases.promotion import Promotions
+    from foretell.cases.registry import Registry
+    from foretell.terminal import registry
 
     with opened(folder, url) as cases:
-        used = champions.settle(found(folder), cases)
-        for digest, place in champions.models(found(folder)).items():
-            won = {True: "won its comparison", False: "did not win"}.get(
-                champions.figures_of(place).get("won", ""), ""
-            )
-            click.echo(f"{digest[:12]}  {'in use' if place == used else '':7} {won:20} {place}")
+        _settle(folder, url, cases)
+        click.echo(registry(Registry(cases).models()))
         for each in Promotions(cases).proposals():
             closed = f" by {each.closed_by}" if each.closed_by else ""
             click.echo(f"proposal {each.seq}: {each.model[:12]} by {each.actor}, {each.state}{closed}")
+
+
+@models.command("show")
+@click.argument("model")
+@run_option
+@store_option
+def shown(model: str, folder: Path | None, url: str) -> None:
+    """Show what MODEL (the first digits of its digest) was made of, and the models that it came from."""
+    from foretell.cases.registry import Registry
+    from foretell.terminal import lineage
+
+    with opened(folder, url) as cases:
+        click.echo(lineage(Registry(cases).lineage(model)))
 
 
 @models.command()
@@ -126,6 +135,19 @@ def withdraw(proposal: int, folder: Path | None, url: str) -> None:
     click.echo(f"proposal {proposal} is withdrawn")
 
 
+def _settle(folder: Path | None, url: str, cases: Store) -> None:
+    """Settle which model of a run is in use; of another store's run, as far as there is one here."""
+    from foretell import champions
+    from foretell.cases.promotion import Promotions
+
+    try:
+        run = found(folder)
+    except StoreError:
+        return
+    if folder is not None or not url or Promotions(cases).in_use() in champions.models(run):
+        champions.settle(run, cases)
+
+
 @contextmanager
 def opened(folder: Path | None, url: str) -> Generator[Store, None, None]:
     from foretell.cases import Store as CaseStore
@@ -138,7 +160,7 @@ def who(cases: Store) -> str:
     """Return whose key the environment holds."""
     from foretell.cases.accounts import Accounts
 
-    secret = os.environ.get(KEY_VARIABLE, "")
+    secret = own_key()
     if not secret:
         raise AccessError(
             "nobody says who decides: it takes two administrators of a desk",

@@ -73,6 +73,7 @@ def learn(
     labels: str = "source",
     until: str = "",
     store: str = "",
+    key: str = "",
     tell: Tell = quiet,
 ) -> Learned:
     """Refit a run's model on what people decided, and compare it with the present one on later rows.
@@ -86,8 +87,10 @@ def learn(
         until: instant before which rows teach and from which on they compare. If not given: the end of the
             run's test rows where the data go on after it, else the middle of the decided rows.
         store: URL of the store; the run's own if not given.
+        key: of whom registers the challenger there.
 
     Raises:
+        AccessError: when the key is nobody's.
         SpecError: when `labels` is neither, or `until` no instant.
         DataError: when nothing was decided, or there are no later rows to compare on.
     """
@@ -95,7 +98,9 @@ def learn(
     if labels not in SOURCES:
         raise SpecError(f"unknown source of labels '{labels}'", f"write {' or '.join(SOURCES)}")
     with alone(folder):
-        said, taught = _told(folder, store or f"sqlite:///{folder / 'cases.db'}")
+        url = store or f"sqlite:///{folder / 'cases.db'}"
+        said, taught = _told(folder, url)
+        champions.register(url, key)  # a key that is nobody's is told before the fit
         tell(_words(taught))
         champion = open_fitted(champions.settled(folder))
         if champion.coupling is not None or champion.estimator is not None:
@@ -116,7 +121,9 @@ def learn(
                 f"the model in use was fitted on rows until {_iso(seen)}: it cannot be judged on them",
                 "give a later --until",
             )
-        return _climbed(folder, champion, dataset, (rows, found), labels, at, taught, tell)
+        learned = _climbed(folder, champion, dataset, (rows, found), labels, at, taught, tell)
+        champions.register(url, key, champions.entries(folder, learned.challenger, made_now=True))
+        return learned
 
 
 def _told(folder: Path, url: str) -> tuple[tuple[Label, ...], Taught]:

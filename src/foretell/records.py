@@ -198,7 +198,7 @@ class Event:
     kind: str
     """Of a case: opened, approved, endorsed, edited, accepted, rejected, escalated, released, judged,
     snoozed, asked, commented, suggested, permitted, declined, erased. Of the desk: person, key, proposed,
-    confirmed, withdrawn, planted."""
+    confirmed, withdrawn, planted, registered."""
     case: str
     body: Mapping[str, Any]
     previous: str

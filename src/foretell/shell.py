@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from foretell.errors import StoreError
 if TYPE_CHECKING:
     from foretell.cases import Store
 
+KEY_VARIABLE = "FORETELL_KEY"
+"""The environment variable with the key of whoever acts."""
 run_option = click.option(
     "--run", "folder", type=Path, help="Folder of a run; the newest one under runs/ if not given."
 )
@@ -22,6 +25,11 @@ run_option = click.option(
 def say(message: str) -> None:
     """Write one line of progress to stderr."""
     click.echo(message, err=True)
+
+
+def own_key() -> str:
+    """Return the key that the environment holds; empty when it holds none."""
+    return os.environ.get(KEY_VARIABLE, "")
 
 
 def called() -> str:

@@ -1,9 +1,10 @@
 """What the command line prints about data, models and runs: plain text that reads without colour."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from foretell import units
 from foretell.cases.drafting import Refusal
+from foretell.cases.registry import Model
 from foretell.data.audit import audit
 from foretell.data.dataset import Dataset
 from foretell.data.split import split
@@ -17,6 +18,7 @@ OF_CLASSES = {"average_precision": "AP test", "auc": "AUC", "log_loss": "log-los
 OF_SEVERAL = {"log_loss": "log-loss test", "accuracy": "accuracy", "macro_f1": "macro F1", "ece": "ECE"}
 OF_NUMBERS = {"rmse": "RMSE test", "mae": "MAE", "r2": "R2", "coverage": "in interval"}
 """Metric -> its column in the leaderboard."""
+HOWS = {"run": "by a run", "fit": "by a fit alone", "learn": "by learning from decisions"}
 SHOWN = 5
 """Refused narratives that the summary names; it counts the rest."""
 
@@ -58,14 +60,15 @@ def leaderboard(fitted: Fitted) -> str:
         )
         for s in fitted.standings
     ]
+    return "\n".join(_columns(header, rows))
+
+
+def _columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> Iterable[str]:
+    """Yield the lines of a table; its first columns are set to the left, all others to the right."""
     wide = [max(len(line[i]) for line in (header, *rows)) for i in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(w) if i == 0 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(line, wide, strict=True))
-        )
-        for line in (header, *rows)
-    )
+    for line in (header, *rows):
+        cells = enumerate(zip(line, wide, strict=True))
+        yield "  ".join(cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in cells).rstrip()
 
 
 def _figure(value: float) -> str:
@@ -157,6 +160,65 @@ def _outcome(found: Comparison) -> str:
     if found.average_precision.low > 0:
         return "no win: better in order, but surely worse in probability; the champion stays"
     return "no win: the interval of the difference does not lie above 0; the champion stays"
+
+
+def registry(models: Sequence[Model]) -> str:
+    """Return the models of a store, the newest first."""
+    if not models:
+        return "no model is registered here: foretell run and foretell learn do it, and fit --store"
+    header = ("model", "state", "figure", "from", "registered")
+    rows = [
+        (
+            each.model[:12],
+            each.state + (", won" if each.won else ""),
+            next(map(_against, each.told.items(), [*each.parent_told.values(), None]), "-"),
+            each.parent[:12] or "-",
+            f"{units.instant(each.at)} by {each.actor}",
+        )
+        for each in models
+    ]
+    return "\n".join(_columns(header, rows, left=len(header)))
+
+
+def _against(figure: tuple[str, float], parents: float | None) -> str:
+    """Write a figure of a model, and its parent's on the same rows."""
+    return f"{figure[0]} {_figure(figure[1])}" + ("" if parents is None else f" against {_figure(parents)}")
+
+
+def _figures(told: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {_figure(value)}" for name, value in told.items()) or "-"
+
+
+def lineage(chain: Sequence[Model]) -> str:
+    """Return what a model was made of, and after it the same of each model that it came from."""
+    lines: list[str] = []
+    for each in chain:
+        lines += [*_entry(each), ""]
+    gone = chain[-1].parent
+    return "\n".join([*lines[:-1], *([f"came from {gone}, which is not registered here"] if gone else [])])
+
+
+def _entry(model: Model) -> list[str]:
+    rows = {
+        "state": model.state,
+        "registered": f"{units.instant(model.at)} by {model.actor}, event {model.seq}, {HOWS[model.how]}",
+        "predicts": model.target,
+        "data": model.data,
+        "spec": model.spec,
+        "code": model.code or "not known: it was registered later than it was fitted",
+        "made with": ", ".join(f"{name} {number}" for name, number in model.versions.items()),
+        "figures": f"{_figures(model.told)} (test rows)",
+    }
+    if model.parent:
+        won = "won against" if model.won else "did not win against"
+        since = f"later rows, from {units.instant(model.since.removesuffix(MIDNIGHT))} on"
+        rows |= {
+            "from": f"{model.parent}, which it {won}",
+            "taught by": f"the rows before, {model.num_decided:,} of them with outcomes that people decided",
+            "figures": f"{_figures(model.told)} ({since})",
+            "its parent's": f"{_figures(model.parent_told)} (the same rows)",
+        }
+    return [f"model {model.model}", *(f"  {name:12}  {text}" for name, text in rows.items())]
 
 
 def refused(refusals: Sequence[Refusal]) -> list[str]:

@@ -19,6 +19,7 @@ from foretell import evidence as collectors
 from foretell.cases import Store
 from foretell.cases.drafting import Refusal
 from foretell.cases.opening import open_in, others
+from foretell.cases.registry import FIT
 from foretell.data.audit import AuditFinding, audit
 from foretell.data.dataset import Dataset
 from foretell.data.reading import read as read_rows
@@ -82,13 +83,23 @@ def read(spec: Spec) -> Dataset:
     return read_rows(spec)
 
 
-def fit(spec: Spec, dataset: Dataset | None = None, *, tell: Tell = quiet) -> Fitted:
-    """Fit the floor and the families, write the model folder under `spec.out`, return what is delivered."""
+def fit(
+    spec: Spec, dataset: Dataset | None = None, *, store: str = "", key: str = "", tell: Tell = quiet
+) -> Fitted:
+    """Fit the floor and the families, write the model folder under `spec.out`, return what is delivered.
+
+    Args:
+        store: URL of a store in which the model is registered, made where there is none; empty: in none.
+        key: of whom registers it.
+    """
+    folder = Path(spec.out)
+    champions.register(store, key)  # a store that cannot be opened is told before the fit
     rows = dataset if dataset is not None else read(spec)
     parts = split(rows)
-    with alone(Path(spec.out)):
+    with alone(folder):
         fitted = _fitted(replace(spec, task=rows.spec.task), rows, parts, tell)[0]
-        _end_training(Path(spec.out))
+        champions.register(store, key, champions.entries(folder, fitted.digest, how=FIT, made_now=True))
+        _end_training(folder)
     return fitted
 
 
@@ -167,21 +178,24 @@ def decide(store: Store, case_id: str, decision: Decision) -> Case:
     return store.decide(case_id, decision)
 
 
-def run(spec: Spec, *, tell: Tell = quiet) -> Run:
+def run(spec: Spec, *, key: str = "", tell: Tell = quiet) -> Run:
     """Walk the whole road and leave a folder: model, cases.db, report.html, report.json.
 
     A run that was interrupted goes on: a network from its last checkpoint, and cases that were opened stay.
 
-    Rows that no writer tells truthfully have no case; they stand in `Run.refused`.
+    Rows that no writer tells truthfully have no case; they stand in `Run.refused`. The model is registered in
+    the store, by whoever's key is given where people have accounts there.
 
     Raises:
         SpecError: when the writer cannot be found.
+        AccessError: when the key is nobody's.
         StoreError: when another run is writing to the folder.
     """
     started = time.process_time()
     narration.writer_of(spec.narrate)  # one that is not there is told before the fit
     folder = Path(spec.out)
     others(folder / "cases.db", "")  # a store that cannot be opened is told before the fit
+    champions.register(champions.store_in(folder), key)  # and so is a key that is nobody's
     promoted = _promoted(spec, tell)
     spec = spec if promoted is None else promoted.spec
     tell(f"reading {spec.data.source}")
@@ -195,7 +209,7 @@ def run(spec: Spec, *, tell: Tell = quiet) -> Run:
     findings = audit(dataset, parts)
     tell(_split_told(parts, findings))
     with alone(folder):
-        return _walked(spec, dataset, parts, findings, promoted, tell, started)
+        return _walked(spec, dataset, parts, findings, promoted, key, tell, started)
 
 
 def _promoted(spec: Spec, tell: Tell) -> Fitted | None:
@@ -216,6 +230,7 @@ def _walked(
     parts: Split,
     findings: tuple[AuditFinding, ...],
     promoted: Fitted | None,
+    key: str,
     tell: Tell,
     started: float,
 ) -> Run:
@@ -235,7 +250,8 @@ def _walked(
     evidence = citing.cited(explain(fitted, dataset, scored, looked_at), index, spec.narrate)
     tell("narrating, verifying, opening cases")
     cases, refused = styles.told(folder, predictions, evidence, spec.narrate)
-    open_in(folder, cases, fitted.digest, tell, promoted=promoted is not None)
+    entries = champions.entries(folder, fitted.digest, made_now=promoted is None)
+    open_in(folder, cases, tell, entries, key=key, promoted=promoted is not None)
     done = Run(
         folder=folder,
         evaluation=evaluation,

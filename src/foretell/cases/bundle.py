@@ -28,6 +28,7 @@ from foretell.cases.log import STATUS_AFTER, ContentRow, EventRow, named
 from foretell.cases.names import MODEL, PEOPLE, PLANTED, POLICY, WORDING
 from foretell.cases.pasts import no_case
 from foretell.cases.promotion import promotions
+from foretell.cases.registry import registered
 from foretell.cases.signing import sign, unsigned
 from foretell.cases.store import PAGE, Store
 from foretell.cases.tables import cases, contents, events
@@ -255,9 +256,10 @@ def _add_desk(connection: Connection, writer: _Writer, last: int) -> None:
 
 
 def _models(connection: Connection, scored: Iterable[Mapping[str, Any]], last: int) -> bytes:
-    """Return which model scored how many of the cases, and which were proposed and put in use by whom."""
+    """Return which model scored how many of the cases, where models come from, and who put which in use."""
+    known = [asdict(each) for each in registered(connection, until=last)]
     proposed = [asdict(each) for each in promotions(connection, until=last)]
-    return _json({"scored": [*scored], "proposed": proposed})
+    return _json({"scored": [*scored], "registered": known, "proposed": proposed})
 
 
 def _history(
@@ -341,8 +343,9 @@ cases/NUMBER/rows.json   rows of the data from which score, evidence and text co
 desk/                    who had an account with which roles, the policies, the models in use, and what was
                          sealed of planted cases. Of passwords, keys and sealed answers there are digests at
                          most.
-models.json              which model scored how many of these cases, from when to when, and which models were
-                         proposed with which figures, confirmed or withdrawn, by whom.
+models.json              which model scored how many of these cases, from when to when; what each model was
+                         made of and which one it came from; and which were proposed with which figures,
+                         confirmed or withdrawn, by whom.
 models/                  the models that scored, without the names of the entities they had seen.
 proof.json               roots of the parts of the log's tree (RFC 9162) that hold no event of this bundle.
 manifest.json            the SHA-256 of each file.

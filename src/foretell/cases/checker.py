@@ -24,7 +24,7 @@ GENESIS, HEX, PEOPLE, HOOKS = "0" * 64, "[0-9a-f]{64}", "foretell:people", "fore
 BROKEN = (TypeError, ValueError, KeyError, AttributeError, RecursionError)
 TALK = ("commented", "suggested", "permitted", "declined")
 WORK = ("endorsed", "edited", "accepted", "judged", "snoozed", "asked", *TALK)
-DESK = dict.fromkeys(("person", "key", "proposed", "confirmed", "withdrawn", "planted"), "desk")
+DESK = dict.fromkeys(("person", "key", "proposed", "confirmed", "withdrawn", "planted", "registered"), "desk")
 ENDS = {"approved": "approved", "rejected": "rejected", "erased": "erased"}
 AFTER = {  # status of a case -> event that it admits -> status after it
     "": {"opened": "open", **DESK},

@@ -60,6 +60,8 @@ class LogReport:
     erased: int
     """Pieces of content that were erased on request; their events still verify."""
     faults: tuple[Fault, ...]
+    models: tuple[str, ...] = ()
+    """Digests of the models that were registered."""
 
     @property
     def passed(self) -> bool:
@@ -99,8 +101,7 @@ def inspect(
     for row in events:
         body = links.add(row)
         tree.add(str(row.digest))
-        if outer is not None and row.seq == outer.seq:
-            until = tree.root()
+        until = tree.root() if outer is not None and row.seq == outer.seq else until
         if only and row.case_id != only:
             continue
         if body is None:
@@ -125,6 +126,7 @@ def inspect(
         tree=until or tree.root(),
         erased=pieces.num_erased,
         faults=tuple(sorted(faults, key=lambda fault: fault.seq)),
+        models=tuple(sorted(story.models)),
     )
 
 
@@ -324,6 +326,7 @@ class _Story:
     """What the events make of each case, against the list that people page through."""
 
     def __init__(self) -> None:
+        self.models: set[str] = set()
         self._cases: dict[str, CaseRow] = {}
         self._narratives: dict[str, str] = {}
         self._faults: list[Fault] = []
@@ -337,6 +340,8 @@ class _Story:
             self._faults.append(Fault(seq=row.seq, kind=INSERTED, text=text))
             return
         self._cases[row.case_id] = case._replace(last=row.seq, status=status)
+        if row.kind == "registered":
+            self.models.add(str(body.get("model")))
         stands = self._narratives.get(row.case_id)
         if stands is not None and body.get("on", stands) != stands:
             text = f"event {row.seq} was inserted: it is about another narrative than case {row.case_id} had"

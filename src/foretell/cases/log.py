@@ -27,7 +27,9 @@ CHECK = "check the log: foretell log verify"
 _TALK = ("commented", "suggested", "permitted", "declined")
 _WORK = ("endorsed", "edited", "accepted", "judged", "snoozed", "asked", *_TALK)
 _ENDS = {"approved": "approved", "rejected": "rejected", "erased": "erased"}
-_DESK = dict.fromkeys(("person", "key", "proposed", "confirmed", "withdrawn", "planted"), "desk")
+_DESK = dict.fromkeys(
+    ("person", "key", "proposed", "confirmed", "withdrawn", "planted", "registered"), "desk"
+)
 STATUS_AFTER: Mapping[str, Mapping[str, str]] = {
     "": {"opened": "open", **_DESK},
     "open": {**dict.fromkeys(_WORK, "open"), **_ENDS, "escalated": "escalated", "released": "released"},

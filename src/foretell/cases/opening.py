@@ -1,29 +1,39 @@
 """How the cases of a run come into the store of its folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from foretell.cases.registry import Entry, Registry, author
 from foretell.cases.store import Store
 from foretell.errors import StoreError
 from foretell.records import Case
 
 
 def open_in(
-    folder: Path, cases: tuple[Case, ...], model: str, tell: Callable[[str], None], *, promoted: bool = False
+    folder: Path,
+    cases: tuple[Case, ...],
+    tell: Callable[[str], None],
+    entries: Sequence[Entry],
+    *,
+    key: str = "",
+    promoted: bool = False,
 ) -> None:
-    """Open the model's cases; a store that holds another model's is kept beside the new one.
+    """Register a model and open its cases; a store that holds another model's is kept beside the new one.
 
     Args:
+        entries: what is said of the models that it came from, and last of itself.
+        key: of whom registers it.
         promoted: whether people put the model in use. The store goes on then, and rows that already have a
             case of the model before keep it.
     """
-    path = folder / "cases.db"
+    path, model = folder / "cases.db", entries[-1].model
     other = "" if promoted else others(path, model)
     if other:
         aside = path.with_name(f"cases-{other[:12]}.db")
         path.rename(aside)
         tell(f"  the store held another model's cases; it is kept as {aside}")
     with Store(f"sqlite:///{path}") as store:
+        Registry(store).register(entries, author(store, key))
         if promoted:
             held = {case.id for case in store.all_cases() if case.prediction.model != model}
             cases = tuple(case for case in cases if case.id not in held)

@@ -29,7 +29,8 @@ def _warning(faults: list[Fault]) -> Iterator[str]:
 
 def _told(case: Case) -> Iterator[str]:
     yield f"case {case.id}, {case.status}, opened {case.opened_at}, content {case.content}"
-    yield f"\n{case.narrative.text}\n\nWritten by {case.narrative.author}.\n"
+    yield f"\n{case.narrative.text}\n\nWritten by {case.narrative.author}."
+    yield f"Scored by model {case.prediction.model}.\n"
     for fact in case.evidence.facts:
         detail = ", ".join(f"{name} {value}" for name, value in fact.detail.items())
         shown = f"{fact.text}: {fact.value} {fact.unit} {detail and f'({detail})'}"

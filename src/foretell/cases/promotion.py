@@ -125,7 +125,7 @@ def _against(
     if model == champion:
         return DecisionError(f"model {model[:12]} is in use already", "propose another one")
     used = [each for each in told if each.state == "confirmed"]
-    present = _last_confirmed(told)
+    present = in_use_of(told)
     if present and champion != present:
         return DecisionError(
             f"model {champion[:12]} is not in use, but {present[:12]} is", "compare with that: foretell learn"
@@ -144,8 +144,8 @@ def _against(
     )
 
 
-def _last_confirmed(told: list[Promotion]) -> str:
-    """Return the model of the confirmation that came last, which need not be that of the last proposal."""
+def in_use_of(told: list[Promotion]) -> str:
+    """Return the model that was confirmed last, which need not be that of the last proposal; else nothing."""
     used = [each for each in told if each.state == "confirmed"]
     return max(used, key=lambda each: each.closed_at).model if used else ""
 
@@ -158,7 +158,7 @@ def _may(connection: Connection, by: str) -> ForetellError | None:
 
 
 def _in_use(connection: Connection) -> str:
-    return _last_confirmed(promotions(connection))
+    return in_use_of(promotions(connection))
 
 
 def promotions(connection: Connection, until: int = 0) -> list[Promotion]:

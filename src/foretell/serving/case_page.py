@@ -11,6 +11,7 @@ from foretell.cases.case import narrative_from
 from foretell.cases.desk import BLIND_KINDS, Shown
 from foretell.cases.people import Person
 from foretell.cases.permits import PERMITTED_MINUTES
+from foretell.cases.registry import Registry
 from foretell.cases.rules import JUDGEMENTS, Standing, refusal
 from foretell.errors import AccessError, DecisionError, ForetellError, VerdictError
 from foretell.investigation import Investigator
@@ -190,6 +191,7 @@ def _page(
         status=200 if refused is None else status_of(refused.error),
         shown=shown,
         case=case,
+        model=Registry(house.store).find(case.prediction.model),
         example=Example(case=case, timelines=() if shown.hidden else timelines_of(case)),
         row_text=terms.get("row", "row"),
         outcome_text=terms.get("outcome", "positive"),
