@@ -13,10 +13,12 @@ from desk_browser import CHROMIUM, CONTRAST, OVERFLOW, Seat, another_text, rich,
 from desk_material import PASSWORD, House, form
 from foretell.cases.permits import Permits
 from foretell.cases.queue import Query
+from foretell.cases.registry import Registry
 from foretell.errors import DecisionError
 from foretell.records import Fact
 from foretell.serving.assets import assets
 from foretell.serving.pages import local
+from test_registry import FIRST, A, B, taught
 
 AXE = Path(os.environ.get("FORETELL_AXE", "node_modules/axe-core/axe.min.js"))
 """Where `npm install --no-save axe-core` puts it; where it is not, the pages are checked without it."""
@@ -303,9 +305,10 @@ def test_the_owners_pages_can_be_read_on_a_phone(house, sit):
     house.policy({"rules": [{"name": "large", "inputs": {"amount": {"from": 5}}, "approvals": 2}]})
     house.governance.propose("root", {"blind_share": 0.5}, "see for yourselves")
     house.accounts.make_key("ada", "ada", 30)
+    Registry(house.store).register([FIRST, taught(B, A)])
     ada = sit(**LOOKS["phone, dark"])
     ada.enter(house.accounts.sign_in("ada", PASSWORD))
-    for path in ("/policy", "/people?name=bob", "/keys", "/log"):
+    for path in ("/policy", "/people?name=bob", "/keys", "/log", "/models", f"/model?id={A}"):
         readable(ada, path)
 
 
