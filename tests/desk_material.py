@@ -1,12 +1,14 @@
 """What the tests of the desk stand on: a clock moved by hand, a store with people of every role, a client."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache, cached_property
 from typing import Any
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
 from case_material import decision, numbered, proposal
+from foretell.cases import accounts
 from foretell.cases.accounts import Accounts
 from foretell.cases.desk import Desk
 from foretell.cases.governance import Governance
@@ -16,6 +18,8 @@ from foretell.serving.app import create
 from foretell.serving.security import COOKIE, form_token
 
 PASSWORD = "a sentence is a good password"
+accounts.hashed, accounts.matches = cache(accounts.hashed), cache(accounts.matches)
+"""Made to take long; the answer to one password, salt and hash is always the same."""
 STAFF = (
     ("ada", ("administrator",), ""),
     ("bob", ("reviewer",), ""),
@@ -65,9 +69,14 @@ class House:
         asked = decision(case, verb, name, **{"detail": detail, **more})
         return self.desk.decide(name, row, asked)
 
+    @cached_property
+    def app(self) -> FastAPI:
+        """The desk, which all clients of the house talk to."""
+        return create(self.store)
+
     def client(self, name: str = "") -> TestClient:
         """Return a client whose requests carry the session of an account; of nobody when it has no name."""
-        client = TestClient(create(self.store), raise_server_exceptions=False)
+        client = TestClient(self.app, raise_server_exceptions=False)
         if name:
             answer = client.post("/api/session", json={"name": name, "password": PASSWORD})
             assert answer.status_code == 200, answer.text

@@ -9,12 +9,9 @@ from random import Random
 
 import pytest
 
-import foretell
 from desk_material import House
-from foretell.border import load_spec
 from foretell.cases import Store
 from foretell.cases.people import Person
-from foretell.data.worlds import payments
 from foretell.errors import NotFoundError
 from foretell.investigation import Investigator, answer_data
 from foretell.model_tools import Models
@@ -22,8 +19,8 @@ from foretell.narration.answers import INTENTS, TOOLS, Step, steps_of
 from foretell.records import Claim, Narrative
 from foretell.verification.answers import answers
 from foretell.verification.verdict import verify
+from shared_runs import paid
 
-SMALL = {"num_customers": 150, "num_terminals": 120, "num_days": 60, "seed": 3}
 EPISODES = int(os.environ.get("FORETELL_EPISODES", "150"))
 """10,000 in the long run: FORETELL_EPISODES=10000 pytest tests/test_answers.py"""
 HOSTILE = (
@@ -39,12 +36,8 @@ HOSTILE = (
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    world = tmp_path_factory.mktemp("asked")
-    payments.write(world, **SMALL)
-    spec = load_spec(world / "payments.yaml", (f"out={world / 'run'}", "train.epochs=1", "review.capacity=2"))
-    assert foretell.run(spec).num_cases > 5
-    return world / "run"
+def folder() -> Path:
+    return paid().folder
 
 
 @pytest.fixture

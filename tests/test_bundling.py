@@ -7,26 +7,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-import foretell
-from foretell.border import load_spec
 from foretell.bundling import replay_bundle, replayable
 from foretell.cases import Store, bundle_check
 from foretell.cases.bundle import Choice, write_bundle
-from foretell.data.worlds import payments
 from foretell.errors import StoreError
-
-SMALL = {"num_customers": 150, "num_terminals": 60, "num_days": 90, "seed": 3}
+from shared_runs import paid
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    world = tmp_path_factory.mktemp("bundled")
-    payments.write(world, **SMALL)
-    spec = load_spec(
-        world / "payments.yaml", (f"out={world / 'run'}", "model.families=[]", "review.capacity=2")
-    )
-    assert foretell.run(spec).num_cases > 5
-    return world / "run"
+def run() -> Path:
+    return paid().folder
 
 
 def bundle(run: Path, target: Path, choice: Choice) -> Path:

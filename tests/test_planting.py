@@ -1,11 +1,9 @@
 """Planting from a run: drawn among what waits, half of it with the model wrong; nothing else changes."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
 import foretell
 from case_material import decision
@@ -13,21 +11,17 @@ from foretell.border import load_spec
 from foretell.cases import Store
 from foretell.cases.accounts import Accounts
 from foretell.cases.planted import Planting
-from foretell.data.worlds import payments
+from foretell.cli import main
 from foretell.errors import DataError
 from foretell.planting import plant
+from shared_runs import paid
 
-SMALL = {"num_customers": 150, "num_terminals": 120, "num_days": 60, "seed": 3}
 PASSWORD = "a sentence is a good password"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    world = tmp_path_factory.mktemp("planted")
-    payments.write(world, **SMALL)
-    spec = load_spec(world / "payments.yaml", (f"out={world / 'run'}", "train.epochs=1", "review.capacity=2"))
-    assert foretell.run(spec).num_cases > 20
-    return world / "run"
+def folder() -> Path:
+    return paid().folder
 
 
 def test_planted_cases_are_drawn_from_what_waits_with_their_true_outcomes(folder):
@@ -54,12 +48,9 @@ def test_planted_cases_are_drawn_from_what_waits_with_their_true_outcomes(folder
         assert store.verify_log().passed
 
 
-def planted(folder: Path, url: str, by: str, password: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "foretell", "plant", "--count", "4", "--by", by]
-    return subprocess.run(
-        [*command, "--run", str(folder), "--store", url],
-        capture_output=True, text=True, check=False, env={**os.environ, "FORETELL_PASSWORD": password},
-    )  # fmt: skip
+def planted(folder: Path, url: str, by: str, password: str) -> Result:
+    command = ["plant", "--count", "4", "--by", by, "--run", str(folder), "--store", url]
+    return CliRunner().invoke(main, command, env={"FORETELL_PASSWORD": password})
 
 
 def test_the_command_plants_for_an_administrator_who_gives_their_password(folder, tmp_path):
@@ -69,7 +60,7 @@ def test_the_command_plants_for_an_administrator_who_gives_their_password(folder
         Accounts(store).found("root", PASSWORD)
         head = store.head()
         wrong = planted(folder, url, "root", "another sentence, which is wrong")
-        assert wrong.returncode == 9 and store.head() == head, wrong.stderr
+        assert wrong.exit_code == 9 and store.head() == head, wrong.output
         right = planted(folder, url, "root", PASSWORD)
-        assert right.returncode == 0 and "4 cases are planted" in right.stdout, right.stderr
+        assert right.exit_code == 0 and "4 cases are planted" in right.stdout, right.output
         assert len(Planting(store).answers("root")) == 4

@@ -7,24 +7,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-import foretell
 from case_material import decision
-from foretell.border import load_spec
 from foretell.cases import Store
-from foretell.data.worlds import payments
 from foretell.errors import CheckpointError, DataError
 from foretell.replaying import replay
-
-SMALL = {"num_customers": 150, "num_terminals": 120, "num_days": 60, "seed": 3}
+from shared_runs import paid
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    world = tmp_path_factory.mktemp("replayed")
-    payments.write(world, **SMALL)
-    spec = load_spec(world / "payments.yaml", (f"out={world / 'run'}", "train.epochs=1", "review.capacity=2"))
-    assert foretell.run(spec).num_cases > 5
-    return world
+def folder() -> Path:
+    return paid().folder.parent
 
 
 def test_every_byte_comes_out_the_same_whatever_people_did_since(folder):

@@ -7,28 +7,22 @@ import numpy as np
 import pytest
 
 import foretell
-from foretell.border import load_spec
 from foretell.cases import Store
 from foretell.cases.reader import read_case
 from foretell.data.dataset import Dataset
 from foretell.data.split import split
-from foretell.data.worlds import payments
 from foretell.prediction.alerts import Alerts, alerts_of
 from foretell.prediction.sample import falls
 from foretell.records import Case, Claim, Narrative
 from foretell.replaying import replay
 from foretell.serving.api import blinded
 from foretell.workflow import Run
-
-SMALL = {"num_customers": 150, "num_terminals": 120, "num_days": 60, "seed": 3}
+from shared_runs import paid
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    world = tmp_path_factory.mktemp("sampled")
-    payments.write(world, **SMALL)
-    asked = (f"out={world / 'run'}", "model.families=[]", "review.capacity=2", "review.audit=3")
-    return foretell.run(load_spec(world / "payments.yaml", asked))
+def done() -> Run:
+    return paid()
 
 
 @pytest.fixture(scope="module")
