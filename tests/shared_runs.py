@@ -6,27 +6,29 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
+from typing import TypeVar
 
 import foretell
 from foretell.border import load_spec
 from foretell.data.worlds import payments
 from foretell.workflow import Run
 
+T = TypeVar("T")
 
-def fresh(make: Callable[[Path], Any]) -> tuple[Path, Any]:
-    """Return the folder that `make` filled, without what others did in it since, and what it returned.
+
+def fresh(make: Callable[[Path], T]) -> T:
+    """Return what `make` told of the folder that it filled, which is again as it left it.
 
     The folder is the same one each time, since a model names the place of its data.
     """
     place, kept, told = _made(make)
     shutil.rmtree(place)
     shutil.copytree(kept, place)
-    return place, told
+    return told
 
 
 @cache
-def _made(make: Callable[[Path], Any]) -> tuple[Path, Path, Any]:
+def _made(make: Callable[[Path], T]) -> tuple[Path, Path, T]:
     root = Path(mkdtemp(prefix="foretell-tests-"))
     atexit.register(shutil.rmtree, root, ignore_errors=True)
     place, kept = root / "world", root / "kept"
@@ -38,7 +40,7 @@ def _made(make: Callable[[Path], Any]) -> tuple[Path, Path, Any]:
 
 def paid() -> Run:
     """Return a run on three months of payments, which lie beside its folder."""
-    return fresh(_paid)[1]
+    return fresh(_paid)
 
 
 def _paid(folder: Path) -> Run:

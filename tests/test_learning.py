@@ -24,17 +24,18 @@ from foretell.learning import Learned
 from foretell.prediction.comparison import compare
 from foretell.prediction.folder import open_fitted
 from foretell.tasks.classify import sigmoid
+from shared_runs import fresh
 
 NUM_DAYS, PER_DAY, NEW_FROM = 60, 200, 48
 FIRST = datetime(1970, 1, 1) + timedelta(NEW_FROM)
 """From day 48 on a tenth of the payments come by a channel that no model has seen; many of them are fraud."""
 
 
-def payments(folder: Path, seed: int = 0) -> dict[str, int]:
+def payments(folder: Path, per_day: int = PER_DAY, seed: int = 0) -> dict[str, int]:
     """Write payments whose frauds by the new channel the data call honest; return the truth of each."""
     rng = np.random.default_rng(seed)
-    size = NUM_DAYS * PER_DAY
-    day = np.arange(size) / PER_DAY
+    size = NUM_DAYS * per_day
+    day = np.arange(size) / per_day
     new = (day >= NEW_FROM) & (rng.random(size) < 0.1)
     amount, hour = rng.normal(size=size), rng.normal(size=size)
     channel = np.where(new, rng.normal(9, 0.3, size), rng.normal(size=size))
@@ -52,9 +53,9 @@ def payments(folder: Path, seed: int = 0) -> dict[str, int]:
     return {f"p{row}": int(positive) for row, positive in enumerate(truth)}
 
 
-def ran(folder: Path, *overrides: str) -> dict[str, int]:
+def ran(folder: Path, *overrides: str, per_day: int = PER_DAY) -> dict[str, int]:
     """Run a small desk on the payments; return the truth of each."""
-    truth = payments(folder)
+    truth = payments(folder, per_day)
     asked = (
         "data.id=id", "data.time=at", "data.row_text=payment", "data.label_delay=7d", "model.families=[]",
         "review.capacity=5", "review.audit=40", f"split.test_from={FIRST}",
@@ -81,15 +82,19 @@ class World:
     learned: Learned
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    folder = tmp_path_factory.mktemp("learning")
+def taught(folder: Path) -> World:
+    """Run the desk, decide all its cases by the truth, and learn from that."""
     truth = ran(folder)
     decided(folder / "run", truth)
     before = {path.name: path.read_bytes() for path in (folder / "run" / "model").iterdir()}
     learned = foretell.learn(folder / "run", labels="decisions")
     assert {path.name: path.read_bytes() for path in (folder / "run" / "model").iterdir()} == before
     return World(folder / "run", truth, learned)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return fresh(taught)
 
 
 def test_what_people_know_and_the_data_do_not_makes_a_better_model_on_later_rows(world):
@@ -157,7 +162,7 @@ def test_a_killed_refit_leaves_the_champion_and_nothing_that_has_won(world):
 
 
 def test_without_decisions_or_later_rows_it_is_said_what_is_missing(tmp_path):
-    ran(tmp_path, "review.audit=0")
+    ran(tmp_path, "review.audit=0", per_day=40)
     with pytest.raises(DataError, match="of 0 decided rows, none is in"):
         foretell.learn(tmp_path / "run")
     assert len(pl.read_parquet(tmp_path / "run" / "learning" / "labels.parquet")) == 0

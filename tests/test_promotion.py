@@ -24,7 +24,8 @@ from foretell.learning import Learned
 from foretell.prediction.folder import open_fitted
 from foretell.replaying import replay
 from foretell.training.checkpoint import save
-from test_learning import decided, ran
+from shared_runs import fresh
+from test_learning import taught
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
@@ -170,17 +171,14 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    folder = tmp_path_factory.mktemp("promoted")
-    truth = ran(folder)
-    decided(folder / "run", truth)
-    learned = foretell.learn(folder / "run", labels="decisions")
-    with Store(f"sqlite:///{folder / 'run' / 'cases.db'}") as store:
+def desk() -> Desk:
+    world = fresh(taught)
+    with Store(f"sqlite:///{world.folder / 'cases.db'}") as store:
         accounts = Accounts(store)
         accounts.found("root", PASSWORD)
         accounts.save("root", Person(name="ada", roles=("administrator",)), PASSWORD)
         keys = {name: accounts.make_key(name, name, 30) for name in ("root", "ada")}
-    return Desk(folder / "run", learned, keys)
+    return Desk(world.folder, world.learned, keys)
 
 
 def test_a_run_and_what_decisions_taught_are_registered_with_all_that_leads_to_them(desk):
