@@ -1,6 +1,9 @@
 """Fixtures of the tests of cases: the same store on SQLite and on a PostgreSQL of the tests' own."""
 
+import atexit
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,12 +12,19 @@ from case_material import BINARIES, numbered, postgresql, ticking
 from foretell.cases import Store
 
 
+@cache
+def _started() -> Callable[[], str]:
+    """Start a server once in a process: a fixture that files import would start one for each of them."""
+    held = ExitStack()
+    atexit.register(held.close)
+    return held.enter_context(postgresql("-c fsync=off"))
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[Callable[[], str]]:
+def server() -> Callable[[], str]:
     if not BINARIES.is_dir():
         pytest.skip("no PostgreSQL server in /usr/lib/postgresql")
-    with postgresql("-c fsync=off") as fresh:
-        yield fresh
+    return _started()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
