@@ -60,7 +60,7 @@ def accepts(acceptor: Acceptor, text: str) -> bool:
 
 
 def test_whatever_is_chosen_under_the_mask_passes():
-    assert denied(range(300)) == []
+    assert denied(range(150)) == []
 
 
 @pytest.mark.slow
