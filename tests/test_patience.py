@@ -19,7 +19,9 @@ processes.set_forkserver_preload(
     ["foretell.prediction.ladder", "foretell.models.readout_network", "foretell.models.reading", "lightgbm"]
 )
 every_family = pytest.mark.parametrize("name", list(FAMILIES))
-those_that_are_asked = pytest.mark.parametrize("name", [name for name in FAMILIES if name != "tabm"])
+UNASKED = ("tabm", "ft_transformer")
+"""Families that look at the choosing rows where the spec asks for no patience."""
+those_that_are_asked = pytest.mark.parametrize("name", [name for name in FAMILIES if name not in UNASKED])
 PATIENCE = 3
 
 
@@ -53,8 +55,9 @@ def test_without_patience_the_choosing_rows_do_not_touch_the_weights(name):
     assert bits(family) == bits(fitted(name, others, spec_of(0))[0])
 
 
-def test_tabm_stops_early_unasked():
-    _, report = fitted_at_once("tabm", patience=0)
+@pytest.mark.parametrize("name", UNASKED)
+def test_networks_of_tables_stop_early_unasked(name):
+    _, report = fitted_at_once(name, patience=0)
     assert report.stopped == "patience"
     assert min(report.validations) == report.best_validation
 

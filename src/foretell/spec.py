@@ -111,8 +111,8 @@ class ModelSpec:
     __pydantic_config__ = STRICT
 
     families: tuple[str, ...] = ("suited",)
-    """Rows of `FAMILIES` or `package.module:Family`: event_stream, tabm, recurrent, transformer. `suited` is
-    event_stream where rows have entities, else tabm."""
+    """Rows of `FAMILIES` or `package.module:Family`: event_stream, tabm, ft_transformer, recurrent,
+    transformer. `suited` is event_stream where rows have entities, else tabm."""
     half_lives: tuple[str, ...] = ("1h", "1d", "7d", "30d")
     """Half-lives of the decaying statistics that each entity carries."""
     context: int = 24
@@ -141,7 +141,7 @@ class TrainSpec:
     """Longest time one network may take, 60s or 10m: the schedule is laid over it. Empty: `epochs` alone."""
     epochs: float = 0.0
     """Passes over the training rows; the schedule is laid over them. 0: as many as suit the family: 8, and
-    for tabm at least as many as make 1,000 steps."""
+    for tabm and ft_transformer at least as many as make 1,000 steps."""
     batch_size: int = 1024
     """Rows per step."""
     learning_rate: float = 0.003
@@ -156,8 +156,8 @@ class TrainSpec:
     """Decay of the averaged weights that are delivered; 0 delivers the last (or best) ones."""
     patience: int = 0
     """Evaluations without a lower loss on the validation rows after which training stops and delivers the
-    best weights. 0: as suits the family; tabm evaluates 25 times and stops after 6 in vain, the others do
-    not evaluate and deliver the last weights."""
+    best weights. 0: as suits the family; tabm and ft_transformer evaluate 25 times and stop after 6 in vain,
+    the others do not evaluate and deliver the last weights."""
     evaluate_every: int = 200
     """Steps between evaluations on the validation rows, which `patience` asks for."""
     checkpoint_every: int = 200

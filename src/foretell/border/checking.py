@@ -17,7 +17,7 @@ LARGEST = 1_000_000_000
 LARGEST_SEED = 2**31 - 1
 # The border stands below the tables of these names; a test holds them equal.
 TASKS = ("classify", "regress")
-FAMILIES = ("suited", "event_stream", "tabm", "recurrent", "transformer")
+FAMILIES = ("suited", "event_stream", "tabm", "ft_transformer", "recurrent", "transformer")
 WRITERS = ("embedded",)
 MAKERS = ("openai", "hf", "lm")
 LENGTHS = ("short", "medium", "long")

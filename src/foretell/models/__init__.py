@@ -19,6 +19,7 @@ SUITED = "suited"
 FAMILIES = {
     "event_stream": "foretell.models.event_stream:EventStream",
     "tabm": "foretell.models.tabm:TabM",
+    "ft_transformer": "foretell.models.ft_transformer:FTTransformer",
     "recurrent": "foretell.models.recurrent:Recurrent",
     "transformer": "foretell.models.transformer:Transformer",
 }

@@ -52,6 +52,12 @@ class Curves:
         sizes = np.maximum(np.isfinite(self.knots).sum(1) - 1, 0)
         return np.append(0, np.cumsum(sizes)).astype(np.int64)
 
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Which inputs each feature has, where all had as many as the one that has most [F, K - 1]."""
+        sizes = np.diff(self.starts)
+        return np.arange(sizes.max(initial=1)) < sizes[:, None]
+
     def inputs(self, x_BF: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the inputs [B, I] of feature rows."""
         starts = self.starts
