@@ -70,9 +70,9 @@ class FTTransformer(Curved):
         outputs_BC = np.concatenate([np.zeros((0, len(self.weights["head.bias"]))), *parts])
         return outputs_BC[:, 0] if outputs_BC.shape[1] == 1 else outputs_BC
 
-    def reader(self) -> Callable[[Single], float]:
-        """Return what gives the log-odds of one row of features [F]."""
-        return lambda x_F: float(self._outputs(x_F[None])[0, 0])
+    def reader(self) -> Callable[[Single], Any]:
+        """Return what gives the log-odds of one row of features [F]; of classes, [C]."""
+        return lambda x_F: self.logits(x_F[None])[0]
 
     def _outputs(self, x_BF: Single) -> Single:
         held, present_FK = self.weights, self.curves.present
