@@ -36,7 +36,7 @@ class Asked:
 
 
 def collect(scene: Scene) -> list[list[Fact]]:
-    """Return per row the least change of its own columns that changes the answer; nothing when none was found.
+    """Return per row the least change of its own columns that changes the answer; nothing if none was found.
 
     One column is a fact of kind `counterfactual`; several are one fact each, of kind `recourse`, and true
     only together. A change is measured in ranks among the kept rows, so that numbers of any unit compare. The

@@ -15,6 +15,7 @@ from foretell.prediction.fitted import Factor, Fitted, family_of
 from foretell.prediction.paths import LEAST, STABLE
 from foretell.prediction.shares import Score, shapley
 from foretell.prediction.support import believed
+from foretell.tasks.multiclass import Coupling
 
 MOST = 4
 """Reasons of one row: more would not inform a person (Regulation B, comment 9(b)(2)-1)."""
@@ -78,9 +79,13 @@ def reasons(fitted: Fitted, features: NDArray[np.float32], raised: NDArray[np.bo
     likeliest = coupling(fitted.logits_of(features)).argmax(axis=1) if len(features) else np.zeros(0)
     for code in np.unique(likeliest).tolist():
         rows = np.flatnonzero(likeliest == code)
-        against = [lambda x_BF, fold=fold, code=code: coupling.against(fold(x_BF), code) for fold in folds]
+        against = [_against(coupling, fold, code) for fold in folds]
         found[rows] = _pushing(fitted, against, features[rows], np.ones(len(rows), dtype=np.bool_))
     return found.tolist()
+
+
+def _against(coupling: Coupling, fold: Score, code: int) -> Score:
+    return lambda x_BF: coupling.against(fold(x_BF), code)
 
 
 def _pushing(
