@@ -23,7 +23,7 @@ from foretell.prediction.fitted import Fitted, Scored
 from foretell.records import Case
 from foretell.spec import TaskSpec
 from foretell.tasks.classify import BLOCK, periods, reliability, room
-from foretell.trust import trust_of
+from foretell.trust import classes_told, trust_of
 
 EXAMPLES = 5
 TIMELINE = 40
@@ -77,6 +77,7 @@ def report_of(material: Material) -> report.RunReport:
         curves=judged.curves(fitted, material.scored, known, labels, _threshold(material)),
         workload=_workload(material, labels),
         estimates=judged.estimates(fitted, material.dataset, material.scored),
+        classes=classes_told(fitted, material.dataset, material.scored),
         share_unit=share_unit(fitted),
         reliability=tuple(
             report.ReliabilityBin(predicted=b.predicted, observed=b.observed, n=b.n, low=b.low, high=b.high)

@@ -39,11 +39,11 @@ def with_answers(dataset: Dataset, rows: Rows, said: Sequence[Label]) -> Dataset
         target[rows] = np.array([label.label for label in said], dtype=np.int8)
         return replace(dataset, target=target)
     if dataset.classes:
-        target[rows] = [dataset.classes.index(label.truth) for label in said]
-        return replace(dataset, target=target)
-    numbers = pl.Series(column.name, [number_of(label.truth) for label in said], dtype=pl.Float64)
-    target[rows] = coded(numbers, column.facts)
-    held = dataset.frame[column.name].scatter(rows, numbers)
+        answers = pl.Series(column.name, [label.truth for label in said], dtype=pl.String)
+    else:
+        answers = pl.Series(column.name, [number_of(label.truth) for label in said], dtype=pl.Float64)
+    target[rows] = coded(answers, column.facts)
+    held = dataset.frame[column.name].scatter(rows, answers)
     return replace(dataset, target=target, frame=dataset.frame.with_columns(held))
 
 

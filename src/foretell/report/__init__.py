@@ -3,6 +3,8 @@
 from foretell.report.contents import (
     Agreement,
     AuditFinding,
+    Classes,
+    ClassRow,
     Column,
     Curve,
     DataSummary,
@@ -30,6 +32,8 @@ from foretell.report.timelines import timelines_of
 __all__ = [
     "Agreement",
     "AuditFinding",
+    "ClassRow",
+    "Classes",
     "Column",
     "Curve",
     "DataSummary",

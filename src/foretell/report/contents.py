@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from foretell.records import Case
-from foretell.report.trust import Trust
+from foretell.report.trust import Share, Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +139,34 @@ class Estimates:
     r2: float | None = None
     coverage: float | None = None
     median_width: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRow:
+    """What was told of the rows of one class, and how far it could be believed."""
+
+    name: str
+    told: tuple[int, ...]
+    """How many of its rows were told as each class, in the order of the classes."""
+    recall: Share
+    """Share of its rows that were told as it."""
+    precision: Share
+    """Share of the rows told as it that were it."""
+    held: Share
+    """Share of its rows whose set of classes that cannot be ruled out holds it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classes:
+    """How good the told classes are."""
+
+    text: str
+    """What is told: the class of what."""
+    rows: tuple[ClassRow, ...]
+    accuracy: float
+    log_loss: float
+    usual: float
+    """Accuracy of always telling the most frequent class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +328,8 @@ class RunReport:
     trust: Trust = field(default_factory=Trust)
     estimates: tuple[Estimates, ...] = ()
     """One, where a number is predicted."""
+    classes: tuple[Classes, ...] = ()
+    """One, where there are several classes."""
     share_unit: str = "log-odds"
     """The unit of shares in the score."""
     factors: tuple[Factor, ...] = ()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from foretell.records import CONTRADICTED, REFUSED, SUPPORTED, UNVERIFIED, WARNED, Case, Fact, Finding
-from foretell.report.contents import LeaderboardRow, Workload
+from foretell.report.contents import Classes, LeaderboardRow, Workload
 from foretell.units import write
 
 KIND_TITLES = {
@@ -197,6 +197,17 @@ def last_day(until_at: str) -> str:
 def decimal(value: float | None, places: int = 3) -> str:
     """Write a metric, or a dash where it was not measured."""
     return "–" if value is None else f"{value:,.{places}f}"
+
+
+def confusions(told: Classes) -> list[tuple[str, str, int]]:
+    """Return the ten most frequent slips: what came, what was told for it, and of how many rows."""
+    found = [
+        (row.name, other.name, count)
+        for row in told.rows
+        for other, count in zip(told.rows, row.told, strict=True)
+        if other.name != row.name and count
+    ]
+    return sorted(found, key=lambda slip: -slip[2])[:10]
 
 
 COSTS = (("fit_cpu_seconds", 1, -1), ("rows_per_cpu_second", 0, 1))
