@@ -171,12 +171,15 @@ def _of_classes(certainty: Certainty) -> str:
     told = f"for {_share(certainty.whole)} of all rows" if certainty.whole.value is not None else "for none"
     last = f", and least often for those of {lowest.name}, {_share(lowest.share)}" if lowest else ""
     short = any(held.share.value is not None and held.share.high < promised for held in certainty.classes)
-    return (
+    parts = (
         "The classes that cannot be ruled out are to hold what comes for at least "
-        f"{percent(promised)} of each class's rows. Here they held it {told}{last}. {SHORT if short else KEPT} For "
-        f"{percent(certainty.single)} of the rows one class is left; on average {certainty.size:.2f} of "
-        f"{len(certainty.classes)} are."
+        f"{percent(promised)} of each class's rows.",
+        f"Here they held it {told}{last}.",
+        SHORT if short else KEPT,
+        f"For {percent(certainty.single)} of the rows one class is left; on average {certainty.size:.2f} of "
+        f"{len(certainty.classes)} are.",
     )
+    return " ".join(parts)
 
 
 KEPT = "The promise was kept, as far as these rows can show."
@@ -191,11 +194,15 @@ def _of_two(certainty: Certainty, outcome: str) -> str:
         if part.value is not None
     )
     short = any(part.value is not None and part.high < promised for part in parts)
-    return (
+    told = (
         "The outcomes that cannot be ruled out are to hold what comes for at least "
-        f"{percent(promised)} of each outcome's rows. Here they held it for {shares}. "
-        f"{SHORT if short else KEPT} For {percent(certainty.single)} of the rows one outcome is left, for the others both: of these the model is not sure."
+        f"{percent(promised)} of each outcome's rows.",
+        f"Here they held it for {shares}.",
+        SHORT if short else KEPT,
+        f"For {percent(certainty.single)} of the rows one outcome is left, for the others both: of these the "
+        "model is not sure.",
     )
+    return " ".join(told)
 
 
 def findings(watched: Watched) -> list[str]:
