@@ -218,8 +218,22 @@ class Factor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """The same as in `Dependence`, of one more class."""
+
+    name: str
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dependence:
-    """How the probability moves with one column, all else as it is, on average over some test rows."""
+    """How the probability moves with one column, all else as it is, on average over some test rows.
+
+    Where a number is predicted, it is the expected number that moves; of several classes, the probability of
+    each of those that move most.
+    """
 
     text: str
     unit: str = ""
@@ -232,7 +246,10 @@ class Dependence:
     """Ends of the 90 % band over resampled rows and folds."""
     high: tuple[float, ...]
     accumulated: tuple[float, ...] = ()
-    """Accumulated local effects at a number's values."""
+    """Accumulated local effects at a number's values; of several classes none are drawn."""
+    name: str = ""
+    """The class whose probability it is; empty where there are not several."""
+    others: tuple[Level, ...] = ()
     shares: tuple[float, ...] = ()
     """Share of past rows in each of equal bins of a number's range, or of each category."""
 
@@ -243,6 +260,8 @@ class Interaction:
 
     first: str
     second: str
+    outcome: str = ""
+    """The class in whose score they work together most; empty where there are not several."""
     size: float
     """What is no sum in their joint effect, root mean square in log-odds."""
     share: float
