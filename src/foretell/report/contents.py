@@ -321,6 +321,8 @@ class Example:
     timelines: tuple[Timeline, ...] = ()
     outcome: str = "unknown"
     """What it turned out to be: positive, negative or unknown."""
+    truth: str = ""
+    """The class or the number that it turned out to be; empty of two outcomes, and where it is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
