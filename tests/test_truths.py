@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import foretell
 from case_material import proposal
+from desk_material import House, form
 from foretell.border import load_spec
 from foretell.cases import Store, labelled_rows
 from foretell.cases.truths import question_of
@@ -22,6 +23,7 @@ from foretell.learning import Learned
 from foretell.prediction.folder import open_fitted
 from foretell.records import Case, Decision
 
+HTML = {"accept": "text/html"}
 NUM_DAYS, PER_DAY, NEW_FROM = 40, 30, 30
 FIRST = datetime(1970, 1, 1) + timedelta(NEW_FROM)
 """From day 30 on a third of the rows come by a channel that no model has seen, and the data call them oak."""
@@ -167,6 +169,43 @@ def test_the_command_line_says_what_a_row_was(world, tmp_path):
     with Store(f"sqlite:///{tmp_path / 'cases.db'}", create=False) as store:
         (label,) = labelled_rows(store)
     assert (label.truth, label.actor) == (other, "eve")
+
+
+def test_the_desk_asks_which_it_is_and_does_not_tell_whom_it_asks_first(world, tmp_path):
+    with Store(f"sqlite:///{world.folder / 'cases.db'}", create=False) as store:
+        first, second = (store.case(case.id, as_opened=True) for case in [*store.all_cases()][:2])
+    house = House(f"sqlite:///{tmp_path / 'cases.db'}")
+    house.store.open_cases([first, second])
+    bob, question = house.client("bob"), question_of(first)
+    assert question is not None
+    page = bob.get(f"/case?id={first.id}", headers=HTML).text
+    other = next((name for name in question.classes if name != question.told), "")
+    assert (f"<option>{other}</option>" in page) == bool(other)
+    assert f"<option>{question.told}</option>" not in page, "who rejects a class does not name it"
+    other = other or ("-1e9" if question.above is first.prediction.alert else "1e9")
+    sent = form(bob, verb="reject", content=first.content, code="other", truth=other)
+    assert (
+        bob.post(f"/case?id={first.id}", data=sent, headers=HTML, follow_redirects=False).status_code == 303
+    )
+    (label,) = labelled_rows(house.store)
+    assert (label.truth, label.actor) == (other, "bob")
+
+    house.policy({"blind_share": 1.0})
+    seen = bob.get(f"/api/case?id={second.id}").json()
+    terms = {fact["name"] for fact in seen["case"]["evidence"]["facts"] if fact["kind"] == "term"}
+    assert seen["hidden"] and ("outcome" in terms) == (not question.classes) and "told" not in terms
+    page = bob.get(f"/case?id={second.id}", headers=HTML).text
+    said = question_of(second)
+    assert said is not None and all(f"<option>{name}</option>" in page for name in said.classes)
+    told = f"{said.text} {said.told}"
+    assert not said.classes or told not in page
+    truth = said.told or "1e9"
+    judged = form(bob, verb="judge", content=second.content, truth=truth)
+    assert (
+        bob.post(f"/case?id={second.id}", data=judged, headers=HTML, follow_redirects=False).status_code
+        == 303
+    )
+    assert {label.truth for label in labelled_rows(house.store)} == {other, truth}
 
 
 def test_of_two_outcomes_no_class_can_be_named(tmp_path):
