@@ -91,7 +91,7 @@ class TaskSpec:
 
     name: str = ""
     """classify: which outcome, or which of several classes. regress: which number. Empty: as the target's
-    values are: two are outcomes; names are classes, and so are few whole numbers, unless they look counted, as
+    values are: two are outcomes; names are classes, and few whole numbers too, unless they look counted, as
     visits and years do."""
     positive: str = ""
     """The value of the target that counts as positive; the rarer of the two when empty. Of a number: above
