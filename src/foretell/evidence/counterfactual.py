@@ -74,7 +74,7 @@ def _asked(scene: Scene) -> Asked:
             rows=[r for r, p in enumerate(scene.predictions) if p.probability >= p.threshold],
             logits=[p.logit for p in scene.predictions],
             thresholds=[p.threshold for p in scene.predictions],
-            outcome=lambda search, row, plan: {"probability": plan.probability},
+            outcome=_below,
         )
     model, features = lead(scene.fitted), scene.scored.features[scene.rows]
     ahead = model.logits_of(features) if len(features) else np.zeros(0)
@@ -85,6 +85,14 @@ def _asked(scene: Scene) -> Asked:
         thresholds=[EVEN] * len(scene.rows),
         outcome=partial(_another, model),
     )
+
+
+def _below(search: Search, row: Row, plan: Plan) -> dict[str, Value]:
+    """Return the probability of a changed row, and where a number is learned the one expected of it."""
+    if search.model.estimator is None:
+        return {"probability": plan.probability}
+    scores = search.model.logits_of(search.features(row.features, row.state, plan.values[None]))
+    return {"probability": plan.probability, "estimate": float(search.model.estimator.values(scores)[0])}
 
 
 def _another(model: Lead, search: Search, row: Row, plan: Plan) -> dict[str, Value]:
