@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from foretell import units
 from foretell.cases.drafting import Refusal
-from foretell.cases.registry import Model
+from foretell.cases.registry import FIGURES, Model
 from foretell.data.audit import audit
 from foretell.data.dataset import Dataset
 from foretell.data.split import split
@@ -19,14 +19,6 @@ OF_SEVERAL = {"log_loss": "log-loss test", "accuracy": "accuracy", "macro_f1": "
 OF_NUMBERS = {"rmse": "RMSE test", "mae": "MAE", "r2": "R2", "coverage": "in interval"}
 """Metric -> its column in the leaderboard."""
 HOWS = {"run": "by a run", "fit": "by a fit alone", "learn": "by learning from decisions"}
-MEASURES = {
-    "average_precision": "average precision",
-    "log_loss": "log-loss",
-    "accuracy": "accuracy",
-    "rmse": "RMSE",
-    "mae": "MAE",
-}
-"""Measure of a comparison -> what it is called."""
 SHOWN = 5
 """Refused narratives that the summary names; it counts the rest."""
 
@@ -147,7 +139,7 @@ def compared(learned: Learned) -> str:
         f"compared on {rows}; weighted they tell as much as {found.effective_rows:,.0f}",
         f"  {'':18}{'champion':>12}{'challenger':>12}  difference (95 % interval)",
         *(
-            f"  {MEASURES[name]:18}{each.champion:12.4f}{each.challenger:12.4f}  "
+            f"  {FIGURES[name]:18}{each.champion:12.4f}{each.challenger:12.4f}  "
             f"{each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f})"
             for name, each in found.measures.items()
         ),
@@ -164,14 +156,14 @@ def compared(learned: Learned) -> str:
 def _outcome(found: Comparison) -> str:
     (first, lead), (second, _) = found.measures.items()
     if found.won:
-        better, worse = MEASURES[first], MEASURES[second]
+        better, worse = FIGURES[first], FIGURES[second]
         return f"the challenger wins: surely better in {better}, and not surely worse in {worse}"
     if not found.enough:
         rows = f"{FEWEST_ROWS} rows" if found.num_positives is None else f"{FEWEST} positive rows"
         return f"no win: with fewer than {rows} nothing is sure; the champion stays"
     if lead.low > 0 if first in RISING else lead.high < 0:
         return (
-            f"no win: better in {MEASURES[first]}, but surely worse in {MEASURES[second]}; the champion stays"
+            f"no win: better in {FIGURES[first]}, but surely worse in {FIGURES[second]}; the champion stays"
         )
     side = "above" if first in RISING else "below"
     return f"no win: the interval of the difference does not lie {side} 0; the champion stays"
