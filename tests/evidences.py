@@ -5,6 +5,7 @@ columns, and dates without a time of day. `hostile` puts sentences, quotes, line
 invisible marks into every value that comes from data.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -174,7 +175,34 @@ def evidence(seed: int, *, hostile: bool = False, language: str = "en") -> Evide
         of = random.randrange(1, 10**5)
         facts.add("sample", "sample", "drawn at random from the rest", min(1.0, 14 / of), "share", of=of)
     _recourse(facts, domain, Random(f"{seed} recourse"))
-    return Evidence(id=row_id, facts=tuple(facts.facts), model="0" * 64)
+    _of_number(facts.facts, Random(f"{seed} number"))
+    told = _of_classes(facts.facts, facts.foreign(f"{domain['outcome']} 3"), Random(f"{seed} classes"))
+    return Evidence(id=row_id, facts=tuple(told), model="0" * 64)
+
+
+def _of_number(facts: list[Fact], random: Random) -> None:
+    """Say of most changes of a row with an estimate what would be expected then."""
+    told = next((fact for fact in facts if fact.kind == "estimate"), None)
+    for place, fact in enumerate(facts) if told is not None else ():
+        if fact.kind == "counterfactual" and random.random() < 0.8:
+            then = told.value * random.choice((1.0, random.uniform(0.3, 0.97)))
+            facts[place] = replace(fact, detail={**fact.detail, "estimate": then})
+
+
+def _of_classes(facts: list[Fact], other: str, random: Random) -> list[Fact]:
+    """Return the facts of a row of several classes: no threshold, and changes that lead to another class."""
+    if all(fact.kind != "runner_up" for fact in facts):
+        return facts
+    found = []
+    for fact in facts:
+        if fact.kind in ("counterfactual", "recourse"):
+            left = random.uniform(0.05, 0.5)
+            probability = left + random.uniform(-0.1, 0.4) if fact.kind == "counterfactual" else 0.62
+            moved = {"becomes": other, "probability": abs(probability), "left": left}
+            fact = replace(fact, detail={**fact.detail, **moved})
+        if fact.kind != "threshold":
+            found.append(fact)
+    return found
 
 
 def _text(domain: dict[str, Any], name: str, days: int, **parts: str) -> str:

@@ -13,11 +13,12 @@ from foretell.data.dataset import Dataset
 from foretell.data.reading import read
 from foretell.data.split import split
 from foretell.errors import DataError, TrainingError
+from foretell.evidence.reasons import codes
 from foretell.prediction import ladder
 from foretell.prediction.alerts import alerts_of
 from foretell.prediction.faces import reviewed_as
 from foretell.prediction.folder import open_fitted, write_fitted
-from foretell.spec import ColumnSpec, DataSpec, ModelSpec, Spec, TaskSpec, TrainSpec
+from foretell.spec import ColumnSpec, DataSpec, ModelSpec, ReviewSpec, Spec, TaskSpec, TrainSpec
 from foretell.tasks.multiclass import couple, doubts
 from foretell.verification import verify
 from foretell.workflow import explain, narrate, predict, predictions_of
@@ -121,3 +122,42 @@ def test_classes_are_learned_stored_and_told_where_they_are_in_doubt(tmp_path, f
         lied = replace(second, value=second.value / 2 + 0.3)
         other = replace(evidence, facts=tuple(lied if fact is second else fact for fact in evidence.facts))
         assert not verify(narrative, other).passed
+
+
+def test_the_least_change_makes_another_class_the_most_probable_and_each_row_has_the_reasons_of_its_own(
+    tmp_path,
+):
+    dataset = dataset_of(tmp_path, kinds(), review=ReviewSpec(capacity=200))
+    fitted, scored = climbed(tmp_path, dataset)
+    alerts = alerts_of(fitted.spec, reviewed_as(fitted, dataset, scored), scored)
+    table = predict(fitted, dataset, reasons=True)
+    named = codes(fitted.factors)
+    told = changed = 0
+    for row, evidence in zip(alerts.rows.tolist(), explain(fitted, dataset, scored, alerts), strict=True):
+        own = table.filter(pl.col("id") == evidence.id)
+        raising = {named[f.name] for f in evidence.of("attribution") if f.value > 0}
+        assert set(own["reasons"][0].split()) <= raising
+        told += bool(own["reasons"][0])
+        facts = (*evidence.of("counterfactual"), *evidence.of("recourse"))
+        if not facts:
+            continue
+        changed += 1
+        frame = dataset.frame
+        for fact in facts:
+            column = frame[fact.name].to_list()
+            assert fact.value != fact.detail["was"]
+            column[row] = fact.value
+            frame = frame.with_columns(pl.Series(fact.name, column, dtype=frame[fact.name].dtype))
+        again = fitted.coupling(fitted.score(replace(dataset, frame=frame), np.array([row])).logits)[0]
+        assert facts[0].detail["becomes"] == f"kind {fitted.coupling.names[again.argmax()]}"
+        assert facts[0].detail["becomes"] != evidence.of("term")[1].value
+        assert facts[0].detail["probability"] == pytest.approx(again.max(), rel=1e-4)
+        assert facts[0].detail["left"] < facts[0].detail["probability"]
+        narrative, verdict = narrate(evidence, replace(fitted.spec.narrate, length="long"))
+        assert verdict.passed and any(
+            claim.production.startswith("change.class") for claim in narrative.claims
+        )
+        lied = replace(facts[0], detail={**facts[0].detail, "becomes": "kind yew"})
+        other = tuple(lied if fact is facts[0] else fact for fact in evidence.facts)
+        assert not verify(narrative, replace(evidence, facts=other)).passed
+    assert told >= 10 and changed >= 10

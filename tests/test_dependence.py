@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import foretell
+from foretell.border import load_spec
 from foretell.cli import main
 from foretell.data.split import split
 from foretell.dependence import Board, agreed, dependence, interactions
@@ -21,6 +22,7 @@ from foretell.prediction.paths import agreement, path_shares
 from foretell.prediction.shares import shapley
 from foretell.report import Agreement
 from loans import road
+from table_samples import costs, kinds
 
 FACTORS = [np.array([0]), np.array([1, 2]), np.array([3])]
 CODED = np.array([False, False, False, True])
@@ -107,8 +109,43 @@ def test_a_score_that_is_a_sum_of_its_columns_has_no_interactions():
     search = Search(only)
     columns = list(range(len(search.names)))
     sizes = interactions(Board(search, few.scored, few.rows, few.coded), columns)
-    assert max(size for size, _ in sizes.values()) < 1e-4
-    assert max(size for size, _ in interactions(few, columns).values()) > 1e-3
+    assert max(size for size, _, _ in sizes.values()) < 1e-4
+    assert max(size for size, _, _ in interactions(few, columns).values()) > 1e-3
+
+
+@pytest.mark.parametrize("target", ["kind", "cost"])
+def test_of_classes_each_has_its_curve_and_of_numbers_it_is_the_estimate_that_moves(tmp_path, target):
+    table = kinds() if target == "kind" else costs(skewed=True)
+    table.write_parquet(tmp_path / "rows.parquet")
+    spec = load_spec(
+        {"source": str(tmp_path / "rows.parquet"), "target": target},
+        (f"out={tmp_path / 'run'}", "model.families=[]", "train.threads=1"),
+    )
+    dataset = foretell.read(spec)
+    model = foretell.fit(spec, dataset)
+    scored = model.score(dataset, split(dataset).test)
+    curves, pairs = dependence(model, dataset, scored)
+    whole = Board(Search(model), scored, scored.rows, np.zeros((len(scored.rows), 1)))
+    few = whole.take(120).rows
+    for curve in curves:
+        levels = [(curve.name, curve.mean), *((level.name, level.mean) for level in curve.others)]
+        assert len(levels) == (3 if target == "kind" else 1)
+        assert bool(curve.accumulated) == (target == "cost" and not curve.names)
+        for place in (0, len(curve.mean) - 1):
+            value = (curve.values or curve.names)[place]
+            frame = dataset.frame.with_columns(pl.lit(value).alias(curve.text))
+            logits = model.score(replace(dataset, frame=frame), few).logits
+            if target == "kind":
+                said = model.coupling(logits).mean(0)
+                wanted = {name: said[code] for code, name in enumerate(model.coupling.names)}
+            else:
+                wanted = {"": model.estimates(logits)["estimate"].mean()}
+            for name, mean in levels:
+                assert mean[place] == pytest.approx(wanted[name], rel=1e-4, abs=1e-4)
+    assert {pair.outcome for pair in pairs} <= {*(model.coupling.names if model.coupling else ("",))}
+    found = agreed(model, scored)
+    assert found.rows == 60 and found.missed < 1e-9
+    assert target == "cost" or found.same >= 45
 
 
 def test_the_second_opinion_counts_rows_and_shares():

@@ -141,3 +141,33 @@ def test_new_rows_need_no_target(tmp_path):
     costs(1).drop("cost").head(20).write_csv(new)
     table = predict(fitted, new)
     assert len(table) == 20 and table["estimate"].is_finite().all()
+
+
+RNG = np.random.default_rng(5)
+MEASURED = {
+    "visits": RNG.poisson(1.2, 4000),
+    "children": 1 + RNG.poisson(0.8, 4000),
+    "years of schooling": np.clip(RNG.normal(12, 2.5, 4000), 4, 18).round(),
+}
+CODED = {
+    "digits": RNG.integers(0, 10, 4000),
+    "eleven balanced classes": np.arange(4400) % 11,
+    "three kinds": RNG.choice(3, 4000, p=[0.7, 0.2, 0.1]),
+    "ratings": 1 + RNG.choice(5, 4000, p=[0.1, 0.1, 0.2, 0.4, 0.2]),
+    "soils": 1 + RNG.choice(7, 4000, p=[0.36, 0.49, 0.06, 0.005, 0.015, 0.035, 0.035]),
+}
+
+
+@pytest.mark.parametrize("name", [*MEASURED, *CODED])
+def test_few_whole_numbers_are_amounts_where_they_look_counted_and_codes_elsewhere(tmp_path, name):
+    values = {**MEASURED, **CODED}[name].astype(int)
+    dataset = dataset_of(tmp_path, pl.DataFrame({"cost": values, "x": np.arange(len(values)) % 97}))
+    assert (dataset.values is not None) == (name in MEASURED)
+    target = dataset.column("target")
+    assert target is not None
+    other = "classify" if name in MEASURED else "regress"
+    assert other in target.reason, "it is said how to have it otherwise"
+    stated = dataset_of(
+        tmp_path, pl.DataFrame({"cost": values, "x": np.arange(len(values)) % 97}), name=other
+    )
+    assert (stated.values is not None) == (name in CODED)

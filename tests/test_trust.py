@@ -295,6 +295,24 @@ def test_groups_are_watched_of_classes_and_numbers_too(tmp_path: Path, target: s
     }
     certainty = run.fitted.certainty
     assert certainty is not None and len(certainty.margins) == (3 if target == "kind" else 2)
-    assert bool(report.trust.certainty.miss) == (target == "cost"), "of classes nothing is said of sets yet"
+    told = report.trust.certainty
+    assert told.miss and trust.promise(told, "").count("ruled out") == 1
+    if target == "kind":
+        (classes,) = report.classes
+        assert sum(sum(row.told) for row in classes.rows) == report.summary.scored
+        assert [held.share for held in told.classes] == [row.held for row in classes.rows]
+        assert told.whole.value == pytest.approx(
+            sum(row.held.value * sum(row.told) for row in classes.rows) / report.summary.scored
+        )
+        assert sum(row.told[code] for code, row in enumerate(classes.rows)) == pytest.approx(
+            classes.accuracy * report.summary.scored
+        )
+        assert 1 <= told.size <= 3 and all(group.certainty.size >= 1 for group in watched.groups)
+        table = foretell.predict(run.fitted)
+        sizes = [len(names.split(" | ")) for names in table["possible"]]
+        assert np.mean(sizes) == pytest.approx(told.size)
+        assert all(
+            name in names.split(" | ") for name, names in table.select("class", "possible").iter_rows()
+        )
     assert f"Groups of {column}" in document.markdown(card_of(tmp_path / "run"))
     assert f"Groups of <bdi>{column}</bdi>" in (tmp_path / "run" / "report.html").read_text()

@@ -175,3 +175,62 @@ def test_a_day_with_other_rows_than_before_and_one_before_the_last_are_left_out(
         "left out: 2025-01-23",
         "2025-01-24 was counted before",
     ]
+
+
+def trees(
+    first: int, days: int, *, drift: float = 0.0, lied: float = 0.0, labels: bool = True
+) -> pl.DataFrame:
+    """Return days of 120 rows of three classes; some of the classes are others than their lengths say."""
+    rng = np.random.default_rng(first)
+    n = 120 * days
+    code = rng.choice(3, n, p=[0.5 - drift, 0.3, 0.2 + drift])
+    seconds = np.sort(rng.random(n)) * 86_400 * days
+    shown = np.where(rng.random(n) < lied, rng.integers(0, 3, n), code)
+    return pl.DataFrame(
+        {
+            "at": [START + timedelta(days=first, seconds=float(s)) for s in seconds],
+            "length": code + rng.normal(0, 0.4, n),
+            **({"kind": np.array(["oak", "ash", "elm"])[shown]} if labels else {}),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def classes_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("classes")
+    trees(0, 20).write_csv(folder / "train.csv")
+    spec = load_spec(
+        {"source": str(folder / "train.csv"), "target": "kind"},
+        (f"out={folder / 'run'}", "model.families=[]", "review.capacity=10"),
+    )
+    foretell.fit(spec)
+    return folder / "run"
+
+
+def test_of_classes_the_told_ones_are_watched_and_how_often_they_are_right(classes_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(classes_run, run)
+    trees(20, 8, labels=False).write_csv(tmp_path / "new.csv")
+    quiet = foretell.watch(run, tmp_path / "new.csv")
+    expected = quiet.expected["accuracy"]
+    trees(20, 8).write_csv(tmp_path / "known.csv")
+    known = foretell.watch(run, tmp_path / "known.csv")
+    assert (known.counted, known.known, known.judged) == (0, 8, 8)
+    assert expected.low <= known.came["accuracy"] <= expected.high
+    assert known.monitor.alarms == ()
+    trees(28, 10, drift=0.3).write_csv(tmp_path / "later.csv")
+    loud = CliRunner().invoke(main, ["watch", str(tmp_path / "later.csv"), "--run", str(run)])
+    assert loud.exit_code == ALARM, loud.output
+    line = re.search(r"the told kind +share of .(oak|elm). +(\S+)% +(\S+)% ", loud.output)
+    assert line is not None, loud.output
+    was, now = float(line[2]), float(line[3])
+    assert now > was + 15 if line[1] == "elm" else now < was - 15
+
+
+def test_classes_that_are_wrong_more_often_than_told_are_told_without_any_drift(classes_run, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(classes_run, run)
+    trees(20, 15, lied=0.4).write_csv(tmp_path / "wrong.csv")
+    told = CliRunner().invoke(main, ["watch", str(tmp_path / "wrong.csv"), "--run", str(run)])
+    assert told.exit_code == ALARM
+    assert re.search(r"the outcomes +(share wrong|slope of errors)", told.output), told.output

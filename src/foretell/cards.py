@@ -16,7 +16,7 @@ from foretell.report import trust
 from foretell.report.contents import RunReport
 from foretell.report.document import Document, Section, Table
 from foretell.report.group_blocks import group_blocks
-from foretell.report.views import decimal
+from foretell.report.views import HEADS, decimal, measured
 from foretell.spec import Spec
 from foretell.tasks.classify import wilson
 from foretell.training.checkpoint import open_checkpoint
@@ -149,19 +149,17 @@ def _split(found: RunReport) -> Section:
 
 
 def _model(found: RunReport, spec: Spec) -> Section:
+    measures = [(name, places) for name, places, _ in measured(found.leaderboard) if name in HEADS]
     board = tuple(
         (
             row.name + (" (delivered)" if row.delivered else ""),
             row.family,
-            decimal(row.average_precision),
-            decimal(row.auc),
-            decimal(row.log_loss, 4),
-            decimal(row.ece, 4),
+            *(decimal(getattr(row, name), places) for name, places in measures),
             "–" if row.weight is None else percent(row.weight),
         )
         for row in found.leaderboard
     )
-    header = ("Model", "Family", "Average precision", "AUC", "Log-loss", "ECE", "Share")
+    header = ("Model", "Family", *(HEADS[name] for name, _ in measures), "Share")
     factors = tuple(
         (factor.name, decimal(factor.strength, 2), percent(factor.raises)) for factor in found.factors
     )
@@ -181,7 +179,7 @@ def _model(found: RunReport, spec: Spec) -> Section:
             f"Alerts follow from {by}: typically from a probability of {percent(summary.threshold)} on.",
             Table(
                 caption="What moved the scores of the cases",
-                header=("Factor", "Mean move in log-odds", "Raised the score in"),
+                header=("Factor", f"Mean move in {found.share_unit}", "Raised the score in"),
                 rows=factors,
             ),
         ),
@@ -194,6 +192,14 @@ def _figures(found: RunReport) -> Section:
         (trust.NAMES[each.name], decimal(each.value, 4), f"{decimal(each.low, 4)} to {decimal(each.high, 4)}")
         for each in told.metrics
     ]
+    for told_classes in found.classes:
+        figures.append(("Accuracy of the told classes", percent(told_classes.accuracy), "–"))
+    for est in found.estimates:
+        figures.append(("Mean error of the estimates", units.write(est.mae, est.unit), "–"))
+        figures.append(("Root mean squared error", units.write(est.rmse, est.unit), "–"))
+        if est.coverage is not None:
+            held = f"True values inside their {percent(est.level)} intervals"
+            figures.append((held, percent(est.coverage), "–"))
     if summary.precision is not None and summary.recall is not None and summary.positives:
         hits = round(summary.precision * summary.alerts)
         for name, of in (

@@ -317,29 +317,7 @@ def verify(case_id: str, folder: Path | None) -> None:
         sys.exit(6)
 
 
-@main.command()
-@click.argument("case_id")
-@click.argument("verb", type=click.Choice(["approve", "edit", "reject", "escalate", "comment"]))
-@run_option
-@click.option("--actor", required=True, help="Who decides.")
-@click.option("--reason", default="", help="Why.")
-@click.option("--text", default="", help="The whole new text, for edit.")
-@click.option(
-    "--content", default="", help="Content that was seen, as `show` prints it; the present one if not given."
-)
-def decide(
-    case_id: str, verb: str, folder: Path | None, actor: str, reason: str, text: str, content: str
-) -> None:
-    """Decide a case: approve, edit, reject, escalate or comment."""
-    from foretell.records import Decision
-
-    cases_store = store(folder)
-    seen = content or cases_store.case(case_id).content
-    made = Decision(verb=verb, actor=actor, content=seen, reason=reason, text=text)
-    case = foretell.decide(cases_store, case_id, made)
-    click.echo(f"case {case.id} is {case.status}")
-
-
+main.add_command(cli_desk.decide)
 main.add_command(cli_ask.ask)
 main.add_command(cli_ask.mcp)
 main.add_command(cli_desk.desk)

@@ -247,6 +247,30 @@ def _counted(number: int) -> str:
 
 
 @click.command()
+@click.argument("case_id")
+@click.argument("verb", type=click.Choice(["approve", "edit", "reject", "escalate", "comment"]))
+@run_option
+@click.option("--actor", required=True, help="Who decides.")
+@click.option("--reason", default="", help="Why.")
+@click.option("--text", default="", help="The whole new text, for edit.")
+@click.option("--truth", default="", help="The class or the number that it was, to approve or to reject.")
+@click.option(
+    "--content", default="", help="Content that was seen, as `show` prints it; the present one if not given."
+)
+def decide(
+    case_id: str, verb: str, folder: Path | None, actor: str, reason: str, text: str, truth: str, content: str
+) -> None:
+    """Decide a case: approve, edit, reject, escalate or comment."""
+    from foretell.records import Decision
+
+    cases, detail = store(folder), {"truth": truth} if truth else {}
+    seen = content or cases.case(case_id).content
+    decision = Decision(verb=verb, actor=actor, content=seen, reason=reason, text=text, detail=detail)
+    case = cases.decide(case_id, decision)
+    click.echo(f"case {case.id} is {case.status}")
+
+
+@click.command()
 @click.argument("case_id", metavar="CASE")
 @click.argument("number", type=int, metavar="SUGGESTION")
 @click.option("--by", required=True, help="Who permits it: a person with an account at the desk.")

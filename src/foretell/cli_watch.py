@@ -11,7 +11,7 @@ import click
 from foretell.shell import found, run_option, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from foretell.prediction.alarms import Alarm
     from foretell.watching import Watch
@@ -27,6 +27,8 @@ MEASURES = {
     "rate": "share positive, as told and as it came",
     "order": "slope of outcomes on scores",
 }
+OF_CLASSES = {"rate": "share wrong, as told and as it came", "order": "slope of errors on doubts"}
+"""What is said of outcomes where the model tells classes."""
 LONGEST = 1_000_000
 """Years that are told as such."""
 
@@ -51,8 +53,8 @@ def watch(data: tuple[str, ...], folder: Path | None) -> None:
 
 def lines(done: Watch) -> list[str]:
     """Return what was found, for people."""
-    batches = done.monitor.batches
-    told = [
+    batches, told = done.monitor.batches, {c.name for c in done.monitor.layout.columns if c.told}
+    said = [
         f"{len(batches):,} batches of {sum(batch.rows for batch in batches):,} rows are counted, "
         f"{done.counted:,} of them now; outcomes of {sum(bool(batch.outcomes) for batch in batches):,}, "
         f"{done.judged:,} of them now",
@@ -60,12 +62,12 @@ def lines(done: Watch) -> list[str]:
     ]
     if done.monitor.alarms:
         head = ("changed", "what", "was", "is", "since", "found", "by chance once in")
-        told += ["ALARM", *aligned([head, *(row(alarm, names(done)) for alarm in done.monitor.alarms)])]
+        said += ["ALARM", *aligned([head, *(row(alarm, names(done), told) for alarm in done.monitor.alarms)])]
     else:
-        told.append(nearest(done))
+        said.append(nearest(done))
     if done.expected:
-        told += ["", *performance(done)]
-    return told
+        said += ["", *performance(done)]
+    return said
 
 
 def names(done: Watch) -> dict[str, str]:
@@ -74,17 +76,20 @@ def names(done: Watch) -> dict[str, str]:
     return {b.key: f"batch {number:,}" if b.key == b.digest else b.key for number, b in batches}
 
 
-def row(alarm: Alarm, called: Mapping[str, str]) -> Sequence[str]:
+def row(alarm: Alarm, called: Mapping[str, str], told: Collection[str] = ()) -> Sequence[str]:
     """Return an alarm's cells.
 
     Args:
         called: batch -> what it is called.
+        told: columns that the model tells: several classes.
     """
     from math import exp, log
 
     from foretell import units
 
     what = f"share of {units.quoted(alarm.value)}" if alarm.kind == "share" else MEASURES[alarm.kind]
+    if told and alarm.of_outcomes:
+        what = OF_CLASSES[alarm.kind]
     daily = called[alarm.raised] == alarm.raised
     often, unit = (alarm.log_evidence - log(365.25), "years") if daily else (alarm.log_evidence, "batches")
     most = log(LONGEST if daily else 365 * LONGEST)
@@ -93,7 +98,8 @@ def row(alarm: Alarm, called: Mapping[str, str]) -> Sequence[str]:
         units.percent(v) if alarm.unit == "share" else units.write(v, alarm.unit)
         for v in (alarm.was, alarm.now)
     ]
-    return (alarm.column or alarm.text, what, *shown, called[alarm.since], called[alarm.raised], chance)
+    name = alarm.text if alarm.column in told else alarm.column or alarm.text
+    return (name, what, *shown, called[alarm.since], called[alarm.raised], chance)
 
 
 def nearest(done: Watch) -> str:

@@ -1,22 +1,23 @@
 """How scores move with single columns, and how columns work together: the figures of the report's section.
 
-R: rows, G: values of a column, F: features, B: rows of features, P: members of an ensemble, D: draws.
+R: rows, G: values of a column, F: features, B: rows of features, P: members of an ensemble, D: draws,
+O: outcomes, one or as many as there are classes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell import report
-from foretell.data.dataset import Dataset
+from foretell.data.dataset import Column, Dataset
 from foretell.evidence.reasons import parts_of
 from foretell.evidence.recourse import Search
 from foretell.prediction.fitted import Fitted, Scored
 from foretell.prediction.paths import agreement, path_shares
-from foretell.prediction.shares import shapley
+from foretell.prediction.shares import Score, shapley
 from foretell.prediction.support import believed
 from foretell.tasks.classify import Floats
 
@@ -25,6 +26,9 @@ COLUMNS = 6
 ROWS, STEP_ROWS, PAIR_ROWS, AGREED_ROWS = 120, 300, 20, 60
 """Test rows that curves, accumulated effects, pairs, and the second opinion are taken of."""
 VALUES, BINS = 12, 24
+CLASSES = 3
+"""Classes that are drawn: more lines would not be told apart."""
+ENDS = ("mean", "low", "high")
 DRAWS, MISS = 200, 0.1
 """Resamples of a band, and the share of them outside it."""
 ORDERS = 16
@@ -63,29 +67,72 @@ class Board:
 def dependence(
     fitted: Fitted, dataset: Dataset, scored: Scored
 ) -> tuple[tuple[report.Dependence, ...], tuple[report.Interaction, ...]]:
-    """Return how the score moves with the strongest columns, and how far pairs of them work together.
+    """Return how the answer moves with the strongest columns, and how far pairs of them work together.
 
     Sources: Friedman, Ann. Stat. 29 (2001), partial dependence; Apley and Zhu, JRSS B 82 (2020), accumulated
     local effects; Friedman and Popescu, Ann. Appl. Stat. 2 (2008), H.
     """
-    if fitted.coupling is not None or fitted.reference.rows.is_empty() or len(scored.rows) == 0:
+    if fitted.reference.rows.is_empty() or len(scored.rows) == 0:
         return (), ()
     search = Search(fitted)
     rows = scored.rows
     board = Board(search, scored, rows, search.coded(dataset.frame[rows])).take(STEP_ROWS)
     chosen = strongest(fitted, search)
-    texts = {column.name: column for column in dataset.columns}
-    curves = []
-    for k in chosen:
-        column = texts[search.names[k]]
-        curves.append(_curve(board, k, column.text, column.unit))
+    columns, names = {column.name: column for column in dataset.columns}, classes_of(fitted)
+    banded = [_banded(fitted, *_set(board.take(ROWS), k)) for k in chosen]
+    drawn = most_moved([band[0] for band in banded])
+    curves = [
+        _curve(board, k, columns[search.names[k]], [tuple(part[:, code] for part in band) for code in drawn])
+        for k, band in zip(chosen, banded, strict=True)
+    ]
+    called = [names[code] for code in drawn] if names else []
+    curves = [_named(curve, called) for curve in curves]
     pairs = interactions(board.take(PAIR_ROWS), chosen)
     return tuple(curves), tuple(
         report.Interaction(
-            first=texts[search.names[a]].text, second=texts[search.names[b]].text, size=size, share=share
+            first=columns[search.names[a]].text,
+            second=columns[search.names[b]].text,
+            outcome=names[code] if names else "",
+            size=size,
+            share=share,
         )
-        for (a, b), (size, share) in pairs.items()
+        for (a, b), (size, share, code) in pairs.items()
     )
+
+
+def answers(fitted: Fitted, logits: Floats) -> Floats:
+    """Return what a model says [..., O] of raw log-odds: of two outcomes the probability, of a number what
+    it expects, of several classes [..., C] the probability of each."""
+    if fitted.coupling is not None:
+        return fitted.coupling(logits.reshape(-1, logits.shape[-1])).reshape(logits.shape)
+    flat = logits.ravel()
+    said = fitted.calibration(flat) if fitted.estimator is None else fitted.estimator.values(flat)
+    return said.reshape(*logits.shape, 1)
+
+
+def classes_of(fitted: Fitted) -> tuple[str, ...]:
+    """Return the classes that a model tells; nothing of two outcomes and numbers."""
+    return fitted.coupling.names if fitted.coupling is not None else ()
+
+
+def most_moved(means: Sequence[Floats]) -> list[int]:
+    """Return the codes of the outcomes that columns move most: CLASSES at most, the same in all pictures.
+
+    Args:
+        means: for each column, the mean of each outcome at its values [G, O].
+    """
+    if not means:
+        return []
+    moved = np.sum([np.ptp(mean, axis=0) for mean in means], axis=0)
+    return np.sort(np.argsort(-moved, kind="stable")[:CLASSES]).tolist()
+
+
+def _named(curve: report.Dependence, called: Sequence[str]) -> report.Dependence:
+    """Return a curve of several classes with their names."""
+    if not called:
+        return curve
+    others = [replace(level, name=name) for level, name in zip(curve.others, called[1:], strict=True)]
+    return replace(curve, name=called[0], others=tuple(others), accumulated=())
 
 
 def strongest(fitted: Fitted, search: Search) -> list[int]:
@@ -107,10 +154,19 @@ def _values(search: Search, k: int) -> Floats:
     return grid[_spread(len(grid), VALUES)] if len(grid) else grid
 
 
-def _curve(board: Board, k: int, text: str, unit: str) -> report.Dependence:
-    """Return partial dependence with its band, and for a number its accumulated effects."""
-    search, values, few = board.search, _values(board.search, k), board.take(ROWS)
-    mean, low, high = _banded(search.model, few.features([(k, values)]), len(few.rows))
+def _set(board: Board, k: int) -> tuple[NDArray[np.float32], int]:
+    """Return the rows' features with a column set to each of its values, and how many rows they are."""
+    return board.features([(k, _values(board.search, k))]), len(board.rows)
+
+
+def _curve(board: Board, k: int, column: Column, bands: Sequence[tuple[Floats, ...]]) -> report.Dependence:
+    """Return partial dependence with its band, and for a number its accumulated effects.
+
+    Args:
+        bands: of each drawn outcome, its means at the column's values and the ends of their band.
+    """
+    search, values = board.search, _values(board.search, k)
+    (mean, low, high), *others = bands
     is_number = k < search.num_numbers
     kept = search.near.rows[:, k]
     kept = kept[np.isfinite(kept)]
@@ -119,37 +175,46 @@ def _curve(board: Board, k: int, text: str, unit: str) -> report.Dependence:
         counts = np.histogram(np.clip(kept, values[0], values[-1]), edges)[0]
     else:
         counts = np.array([(kept == value).sum() for value in values])
+    alone = is_number and search.model.coupling is None
     return report.Dependence(
-        text=text,
-        unit=unit,
+        text=column.text,
+        unit=column.unit,
         values=tuple(values.tolist()) if is_number else (),
         names=() if is_number else tuple(str(search.shown(k, value)) for value in values),
         mean=tuple(mean.tolist()),
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
-        accumulated=tuple(_accumulated(board, k, values, mean).tolist()) if is_number else (),
+        accumulated=tuple(_accumulated(board, k, values, mean).tolist()) if alone else (),
+        others=tuple(
+            report.Level(
+                name="", **{name: tuple(part.tolist()) for name, part in zip(ENDS, band, strict=True)}
+            )
+            for band in others
+        ),
         shares=tuple((counts / max(len(kept), 1)).tolist()),
     )
 
 
 def _banded(fitted: Fitted, features: NDArray[np.float32], num_rows: int) -> tuple[Floats, Floats, Floats]:
-    """Return mean probabilities [G] and the ends of their band: over resampled rows and folds.
+    """Return mean answers [G, O] and the ends of their band: over resampled rows and folds.
 
     Members of one family but of different folds were taught by different rows; drawn again with replacement,
     all families alike, they tell how far the curve is owed to these rows.
     """
     rng, folds = np.random.default_rng(fitted.spec.train.seed), parts_of(fitted)
-    parts_PRG = np.zeros((len(folds), num_rows, len(features) // num_rows))
-    for fold, members in enumerate(folds.values()):
-        for weight, offset, family in members:
-            parts_PRG[fold] += (weight * (family.logits(features) + offset)).reshape(num_rows, -1)
-    mean = fitted.calibration(parts_PRG.mean(0).ravel()).reshape(num_rows, -1).mean(0)
+    parts_PRG = np.stack(
+        [
+            sum(weight * (family.logits(features) + offset) for weight, offset, family in members)
+            for members in folds.values()
+        ]
+    )
+    parts_PRG = parts_PRG.reshape(len(folds), num_rows, -1, *parts_PRG.shape[2:])
+    mean = answers(fitted, parts_PRG.mean(0)).mean(0)
     drawn = []
     for _ in range(DRAWS):
         picked = rng.integers(len(folds), size=len(folds))
         rows = rng.integers(num_rows, size=num_rows)
-        logits = parts_PRG[picked].mean(0)[rows]
-        drawn.append(fitted.calibration(logits.ravel()).reshape(num_rows, -1).mean(0))
+        drawn.append(answers(fitted, parts_PRG[picked].mean(0)[rows]).mean(0))
     low, high = np.quantile(drawn, [MISS / 2, 1 - MISS / 2], axis=0)
     return mean, low, high
 
@@ -168,7 +233,7 @@ def _accumulated(board: Board, k: int, values: Floats, mean: Floats) -> Floats:
     ends = np.stack([values[places[known]], values[places[known] + 1]], axis=1)
     model = board.search.model
     logits = model.logits_of(inside.features([(k, ends)]))
-    steps = np.diff(model.calibration(logits).reshape(-1, 2), axis=1)[:, 0]
+    steps = np.diff(answers(model, logits).reshape(-1, 2), axis=1)[:, 0]
     counts = np.bincount(places[known], minlength=len(values) - 1)
     effects = np.bincount(places[known], steps, minlength=len(values) - 1) / np.maximum(counts, 1)
     curve = np.append(0.0, np.cumsum(effects))
@@ -179,47 +244,82 @@ def _accumulated(board: Board, k: int, values: Floats, mean: Floats) -> Floats:
     )
 
 
-def interactions(board: Board, columns: Sequence[int]) -> Mapping[tuple[int, int], tuple[float, float]]:
+def interactions(board: Board, columns: Sequence[int]) -> Mapping[tuple[int, int], tuple[float, float, int]]:
     """Return for each pair what is no sum in its joint effect: in log-odds, and as a share of its variance.
 
     The largest first. Effects are those of setting columns to the values that rows have, so a score that is a
-    sum of its columns has none, to rounding.
+    sum of its columns has none, to rounding. Of several classes it is the score of the one where it is
+    largest, whose code comes third.
     """
     alone = {k: _joint(board, (k,)) for k in columns}
     found = {}
     for a, b in combinations(columns, 2):
-        joint = _joint(board, (a, b))
-        left = joint - alone[a] - alone[b]
+        joint_RO = _joint(board, (a, b))
+        left_RO = joint_RO - alone[a] - alone[b]
+        code = int((left_RO**2).mean(0).argmax())
+        left, joint = left_RO[:, code], joint_RO[:, code]
         found[a, b] = (
             float(np.sqrt((left**2).mean())),
             float(min(1.0, (left**2).sum() / max((joint**2).sum(), 1e-12))),
+            code,
         )
     return dict(sorted(found.items(), key=lambda item: -item[1][0]))
 
 
 def _joint(board: Board, columns: tuple[int, ...]) -> Floats:
-    """Return the centred mean log-odds with some columns as each row has them [R]."""
-    features = board.features([(k, board.coded[:, k]) for k in columns])
-    means = board.search.model.logits_of(features).reshape(len(board.rows), -1).mean(0)
-    return means - means.mean()
+    """Return the centred mean log-odds with some columns as each row has them [R, O].
+
+    Of several classes they are calibrated, and centred over the classes: only differences count.
+    """
+    model, features = board.search.model, board.features([(k, board.coded[:, k]) for k in columns])
+    logits = model.logits_of(features)
+    if model.coupling is not None:
+        logits = model.coupling.sharpness * (logits - logits.mean(axis=1, keepdims=True))
+    means = logits.reshape(len(board.rows), len(features) // len(board.rows), -1).mean(0)
+    return means - means.mean(0)
 
 
 def agreed(fitted: Fitted, scored: Scored) -> report.Agreement:
-    """Return how far a second way of sharing scores out agrees with the first, on some of the test rows."""
+    """Return how far a second way of sharing scores out agrees with the first, on some of the test rows.
+
+    Of several classes it is the score of each row's most probable one, against all others.
+    """
     rows = scored.rows[_spread(len(scored.rows), AGREED_ROWS)]
-    if len(rows) == 0 or fitted.coupling is not None:
+    if len(rows) == 0:
         return report.Agreement()
-    x, background = scored.features[rows], fitted.reference.background
+    x, coupling = scored.features[rows], fitted.coupling
+    if coupling is None:
+        return _agreed(fitted, x, fitted.logits_of)
+    likeliest = coupling(fitted.logits_of(x)).argmax(axis=1)
+    parts = [
+        _agreed(
+            fitted,
+            x[likeliest == code],
+            lambda x_BF, code=code: coupling.against(fitted.logits_of(x_BF), code),
+        )
+        for code in np.unique(likeliest).tolist()
+    ]
+    return report.Agreement(
+        rows=sum(part.rows for part in parts),
+        same=sum(part.same for part in parts),
+        told=sum(part.told for part in parts),
+        told_same=sum(part.told_same for part in parts),
+        ranks=float(np.average([part.ranks for part in parts], weights=[part.rows for part in parts])),
+        missed=max(part.missed for part in parts),
+    )
+
+
+def _agreed(fitted: Fitted, x: NDArray[np.float32], score: Score) -> report.Agreement:
+    """Return the same of one score and the features of some rows."""
+    background = fitted.reference.background
     columns, seed = [factor.columns for factor in fitted.factors], fitted.spec.train.seed
-    shares = shapley(fitted.logits_of, x, background, columns, num_permutations=ORDERS, seed=seed)
+    shares = shapley(score, x, background, columns, num_permutations=ORDERS, seed=seed)
     signs = np.minimum(shares.sign_stability, believed(fitted.factors, shares.values, seed=seed)[0])
-    missed = np.abs(shares.base + shares.values.sum(1) - fitted.logits_of(x)).max()
+    missed = np.abs(shares.base + shares.values.sum(1) - score(x)).max()
 
     def again(asked: NDArray[np.int64]) -> Floats:
         picked = [columns[g] for g in asked.tolist()]
-        return path_shares(
-            fitted.logits_of, x, background, picked, fitted.featurizer.categorical, seed=seed + 1
-        )
+        return path_shares(score, x, background, picked, fitted.featurizer.categorical, seed=seed + 1)
 
     found = agreement(shares.values, signs, again)
     return report.Agreement(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from foretell.cases import Store
-from foretell.cases.desk import BLIND_KINDS, Desk
+from foretell.cases.desk import Desk, blind_facts
 from foretell.cases.policy import Handling
 from foretell.errors import DataError, ForetellError
 from foretell.narration.answers import (
@@ -169,7 +169,8 @@ def visible(seen: Seen) -> Evidence:
     """Return the facts of a case that its reader may see now, without those that only a tool brings."""
     facts = [fact for fact in seen.case.evidence.facts if fact.kind not in BROUGHT]
     if seen.hidden:
-        facts = [fact for fact in facts if fact.kind in BLIND_KINDS | {"rule"}]
+        kept = {*(fact.id for fact in blind_facts(seen.case.evidence))}
+        facts = [fact for fact in facts if fact.id in kept or fact.kind == "rule"]
     return replace(seen.case.evidence, facts=tuple(facts))
 
 

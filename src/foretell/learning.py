@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from foretell import champions, trust, units
+from foretell import champions, trust, truths, units
 from foretell.cases import Store, approved_texts, labelled_rows
 from foretell.cases.feedback import Label, effective_size
 from foretell.champions import CHALLENGERS, COMPARISON
@@ -21,11 +21,11 @@ from foretell.files import write_whole
 from foretell.models.family import Rows
 from foretell.prediction import ladder
 from foretell.prediction.alerts import reviewed
-from foretell.prediction.comparison import Comparison, compare
+from foretell.prediction.comparison import Comparison, compare, compare_classes, compare_numbers
 from foretell.prediction.fitted import Fitted
 from foretell.prediction.folder import open_fitted, write_fitted
 from foretell.records import canonical, plain
-from foretell.tasks.classify import DAY_US, Floats, Labels
+from foretell.tasks.classify import DAY_US, Floats
 from foretell.workflow import Tell, alone, quiet
 from foretell.workflow import read as read_rows
 
@@ -41,6 +41,8 @@ class Taught:
 
     num_labels: int
     num_positives: int
+    num_true: int
+    """Those of which people said which class or which number they were."""
     num_pairs: int
     effective_rows: float
     """How many labels of equal weight tell as much."""
@@ -103,15 +105,9 @@ def learn(
         champions.register(url, key)  # a key that is nobody's is told before the fit
         tell(_words(taught))
         champion = open_fitted(champions.settled(folder))
-        if champion.coupling is not None or champion.estimator is not None:
-            raise DataError(
-                "decisions say whether an outcome came, and this model tells "
-                + ("one of several classes" if champion.coupling else "a number"),
-                "add the true values to the data and run again",
-            )
         dataset = read_rows(champion.spec)
         _timed(dataset)
-        rows, found = _placed(dataset, said)
+        rows, found = _placed(dataset, truths.named(dataset, said))
         seen = _seen(champion)
         at = (
             _instant(until) if until else _middle(dataset, champion, rows[dataset.at_us[rows] > seen], labels)
@@ -139,6 +135,7 @@ def _told(folder: Path, url: str) -> tuple[tuple[Label, ...], Taught]:
     return said, Taught(
         num_labels=len(said),
         num_positives=sum(row.label for row in said),
+        num_true=sum(bool(row.truth) for row in said),
         num_pairs=len(pairs),
         effective_rows=effective_size(row.weight for row in said),
         folder=place,
@@ -151,7 +148,8 @@ def _schema() -> Mapping[str, Any]:
 
 
 def _words(taught: Taught) -> str:
-    decided = f"{taught.num_labels:,} rows were decided, {taught.num_positives:,} of them positive"
+    named = f"; of {taught.num_true:,} it was said what they were" if taught.num_true else ""
+    decided = f"{taught.num_labels:,} rows were decided, {taught.num_positives:,} of them positive{named}"
     weighted = f"weighted for all rows they tell as much as {taught.effective_rows:,.0f}"
     return f"{decided}; {weighted}; {taught.num_pairs:,} texts were approved"
 
@@ -196,7 +194,8 @@ def _middle(dataset: Dataset, champion: Fitted, rows: Rows, labels: str) -> int:
     """Return from when on rows compare: behind the run's test rows where there are any, else amid them."""
     ended = champion.spec.split.test_until
     end = _instant(ended) if ended else NEVER_US
-    if labels == "source" and (dataset.target[dataset.at_us >= end] == 1).any():
+    later = dataset.target[dataset.at_us >= end]
+    if labels == "source" and (later >= 0 if truths.many(dataset) else later == 1).any():
         return end
     if not len(rows):
         raise DataError("no decided row is newer than those of the model in use", "decide newer cases first")
@@ -224,8 +223,7 @@ def _climbed(
     shutil.rmtree(training, ignore_errors=True)  # what a killed refit left may be of other rows
     challenger, scored = ladder.fit(told.spec, told, parts, folder=training, tell=tell, weights=weights)
     shutil.rmtree(training, ignore_errors=True)
-    later = _later_rows(told, parts, decided, labels, at)
-    comparison = _compared(champion, challenger, told, *later)
+    comparison = _compared(champion, challenger, *_later_rows(told, parts, decided, labels, at))
     # A model without comparison.json won nothing: whoever is killed here leaves none that could be promoted.
     place = folder / CHALLENGERS / "new"
     shutil.rmtree(place, ignore_errors=True)
@@ -257,7 +255,7 @@ def figures(learned: Learned) -> Mapping[str, Any]:
         "labels": learned.labels,
         "num_decided": learned.num_decided,
         "won": found.won,
-        **plain(found),
+        **{name: value for name, value in plain(found).items() if value is not None},
     }
 
 
@@ -273,12 +271,14 @@ def _material(
     if labels == "source":
         taken &= (dataset.target[rows] < 0) | (dataset.known_at_us[rows] > at)
     teaching = rows[taken]
-    target, weights = dataset.target.copy(), np.ones(len(dataset))
-    target[teaching] = np.array([label.label for label in said], dtype=np.int8)[taken]
+    weights = np.ones(len(dataset))
+    taught = truths.with_answers(
+        dataset, teaching, [label for label, kept in zip(said, taken, strict=True) if kept]
+    )
     asked = champion.spec.split
     until = asked.test_until if asked.test_until and _instant(asked.test_until) > at else ""
     asked = replace(asked, train_until="", test_from=_iso(at), test_until=until)
-    told = replace(dataset, spec=replace(champion.spec, split=asked), target=target)
+    told = replace(taught, spec=replace(champion.spec, split=asked))
     parts = split(told)
     # Of these the data do not know the outcome yet, so that only those who were asked about can teach.
     alone_known = np.isin(teaching, parts.history)
@@ -290,23 +290,37 @@ def _material(
 
 def _later_rows(
     told: Dataset, parts: Split, decided: tuple[Rows, tuple[Label, ...]], labels: str, at: int
-) -> tuple[Rows, Labels, Floats]:
-    """Return the rows to compare on, their outcomes, and how many rows each stands for."""
+) -> tuple[Dataset, Rows, Floats]:
+    """Return the data with the outcomes to compare by, the rows, and how many rows each stands for."""
     if labels == "source":
-        return parts.test, told.target[parts.test], np.ones(len(parts.test))
+        return told, parts.test, np.ones(len(parts.test))
     rows, said = decided
     after = told.at_us[rows] >= at
-    outcome = np.array([label.label for label in said], dtype=np.int8)
-    return rows[after], outcome[after], np.array([1 / label.inclusion for label in said])[after]
+    kept = [label for label, later in zip(said, after, strict=True) if later]
+    return (
+        truths.with_answers(told, rows[after], kept),
+        rows[after],
+        np.array([1 / x.inclusion for x in kept]),
+    )
 
 
-def _compared(
-    champion: Fitted, challenger: Fitted, told: Dataset, rows: Rows, outcome: Labels, behind: Floats
-) -> Comparison:
+def _compared(champion: Fitted, challenger: Fitted, told: Dataset, rows: Rows, behind: Floats) -> Comparison:
     scored = [model.score(told, rows) for model in (champion, challenger)]
-    clusters = reviewed(champion.spec, told, scored[0].codes)[rows]
+    clusters, seed = reviewed(champion.spec, told, scored[0].codes)[rows], champion.spec.train.seed
+    if told.classes:
+        each = [
+            truths.probabilities(model, one, told.classes)
+            for model, one in zip((champion, challenger), scored, strict=True)
+        ]
+        return compare_classes(told.target[rows], *each, behind, clusters, seed=seed)
+    if told.values is not None:
+        numbers = [
+            model.estimates(one.logits)["estimate"]
+            for model, one in zip((champion, challenger), scored, strict=True)
+        ]
+        return compare_numbers(told.values[rows], *numbers, behind, clusters, seed=seed)
     one, other = (each.probabilities for each in scored)
-    return compare(outcome, one, other, behind, clusters, seed=champion.spec.train.seed)
+    return compare(told.target[rows], one, other, behind, clusters, seed=seed)
 
 
 def _iso(at_us: int) -> str:

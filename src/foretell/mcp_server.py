@@ -145,7 +145,8 @@ def _acting(permits: Permits, who: Callable[[], str]) -> tuple[Callable[..., Any
         """Suggest to approve, edit, reject, escalate, accept, snooze, ask or comment; a person permits it.
 
         `content` is the digest that an answer about the case brought. `detail` is what an act asks for: code
-        (reject), until (snooze), person (ask). Who permits it at the desk is given a token, for `act`.
+        (reject), until (snooze), person (ask), and truth (approve, reject): the class or the number that it
+        was. Who permits it at the desk is given a token, for `act`.
         """
         decision = Decision(
             verb=act, actor="", content=content, reason=reason, text=text, detail=detail or {}

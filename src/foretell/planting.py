@@ -8,6 +8,7 @@ from foretell import workflow
 from foretell.border import load_spec
 from foretell.cases import Store
 from foretell.cases.planted import Planting
+from foretell.cases.truths import question_of
 from foretell.errors import DataError
 
 _rng = secrets.SystemRandom()
@@ -39,7 +40,7 @@ def plant(folder: Path, count: int, by: str, store: Store) -> Planted:
     spec = load_spec(folder / "model" / "spec.yaml")
     dataset = workflow.read(spec)
     truths = {
-        str(name): bool(target)
+        str(name): bool(target) if not dataset.classes else _agrees(store, str(name), dataset.classes[target])
         for name, target in zip(dataset.ids, dataset.target.tolist(), strict=True)
         if target >= 0 and str(name) in waiting
     }
@@ -55,3 +56,11 @@ def plant(folder: Path, count: int, by: str, store: Store) -> Planted:
     drawn = [*_rng.sample(wrong, num_wrong), *_rng.sample(right, num_right)]
     planting.plant(by, {name: truths[name] for name in drawn})
     return Planted(num_wrong=num_wrong, num_right=num_right)
+
+
+def _agrees(store: Store, name: str, truth: str) -> bool:
+    """Return whether a case of several classes is to be taken for positive: who agrees with the model on an
+    alert says that it is one, and of others that they are none."""
+    case = store.case(name)
+    question = question_of(case)
+    return question is not None and (question.as_told(truth) is case.prediction.alert)

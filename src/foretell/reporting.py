@@ -19,11 +19,12 @@ from foretell.dependence import agreed, dependence
 from foretell.evidence.history import Past
 from foretell.evidence.scene import iso, share_unit, stamps
 from foretell.prediction.alerts import Alerts, alerts_of
+from foretell.prediction.faces import outcome_text
 from foretell.prediction.fitted import Fitted, Scored
 from foretell.records import Case
 from foretell.spec import TaskSpec
 from foretell.tasks.classify import BLOCK, periods, reliability, room
-from foretell.trust import trust_of
+from foretell.trust import classes_told, trust_of
 
 EXAMPLES = 5
 TIMELINE = 40
@@ -77,6 +78,7 @@ def report_of(material: Material) -> report.RunReport:
         curves=judged.curves(fitted, material.scored, known, labels, _threshold(material)),
         workload=_workload(material, labels),
         estimates=judged.estimates(fitted, material.dataset, material.scored),
+        classes=classes_told(fitted, material.dataset, material.scored),
         share_unit=share_unit(fitted),
         reliability=tuple(
             report.ReliabilityBin(predicted=b.predicted, observed=b.observed, n=b.n, low=b.low, high=b.high)
@@ -101,15 +103,22 @@ def report_of(material: Material) -> report.RunReport:
 
 
 def _title(material: Material) -> str:
-    """Return what was looked for, and where; an outcome without a name is told by its column's value."""
-    task, target = material.fitted.spec.task, material.dataset.column("target")
+    """Return what was looked for, and where: the class or the number, or the outcome.
+
+    An outcome without a name is told by its column's value.
+    """
+    fitted, target = material.fitted, material.dataset.column("target")
+    rows = units.plural(fitted.spec.data.row_text)
+    if target is not None and (fitted.coupling is not None or fitted.estimator is not None):
+        return f"{target.text[:1].upper() + target.text[1:]} of {rows}"
+    task = fitted.spec.task
     named = task.positive_text != TaskSpec().positive_text or target is None
     what = (
         task.positive_text[:1].upper() + task.positive_text[1:]
         if named
         else f"{target.name} = {target.facts['positive']}"
     )
-    return f"{what} among {units.plural(material.fitted.spec.data.row_text)}"
+    return f"{what} among {rows}"
 
 
 def _summary(material: Material, labels: NDArray[np.int8]) -> report.Summary:
@@ -253,9 +262,22 @@ def _examples(material: Material) -> tuple[report.Example, ...]:
             case=case,
             timelines=_timelines(material, case, row, pasts),
             outcome=outcomes[int(material.dataset.target[row])],
+            truth=_truth(material, row),
         )
         for case, row in chosen
     )
+
+
+def _truth(material: Material, row: int) -> str:
+    """Return the class or the number that a row turned out to be, where it is known."""
+    fitted, dataset = material.fitted, material.dataset
+    target = dataset.column("target")
+    held = dataset.frame[target.name][row] if target is not None else None
+    if held is None or target is None:
+        return ""
+    if fitted.estimator is not None:
+        return units.write(held, target.unit)
+    return outcome_text(fitted, str(held)) if fitted.coupling is not None else ""
 
 
 def _timelines(

@@ -90,7 +90,9 @@ class TaskSpec:
     __pydantic_config__ = STRICT
 
     name: str = ""
-    """classify: which outcome, of two. regress: which number. Empty: as the target's values are."""
+    """classify: which outcome, or which of several classes. regress: which number. Empty: as the target's
+    values are: two are outcomes; names are classes, and few whole numbers too, unless they look counted, as
+    visits and years do."""
     positive: str = ""
     """The value of the target that counts as positive; the rarer of the two when empty. Of a number: above
     or below (the line); above when empty."""

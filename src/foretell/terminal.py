@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from foretell import units
 from foretell.cases.drafting import Refusal
-from foretell.cases.registry import Model
+from foretell.cases.registry import FIGURES, Model
 from foretell.data.audit import audit
 from foretell.data.dataset import Dataset
 from foretell.data.split import split
 from foretell.learning import MIDNIGHT, Learned
-from foretell.prediction.comparison import FEWEST, Comparison
+from foretell.prediction.comparison import FEWEST, FEWEST_ROWS, RISING, Comparison
 from foretell.prediction.fitted import Fitted
 from foretell.workflow import Run
 
@@ -129,7 +129,8 @@ def compared(learned: Learned) -> str:
     """Return how a challenger did against the champion."""
     found = learned.comparison
     since = units.instant(learned.until.removesuffix(MIDNIGHT))
-    rows = f"{found.num_rows:,} rows from {since} on, {found.num_positives:,} of them positive"
+    positive = "" if found.num_positives is None else f", {found.num_positives:,} of them positive"
+    rows = f"{found.num_rows:,} rows from {since} on{positive}"
     ask = (
         f"propose     foretell models propose {learned.challenger[:12]} --run {learned.folder.parent.parent}"
     )
@@ -138,9 +139,9 @@ def compared(learned: Learned) -> str:
         f"compared on {rows}; weighted they tell as much as {found.effective_rows:,.0f}",
         f"  {'':18}{'champion':>12}{'challenger':>12}  difference (95 % interval)",
         *(
-            f"  {name:18}{each.champion:12.4f}{each.challenger:12.4f}  "
+            f"  {FIGURES[name]:18}{each.champion:12.4f}{each.challenger:12.4f}  "
             f"{each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f})"
-            for name, each in (("average precision", found.average_precision), ("log-loss", found.log_loss))
+            for name, each in found.measures.items()
         ),
         _outcome(found),
         "",
@@ -153,13 +154,19 @@ def compared(learned: Learned) -> str:
 
 
 def _outcome(found: Comparison) -> str:
+    (first, lead), (second, _) = found.measures.items()
     if found.won:
-        return "the challenger wins: surely better in average precision, and not surely worse in log-loss"
-    if found.num_positives < FEWEST:
-        return f"no win: with fewer than {FEWEST} positive rows nothing is sure; the champion stays"
-    if found.average_precision.low > 0:
-        return "no win: better in order, but surely worse in probability; the champion stays"
-    return "no win: the interval of the difference does not lie above 0; the champion stays"
+        better, worse = FIGURES[first], FIGURES[second]
+        return f"the challenger wins: surely better in {better}, and not surely worse in {worse}"
+    if not found.enough:
+        rows = f"{FEWEST_ROWS} rows" if found.num_positives is None else f"{FEWEST} positive rows"
+        return f"no win: with fewer than {rows} nothing is sure; the champion stays"
+    if lead.low > 0 if first in RISING else lead.high < 0:
+        return (
+            f"no win: better in {FIGURES[first]}, but surely worse in {FIGURES[second]}; the champion stays"
+        )
+    side = "above" if first in RISING else "below"
+    return f"no win: the interval of the difference does not lie {side} 0; the champion stays"
 
 
 def registry(models: Sequence[Model]) -> str:

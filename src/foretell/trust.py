@@ -1,11 +1,15 @@
 """From scored test rows to what report and model card say of trust. n: judged rows."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell import report
 from foretell.data.dataset import Dataset
 from foretell.data.groups import Grouping
 from foretell.data.split import Split
+from foretell.data.target import coded
 from foretell.evidence.reasons import codes
 from foretell.models.family import Rows
 from foretell.prediction.alerts import Alerts, alerts_of
@@ -21,6 +25,7 @@ from foretell.report.trust import (
     Change,
     GroupDifference,
     GroupRow,
+    Held,
     Metric,
     Mitigation,
     Share,
@@ -28,6 +33,7 @@ from foretell.report.trust import (
     Watched,
     promise,
 )
+from foretell.tasks import multiclass
 from foretell.tasks.fairness import Codes, Comparison, Group, Mask, Rate, rate
 
 FIGURES = {
@@ -49,7 +55,7 @@ def trust_of(
 ) -> Trust:
     """Return how sure the predictions of the test rows are, and what each watched group gets.
 
-    Of several classes, positive means here that the class is wrong, and of sets nothing is said yet.
+    Of several classes, positive means here that the class is wrong; sets are of the classes themselves.
 
     Args:
         dataset: as the review sees it.
@@ -138,26 +144,72 @@ class _Judged:
         self.frame = dataset.frame[rows]
         self.labels: NDArray[np.int8] = dataset.target[rows]
         self.clusters: Codes | None = clusters_of(fitted, dataset, scored, rows)
-        self.sets: Mask | None = None
-        if fitted.coupling is None:
-            self.sets = fitted.certainty.sets(self.frame, both(scored.probabilities[places]))
+        self.names = fitted.coupling.names if fitted.coupling is not None else ()
+        each = both(scored.probabilities[places])
+        self.came: NDArray[np.int8] = self.labels
+        if fitted.coupling is not None:
+            each, self.came = fitted.coupling(scored.logits[places]), classes_of(dataset, rows)
+        self.sets: Mask = fitted.certainty.sets(self.frame, each)
 
     def certainty(self, among: Mask, *, promised: bool) -> Certainty:
-        """Return what the sets of some rows held; nothing of several classes."""
-        if self.sets is None:
-            return Certainty()
-        hits, single = self.sets[np.arange(len(self.labels)), self.labels], self.sets.sum(1) == 1
+        """Return what the sets of some rows held."""
+        hits, sizes = self.sets[np.arange(len(self.came)), self.came], self.sets.sum(1)
 
         def held(rows: Mask) -> Share:
             return _share(rate(hits, among & rows, self.clusters))
 
-        return Certainty(
-            miss=self.miss,
-            positives=held(self.labels == 1),
-            negatives=held(self.labels == 0),
-            single=float(single[among].mean()),
-            promised=promised,
+        found = Certainty(miss=self.miss, single=float((sizes[among] == 1).mean()), promised=promised)
+        if not self.names:
+            return replace(found, positives=held(self.came == 1), negatives=held(self.came == 0))
+        return replace(
+            found,
+            whole=held(self.came >= 0),
+            classes=tuple(
+                Held(name=name, share=held(self.came == code)) for code, name in enumerate(self.names)
+            ),
+            size=float(sizes[among].mean()),
         )
+
+
+def classes_of(dataset: Dataset, rows: Rows) -> NDArray[np.int8]:
+    """Return the classes of some rows [n], -1 where unknown, whatever the data set's target says of them."""
+    target = dataset.column("target")
+    assert target is not None, "what several classes are told of has a target"
+    return coded(dataset.frame[target.name][rows], target.facts)
+
+
+def classes_told(fitted: Fitted, dataset: Dataset, scored: Scored) -> tuple[report.Classes, ...]:
+    """Return how good the told classes of the test rows are; nothing of two outcomes and numbers."""
+    target, coupling = dataset.column("target"), fitted.coupling
+    if coupling is None or target is None:
+        return ()
+    came = classes_of(dataset, scored.rows)
+    known = np.flatnonzero(came >= 0)
+    came, each = came[known], coupling(scored.logits[known])
+    told, frame = each.argmax(axis=1), dataset.frame[scored.rows[known]]
+    sets = fitted.certainty.sets(frame, each) if fitted.certainty is not None else None
+    right, every = told == came, np.arange(len(came))
+    rows = [
+        report.ClassRow(
+            name=name,
+            told=tuple(np.bincount(told[came == code], minlength=len(coupling.names)).tolist()),
+            recall=_share(rate(right, came == code)),
+            precision=_share(rate(right, told == code)),
+            held=Share() if sets is None else _share(rate(sets[every, came], came == code)),
+        )
+        for code, name in enumerate(coupling.names)
+    ]
+    found = multiclass.metrics(each, came)
+    usual = float((came == int(np.argmax(coupling.rates))).mean())
+    return (
+        report.Classes(
+            text=target.text,
+            rows=tuple(rows),
+            accuracy=found["accuracy"],
+            log_loss=found["log_loss"],
+            usual=usual,
+        ),
+    )
 
 
 def _share(found: Rate) -> Share:

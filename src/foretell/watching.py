@@ -19,13 +19,15 @@ from foretell.errors import CheckpointError, DataError
 from foretell.files import write_whole
 from foretell.prediction.alerts import reviewed
 from foretell.prediction.expected import Expected, expected
+from foretell.prediction.faces import reviewed_as
 from foretell.prediction.fitted import Fitted, Scored
 from foretell.prediction.folder import open_fitted
 from foretell.prediction.monitor import RECENT, Batch, Monitor, Sketch, weekday_of
 from foretell.prediction.monitor_file import plain_monitor, read_monitor
-from foretell.prediction.sketch import placed, tallied
+from foretell.prediction.sketch import Placed, Watched, placed, tallied
 from foretell.records import canonical
 from foretell.tasks.classify import BLOCK, DAY_US, metrics, periods
+from foretell.tasks.multiclass import doubts
 from foretell.units import seconds
 from foretell.workflow import Tell, alone, quiet
 
@@ -88,9 +90,9 @@ def watch(folder: Path | str, *sources: str | Path, tell: Tell = quiet, now: dat
     fitted = open_fitted(champions.settled(folder))
     if fitted.sketch is None:
         raise CheckpointError(
-            f"the model of '{folder}' holds no sketch of its past to compare new rows with: it "
-            + ("tells one of several classes" if fitted.coupling else "was fitted by an older version"),
-            "state one class as `task.positive` and run again" if fitted.coupling else "fit it again",
+            f"the model of '{folder}' holds no sketch of its past to compare new rows with: it was fitted by "
+            "an older version",
+            "fit it again",
         )
     with alone(folder):
         monitor = _opened(folder / STATE, fitted, fitted.sketch, tell)
@@ -234,14 +236,8 @@ def _watched(
     tell: Tell,
 ) -> Watch:
     """Count the batches that are new, and the outcomes that are."""
-    nothing = np.full(len(dataset), np.nan)
     columns = monitor.layout.columns
-    placed_in = placed(
-        columns,
-        dataset,
-        nothing if scored is None else scored.logits,
-        nothing if scored is None else scored.probabilities,
-    )
+    dataset, placed_in = _placed(fitted, columns, dataset, scored)
     held = {batch.key: batch for batch in monitor.batches}
     counted = known = judged = 0
     delay = timedelta(seconds=seconds(fitted.spec.data.label_delay))
@@ -274,19 +270,35 @@ def _watched(
         known=known,
         judged=judged,
         expected={} if scored is None else _expected(fitted, dataset, scored, late),
-        came={} if scored is None or not len(seen) else _came(dataset, scored, seen),
+        came={} if scored is None or not len(seen) else _came(fitted, dataset, scored, seen),
         rows=len(late),
         outcomes=len(seen),
     )
 
 
+def _placed(
+    fitted: Fitted, columns: Sequence[Watched], dataset: Dataset, scored: Scored | None
+) -> tuple[Dataset, Placed]:
+    """Return the rows as they are counted, and the data as the review sees it."""
+    if scored is None:
+        nothing = np.full(len(dataset), np.nan)
+        return dataset, placed(columns, dataset, nothing, nothing)
+    if fitted.coupling is None:
+        return dataset, placed(columns, dataset, scored.logits, scored.probabilities)
+    each = fitted.coupling(scored.logits)
+    told = pl.Series(np.array(fitted.coupling.names)[each.argmax(axis=1)])
+    seen = placed(columns, dataset, doubts(each), scored.probabilities, told)
+    return reviewed_as(fitted, dataset, scored), seen
+
+
 def _expected(
     fitted: Fitted, dataset: Dataset, scored: Scored, rows: NDArray[np.int64]
 ) -> Mapping[str, Expected]:
+    """Return the metrics to expect; of several classes how often the told one is right."""
     timed = dataset.column("time") is not None
     if fitted.sketch is None or not len(rows):
         return {}
-    return expected(
+    found = expected(
         scored.probabilities[rows],
         fitted.sketch.residuals,
         period=periods(dataset.at_us[rows], timed=timed),
@@ -295,8 +307,15 @@ def _expected(
         timed=timed,
         seed=fitted.spec.train.seed,
     )
+    if fitted.coupling is None:
+        return found
+    wrong = found["positives"]
+    accuracy = [1 - count / len(rows) for count in (wrong.value, wrong.high, wrong.low)]
+    return {"accuracy": Expected(value=accuracy[0], low=accuracy[1], high=accuracy[2])}
 
 
-def _came(dataset: Dataset, scored: Scored, rows: NDArray[np.int64]) -> Mapping[str, float]:
+def _came(fitted: Fitted, dataset: Dataset, scored: Scored, rows: NDArray[np.int64]) -> Mapping[str, float]:
     labels = dataset.target[rows]
+    if fitted.coupling is not None:
+        return {"accuracy": float((labels == 0).mean())}
     return {"positives": float(labels.sum()), **metrics(scored.probabilities[rows], labels)}

@@ -121,7 +121,8 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "", *, reasons: bool = 
 
     Returns:
         One line a row: id, at (where rows have time), estimate, low and high (where a number is learned; low
-        and high, where an interval could be promised), probability, alert, reasons (codes). A test
+        and high, where an interval could be promised), probability, alert, reasons (codes); of several
+        classes also class, possible (those that cannot be ruled out) and the probability of each. A test
         row is an alert when it is in its period's queue, so that the alerts are the cases that `run` opens; a
         new row, when its probability reaches the model's threshold, whatever rows it comes with.
     """
@@ -146,6 +147,9 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "", *, reasons: bool = 
         return pl.DataFrame({**columns, "probability": scored.probabilities, "alert": alert})
     told, names = fitted.coupling(scored.logits), np.array(fitted.coupling.names)
     columns |= {"class": names[told.argmax(axis=1)], "probability": told.max(axis=1), "alert": alert}
+    if fitted.certainty is not None:
+        left = fitted.certainty.sets(dataset.frame[scored.rows], told)
+        columns["possible"] = [" | ".join(names[row]) for row in left]
     return pl.DataFrame({**columns, **{f"p_{name}": told[:, code] for code, name in enumerate(names)}})
 
 

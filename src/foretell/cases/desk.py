@@ -21,13 +21,19 @@ from foretell.cases.rules import Standing, flagged
 from foretell.cases.standing import Roster, approvals_needed, policy_in_force, roster, stamp, standing_of
 from foretell.cases.store import Store
 from foretell.cases.tables import cases, events, leases, views
+from foretell.cases.truths import untold
 from foretell.errors import DecisionError
-from foretell.records import Case, Decision, Event, Narrative, restore
+from foretell.records import Case, Decision, Event, Evidence, Fact, Narrative, restore
 
 MOST_VIEWS = 50
 """Views that one person may save."""
 BLIND_KINDS = frozenset({"term", "entity", "instant", "input", "history"})
 """Facts that are shown to whom is to judge first: what happened, not what the model made of it."""
+
+
+def blind_facts(evidence: Evidence) -> tuple[Fact, ...]:
+    """Return the facts that do not tell what the model made of a row."""
+    return tuple(fact for fact in untold(evidence) if fact.kind in BLIND_KINDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

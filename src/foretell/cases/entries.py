@@ -10,6 +10,7 @@ from foretell.cases.log import STATUS_AFTER, Draft, salted
 from foretell.cases.names import DESK_PREFIX, is_name
 from foretell.cases.policy import Handling
 from foretell.cases.rules import Standing, approvers, kind_of
+from foretell.cases.truths import completed
 from foretell.errors import StoreError, VerdictError
 from foretell.records import FINE, REFUSED, Case, Decision, Evidence, Narrative, Verdict, canonical
 from foretell.verification.verdict import lines, verify
@@ -96,7 +97,7 @@ def decided(
     kind = kind_of(case, decision, around)
     first, passed = "", True
     if decision.detail:
-        texts["detail"] = _text(case.id, dict(decision.detail))
+        texts["detail"] = _text(case.id, completed(case, decision))
     if kind == "edited":
         narrative = narrative_from(decision.text, writer=decision.actor, length=case.narrative.length)
         keep = decision.detail.get("unsupported") == "keep"

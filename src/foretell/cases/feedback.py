@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from foretell.cases.planted import planted_ids
 from foretell.cases.store import Store
 from foretell.cases.tables import contents, events
+from foretell.cases.truths import question_of
 from foretell.records import Case, Event, plain
 
 MEANT: Mapping[str, int] = {"false_alarm": 0, "missed": 1}
@@ -23,7 +24,7 @@ MOST_WEIGHT = 100.0
 _DETAILS = (
     sa.select(events.c.seq, contents.c.body)
     .join(contents, sa.and_(contents.c.seq == events.c.seq, contents.c.kind == "detail"))
-    .where(events.c.kind.in_(("judged", "rejected")))
+    .where(events.c.kind.in_(("judged", "rejected", "approved", "endorsed")))
 )
 
 
@@ -33,7 +34,9 @@ class Label:
 
     id: str
     label: int
-    """1 positive, 0 negative."""
+    """1 positive, 0 negative; of several classes, whether it is the one that was told."""
+    truth: str
+    """The class or the number that it was; empty where there are two outcomes, or nobody said it."""
     said: str
     """decision or judgement."""
     inclusion: float
@@ -67,7 +70,7 @@ def labelled_rows(store: Store) -> tuple[Label, ...]:
     with store.reading() as connection:
         details = {row.seq: json.loads(row.body) for row in connection.execute(_DETAILS)}
     opened: Counter[float] = Counter()
-    found: list[tuple[Case, float, tuple[int, str, Event]]] = []
+    found: list[tuple[Case, float, tuple[int, str, str, Event]]] = []
     for case in teaching_cases(store):
         share = _share(case)
         opened[share] += 1
@@ -79,6 +82,7 @@ def labelled_rows(store: Store) -> tuple[Label, ...]:
         Label(
             id=case.id,
             label=label,
+            truth=truth,
             said=said,
             inclusion=chance,
             weight=weight,
@@ -86,7 +90,7 @@ def labelled_rows(store: Store) -> tuple[Label, ...]:
             actor=event.actor,
             content=case.content,
         )
-        for (case, _, (label, said, event)), chance, weight in zip(
+        for (case, _, (label, truth, said, event)), chance, weight in zip(
             found, chances, weights(chances), strict=True
         )
     )
@@ -154,22 +158,36 @@ def _share(case: Case) -> float:
     return float(drawn[0].value) if drawn and isinstance(drawn[0].value, int | float) else 1.0
 
 
-def _outcome(case: Case, details: Mapping[int, Mapping[str, str]]) -> tuple[int, str, Event] | None:
-    """Return the outcome, how it was said, and the event that says it."""
-    alert = int(case.prediction.alert)
+def _outcome(case: Case, details: Mapping[int, Mapping[str, str]]) -> tuple[int, str, str, Event] | None:
+    """Return the outcome, what it was in truth, how it was said, and the event that says it."""
+    question = question_of(case)
+    named = question is not None and bool(question.classes)
+    alert = 1 if named else int(case.prediction.alert)
     if case.status == "approved":
-        return alert, "decision", _last(case, "approved")
+        said = [_truth(event, details) for event in case.events if event.kind in ("endorsed", "approved")]
+        told = question.told if named and question is not None else ""
+        return alert, next((one for one in reversed(said) if one), told), "decision", _last(case, "approved")
     if case.status == "rejected":
         event = _last(case, "rejected")
-        code = details.get(event.seq, {}).get("code", "")
-        return None if code in SILENT else (MEANT.get(code, 1 - alert), "decision", event)
+        code, truth = details.get(event.seq, {}).get("code", ""), _truth(event, details)
+        if code in SILENT and not truth:
+            return None
+        label = 1 - alert if truth or named else MEANT.get(code, 1 - alert)
+        return label, truth, "decision", event
     judged = [event for event in case.events if event.kind == "judged"]
     if case.status != "open" or not judged:
         return None
-    said = {event.actor: details[event.seq]["judgement"] for event in judged if event.seq in details}
-    if len({*said.values()}) != 1:
+    said_by = {event.actor: details[event.seq] for event in judged if event.seq in details}
+    views = {(said["judgement"], said.get("truth", "")) for said in said_by.values()}
+    if len(views) != 1:
         return None
-    return int("positive" in said.values()), "judgement", judged[-1]
+    [(judgement, truth)] = views
+    right = judgement == "positive"
+    return int(right is case.prediction.alert if named else right), truth, "judgement", judged[-1]
+
+
+def _truth(event: Event, details: Mapping[int, Mapping[str, str]]) -> str:
+    return details.get(event.seq, {}).get("truth", "")
 
 
 def _last(case: Case, kind: str) -> Event:

@@ -8,6 +8,7 @@ from foretell.cases.log import STATUS_AFTER
 from foretell.cases.names import nobody
 from foretell.cases.people import Person, permitted
 from foretell.cases.policy import REASONS, Handling
+from foretell.cases.truths import NEGATIVE, POSITIVE, completed, truthful
 from foretell.errors import DecisionError, ForetellError, NotFoundError
 from foretell.lookup import unknown
 from foretell.records import Case, Decision, Event
@@ -28,15 +29,16 @@ KIND_OF: Mapping[str, str] = {
 FREE = frozenset({"comment", "ask"})
 """What may be done to a case that somebody else holds."""
 DETAILS: Mapping[str, frozenset[str]] = {
-    "reject": frozenset({"code"}),
+    "approve": frozenset({"truth"}),
+    "reject": frozenset({"code", "truth"}),
     "edit": frozenset({"unsupported"}),
-    "judge": frozenset({"judgement"}),
+    "judge": frozenset({"judgement", "truth"}),
     "snooze": frozenset({"until"}),
     "ask": frozenset({"person"}),
 }
 AFTER_JUDGEMENT = frozenset({"approve", "reject", "edit", "accept"})
 """What needs one's own judgement first, where the policy asks for it; an edit's findings tell the score."""
-JUDGEMENTS = ("positive", "negative")
+JUDGEMENTS = (POSITIVE, NEGATIVE)
 LONGEST_TEXT = 20_000
 LONGEST_SNOOZE = timedelta(days=90)
 
@@ -133,6 +135,11 @@ def complete(case: Case, decision: Decision, standing: Standing) -> ForetellErro
     return None
 
 
+def meant(case: Case, decision: Decision, standing: Standing) -> ForetellError | None:
+    """What a decision says the row was can be true of it, and goes with the decision."""
+    return truthful(case, decision)
+
+
 def detailed(case: Case, decision: Decision, standing: Standing) -> ForetellError | None:
     """A snooze says until when, a question to whom, a judgement which, a rejection at a desk why."""
     verb, detail = decision.verb, decision.detail
@@ -141,7 +148,7 @@ def detailed(case: Case, decision: Decision, standing: Standing) -> ForetellErro
             return DecisionError(
                 f"'{detail.get('code', '')}' is no reason code", f"use one of: {', '.join(standing.reasons)}"
             )
-    elif verb == "judge" and detail.get("judgement") not in JUDGEMENTS:
+    elif verb == "judge" and completed(case, decision).get("judgement") not in JUDGEMENTS:
         return DecisionError("the judgement is missing", f"use one of: {', '.join(JUDGEMENTS)}")
     elif verb == "judge" and any(e.actor == decision.actor and e.kind == "judged" for e in case.events):
         return DecisionError(f"{decision.actor} judged case '{case.id}' already", "decide on it")
@@ -232,7 +239,8 @@ def supported(case: Case, decision: Decision, standing: Standing) -> ForetellErr
 
 
 RULES: tuple[Rule, ...] = (
-    known, current, admitted, complete, detailed, held, unhurried, own_judgement, four_eyes, supported,
+    known, current, admitted, complete, meant, detailed, held, unhurried, own_judgement, four_eyes,
+    supported,
 )  # fmt: skip
 """Asked in this order; the first that refuses answers."""
 

@@ -14,8 +14,13 @@ from foretell.errors import DataError, SpecError
 from foretell.lookup import nearest
 from foretell.spec import Spec, TaskSpec
 
-MANY_WHOLE = 20
-"""Different whole numbers from which a target is a number rather than a code."""
+MANY_WHOLE, SOME_WHOLE, FEW_WHOLE = 20, 10, 5
+"""Different whole numbers beyond which a target is a number rather than a code: whatever they look like;
+unless all are about as frequent; and from which on it is one where they look counted."""
+ALIKE = 0.8
+"""Rows of the rarest value, of those of the most frequent one, from which on all are about as frequent."""
+LAST, SLACK = 0.02, 0.005
+"""Share of the rows at most that have the highest count, and by which shares may turn against their order."""
 MOST_CLASSES = 100
 """Values beyond which a target is no class any more."""
 LEAST_ROWS = 5
@@ -45,8 +50,29 @@ def numeric(series: pl.Series, spec: Spec) -> str:
     if not reason:
         return ""
     values = kind("number").repair(series)[0].drop_nulls()
-    whole = bool((values == values.floor()).all())
-    return reason if values.n_unique() > (MANY_WHOLE if whole else 2) else ""
+    distinct = values.n_unique()
+    if not (values == values.floor()).all():
+        return reason if distinct > 2 else ""
+    if distinct > MANY_WHOLE:
+        return reason
+    return f"{reason}, {distinct} whole ones; codes if task.name is classify" if measured(values) else ""
+
+
+def measured(values: pl.Series) -> bool:
+    """Return whether a few whole numbers are amounts or counts, rather than codes of classes.
+
+    More than ten are, unless all are about as frequent. Five and more are that begin at 0 or 1 and get rarer
+    to both sides of the most frequent one, up to a rare last one: how often something happened looks so, and
+    codes hardly ever do.
+    """
+    counts = values.value_counts().sort(values.name)
+    shares, lowest = (counts["count"] / len(values)).to_numpy(), counts[values.name][0]
+    if len(shares) > SOME_WHOLE and shares.min() < ALIKE * shares.max():
+        return True
+    mode = int(shares.argmax())
+    steps = np.diff(shares) * np.where(np.arange(len(shares) - 1) < mode, 1, -1)
+    falling = bool((steps >= -SLACK).all())
+    return len(shares) >= FEW_WHOLE and lowest in (0, 1) and falling and bool(shares[-1] <= LAST)
 
 
 def labels(series: pl.Series) -> tuple[pl.Series, Found]:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.errors import DataError
 from foretell.models.family import Family
 from foretell.prediction.fitted import Factor, Fitted, family_of
 from foretell.prediction.paths import LEAST, STABLE
 from foretell.prediction.shares import Score, shapley
 from foretell.prediction.support import believed
+from foretell.tasks.multiclass import Coupling
 
 MOST = 4
 """Reasons of one row: more would not inform a person (Regulation B, comment 9(b)(2)-1)."""
@@ -65,21 +65,35 @@ def reasons(fitted: Fitted, features: NDArray[np.float32], raised: NDArray[np.bo
     """Return per row the codes of the factors that raised or lowered its score most, joined by blanks.
 
     Only shares are named that are large and stable enough to be told of in sentences, so there may be none.
+    Of several classes it is the score of the row's most probable one, against all others, that they raised.
 
     Args:
         features: of the rows [R, F].
-        raised: whether what raised the score is asked for, or what lowered it [R].
-
-    Raises:
-        DataError: of a model of several classes.
+        raised: whether what raised the score is asked for, or what lowered it [R]; of several classes it is
+            always what raised it.
     """
-    if fitted.coupling is not None:
-        raise DataError(
-            "reasons are of one outcome, and this model tells one of several classes",
-            "state one class as `task.positive` and run again",
-        )
+    folds, coupling = [_scores(fold) for fold in parts_of(fitted).values()], fitted.coupling
+    if coupling is None:
+        return _pushing(fitted, folds, features, raised)
+    found = np.full(len(features), "", dtype=object)
+    likeliest = coupling(fitted.logits_of(features)).argmax(axis=1) if len(features) else np.zeros(0)
+    for code in np.unique(likeliest).tolist():
+        rows = np.flatnonzero(likeliest == code)
+        against = [_against(coupling, fold, code) for fold in folds]
+        found[rows] = _pushing(fitted, against, features[rows], np.ones(len(rows), dtype=np.bool_))
+    return found.tolist()
+
+
+def _against(coupling: Coupling, fold: Score, code: int) -> Score:
+    return lambda x_BF: coupling.against(fold(x_BF), code)
+
+
+def _pushing(
+    fitted: Fitted, folds: list[Score], features: NDArray[np.float32], raised: NDArray[np.bool_]
+) -> list[str]:
+    """Return the codes per row for one score, which is the mean of its folds'."""
     named = np.array(list(codes(fitted.factors).values()))
-    found, folds = [], [_scores(fold) for fold in parts_of(fitted).values()]
+    found = []
     for start in range(0, len(features), CHUNK):
         part = slice(start, start + CHUNK)
         shares = shapley(

@@ -1,4 +1,4 @@
-"""Recourse: the least change of a row's own columns that ends its alert, within what the owner allows.
+"""Recourse: the least change of a row's own columns that changes its answer, within what the owner allows.
 
 C: candidates, K: columns (numbers, then categories), F: features, S: single changes, B: changes gone on from.
 

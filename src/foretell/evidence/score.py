@@ -72,7 +72,8 @@ def _estimate(scene: Scene, prediction: Prediction) -> list[Fact]:
     schema = scene.fitted.featurizer.schema.columns
     target = next(column for column in schema if column.role == "target")
     score = np.array([prediction.logit])
-    detail: dict[str, Value] = {"level": estimator.level}
+    task = scene.fitted.spec.task
+    detail: dict[str, Value] = {"level": estimator.level, "line": task.line, "side": task.positive}
     ends = estimator.intervals(score)
     if ends is not None:
         detail |= {"low": float(ends[0][0]), "high": float(ends[1][0])}

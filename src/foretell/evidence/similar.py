@@ -8,6 +8,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from foretell import units, wording
 from foretell.evidence.scene import Scene, fact, stamps
+from foretell.prediction.faces import outcome_text
+from foretell.prediction.fitted import OneClass
 from foretell.records import Fact, Value
 
 REACH = 2.0
@@ -72,12 +74,12 @@ def _named(scene: Scene, near: NDArray[np.int64], away: NDArray[np.float64], sou
     past, timed = reference.past, scene.dataset.column("time") is not None
     if past.is_empty():
         return
-    stamp = stamps(past["at_us"].to_numpy())
+    stamp, classes = stamps(past["at_us"].to_numpy()), _classes(scene, near)
     for rank, (place, distance) in enumerate(zip(near.tolist(), away.tolist(), strict=True), 1):
         name, at_us, *values = past.row(place)
-        positive = bool(reference.similar_labels[place])
+        positive, known = bool(reference.similar_labels[place]), classes.get(place, "")
         text = wording.text("past_row", language, row=row)
-        detail: dict[str, Value] = {"rank": rank, "known": outcomes[positive], "positive": positive}
+        detail: dict[str, Value] = {"rank": rank, "known": known or outcomes[positive], "positive": positive}
         if timed:
             detail["at"] = at = stamp(at_us)
             when = wording.instant(at, language)
@@ -85,6 +87,15 @@ def _named(scene: Scene, near: NDArray[np.int64], away: NDArray[np.float64], sou
         for column, value in zip(scene.dataset.inputs("number")[:1], values, strict=True):
             detail |= {"column": column.name, "what": column.text, "value": value, "unit": column.unit}
         yield fact("nearest", name, text, distance, "", source, detail)
+
+
+def _classes(scene: Scene, near: NDArray[np.int64]) -> dict[int, str]:
+    """Return what stored rows turned out to be, where there are several classes."""
+    fitted = scene.fitted
+    if not isinstance(fitted, OneClass) or fitted.whole.coupling is None:
+        return {}
+    codes, names = fitted.whole.reference.similar_labels, fitted.whole.coupling.names
+    return {place: outcome_text(fitted.whole, names[codes[place]]) for place in near.tolist()}
 
 
 def _ranked(

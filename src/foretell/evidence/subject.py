@@ -3,6 +3,7 @@
 import numpy as np
 
 from foretell.evidence.scene import Scene, fact
+from foretell.prediction.fitted import OneClass
 from foretell.records import Fact, Value
 
 
@@ -13,6 +14,7 @@ def collect(scene: Scene) -> list[list[Fact]]:
     time = scene.dataset.column("time")
     reference = scene.fitted.reference
     columns = {column.name: column for column in scene.dataset.columns}
+    classes = _classes(scene)
     collected = []
     for prediction in scene.predictions:
         facts = [
@@ -20,6 +22,7 @@ def collect(scene: Scene) -> list[list[Fact]]:
             fact("term", "outcome", "what the positive outcome is called", outcome, "name", "spec"),
             fact("term", "id", data.row_text, prediction.id, "name", "data"),
         ]
+        facts += classes
         if language != "en":  # English goes without saying, and texts of old keep their digests
             facts.append(fact("term", "language", "the language of the text", language, "name", "spec"))
         for column, name in prediction.entities.items():
@@ -36,6 +39,20 @@ def collect(scene: Scene) -> list[list[Fact]]:
             facts.append(fact("input", column, columns[column].text, value, unit, "data", detail))
         collected.append(facts)
     return collected
+
+
+def _classes(scene: Scene) -> list[Fact]:
+    """Return which classes there are, by their codes, and which one is told; nothing of two outcomes."""
+    fitted = scene.fitted
+    if not isinstance(fitted, OneClass) or fitted.whole.coupling is None:
+        return []
+    target = next(column for column in fitted.featurizer.schema.columns if column.role == "target")
+    names = fitted.whole.coupling.names
+    among: dict[str, Value] = {str(place): name for place, name in enumerate(names, 1)}
+    return [
+        fact("term", "classes", target.text, len(names), "count", "data", among),
+        fact("term", "told", target.text, names[fitted.code], "name", f"model {fitted.digest[:16]}"),
+    ]
 
 
 def quartiles(values: np.ndarray) -> tuple[float, float]:

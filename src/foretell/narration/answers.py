@@ -49,7 +49,9 @@ TOOLS: Mapping[str, Tool] = {
     "figures": Tool(about="how its values compare with its past", groups=(("figures", 4),), scored=False),
     "reasons": Tool(about="what raised the score", groups=(("why", 1), ("more", 2), ("past", 1))),
     "against": Tool(about="what lowered the score", groups=(("against", 2),)),
-    "counterfactual": Tool(about="the least change that ends the alert", groups=(("change", 1),)),
+    "counterfactual": Tool(
+        about="the least change of its values that changes the answer", groups=(("change", 1),)
+    ),
     "whatif": Tool(
         about="the score with one input changed", groups=(("answer", 3),), takes=("column", "value")
     ),

@@ -36,8 +36,10 @@ class Referring(Telling):
 
     def form(self, node: Slot, bound: Bound) -> str:
         """Return the form as a slot states it: nothing where it follows from the fact."""
-        plain = bool(node.expression.reference[0])
-        if node.form == "phrase" or (node.form == "unit" and plain) or _counts(node.expression.text):
+        variable, field = node.expression.reference
+        noun = node.form == "phrase" and field in ("text", "value")
+        own = node.argument is not None and node.argument.reference == (variable, "unit")
+        if noun or (node.form == "unit" and own) or _counts(node.expression.text):
             return ""
         if node.form == "about" or node.argument is None:
             return f":{node.form}"

@@ -1,7 +1,8 @@
 """Champion against challenger on rows that neither saw, with the interval of their difference. n: rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,11 @@ DRAWS = 500
 """Draws of the bootstrap."""
 LOOKS = 200
 """Draws for the intervals of one model's figures."""
-FEWEST = 10
-"""Positive rows below which no difference counts as a win: the interval would be one of chance."""
+FEWEST, FEWEST_ROWS = 10, 30
+"""Positive rows below which no difference counts as a win: the interval would be one of chance. Of classes
+and numbers, rows."""
+RISING = frozenset({"average_precision", "accuracy"})
+"""Measures of which more is better."""
 LEAST = 1e-7
 
 
@@ -37,19 +41,38 @@ class Comparison:
     """What two models make of the same later rows, each of which counts by its weight."""
 
     num_rows: int
-    num_positives: int
-    base_rate: float
+    num_positives: int | None = None
+    """None where there are no two outcomes, as is `base_rate`."""
+    base_rate: float | None = None
     """Weighted share of positives."""
     effective_rows: float
     """How many rows of equal weight tell as much."""
-    average_precision: Difference
-    log_loss: Difference
+    average_precision: Difference | None = None
+    log_loss: Difference | None = None
+    accuracy: Difference | None = None
+    rmse: Difference | None = None
+    """In the target's unit, as is `mae`."""
+    mae: Difference | None = None
+
+    @property
+    def measures(self) -> Mapping[str, Difference]:
+        """Those that were taken, first the one in which the challenger must surely be better."""
+        names = ("average_precision", "rmse", "log_loss", "accuracy", "mae")
+        held = {name: getattr(self, name) for name in names}
+        return {name: each for name, each in held.items() if each is not None}
+
+    @property
+    def enough(self) -> bool:
+        """Whether there are rows enough for a difference to count as a win."""
+        return self.num_rows >= FEWEST_ROWS if self.num_positives is None else self.num_positives >= FEWEST
 
     @property
     def won(self) -> bool:
-        """Whether the challenger is surely better in order and not surely worse in probability."""
-        better = self.average_precision.low > 0 and self.num_positives >= FEWEST
-        return better and self.log_loss.low <= 0
+        """Whether the challenger is surely better in the first measure and not surely worse in the second."""
+        (first, lead), (second, guard) = self.measures.items()
+        better = lead.low > 0 if first in RISING else lead.high < 0
+        worse = guard.high < 0 if second in RISING else guard.low > 0
+        return better and self.enough and not worse
 
 
 def compare(
@@ -61,7 +84,7 @@ def compare(
     *,
     seed: int = 0,
 ) -> Comparison:
-    """Compare two models' probabilities of the same rows.
+    """Compare two models' probabilities of the same rows, of two outcomes.
 
     Args:
         labels: outcomes of the rows, 0 or 1 [n].
@@ -80,34 +103,96 @@ def compare(
             f"{num_positives} of {len(labels)} later rows are positive: models cannot be compared on them",
             "decide more cases, or let more rows be drawn (review.audit)",
         )
-    measures = [
-        (_average_precision(labels, champion), _average_precision(labels, challenger)),
-        (_log_loss(labels, champion), _log_loss(labels, challenger)),
-    ]
-    _, group = np.unique(clusters, return_inverse=True)
-    rng = np.random.default_rng(seed)
-    drawn: list[list[float]] = [[], []]
-    for _ in range(DRAWS):
-        held = weights * rng.exponential(size=int(group.max()) + 1)[group]
-        for found, (one, other) in zip(drawn, measures, strict=True):
-            found.append(other(held) - one(held))
-    precision, loss = (
-        Difference(
-            champion=one(weights),
-            challenger=other(weights),
-            low=float(np.quantile(found, 0.025)),
-            high=float(np.quantile(found, 0.975)),
-        )
-        for found, (one, other) in zip(drawn, measures, strict=True)
-    )
+    measures = {
+        "average_precision": (_average_precision(labels, champion), _average_precision(labels, challenger)),
+        "log_loss": (_log_loss(labels, champion), _log_loss(labels, challenger)),
+    }
     return Comparison(
         num_rows=len(labels),
         num_positives=num_positives,
         base_rate=float(np.average(labels, weights=weights)),
-        effective_rows=float(weights.sum() ** 2 / (weights**2).sum()),
-        average_precision=precision,
-        log_loss=loss,
+        effective_rows=_effective(weights),
+        **_differences(measures, weights, clusters, seed),
     )
+
+
+def compare_classes(
+    codes: Labels,
+    champion: Floats,
+    challenger: Floats,
+    weights: Floats,
+    clusters: NDArray[np.int64],
+    *,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two models' probabilities of several classes [n, C] on the same rows; see `compare`.
+
+    Args:
+        codes: the rows' classes [n].
+    """
+    _some(codes)
+    own = np.arange(len(codes)), codes.astype(np.int64)
+    measures = {
+        "log_loss": tuple(_mean(-np.log(np.clip(told[own], LEAST, 1))) for told in (champion, challenger)),
+        "accuracy": tuple(
+            _mean((told.argmax(axis=1) == codes).astype(float)) for told in (champion, challenger)
+        ),
+    }
+    found = _differences(measures, weights, clusters, seed)
+    return Comparison(num_rows=len(codes), effective_rows=_effective(weights), **found)
+
+
+def compare_numbers(
+    values: Floats,
+    champion: Floats,
+    challenger: Floats,
+    weights: Floats,
+    clusters: NDArray[np.int64],
+    *,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two models' estimates [n] of the same rows' numbers [n]; see `compare`."""
+    _some(values)
+    squares = [_mean((told - values) ** 2) for told in (champion, challenger)]
+    measures = {
+        "rmse": tuple(lambda held, each=each: float(np.sqrt(each(held))) for each in squares),
+        "mae": tuple(_mean(np.abs(told - values)) for told in (champion, challenger)),
+    }
+    found = _differences(measures, weights, clusters, seed)
+    return Comparison(num_rows=len(values), effective_rows=_effective(weights), **found)
+
+
+def _some(rows: NDArray[Any]) -> None:
+    if not len(rows):
+        raise DataError(
+            "no later row is known: models cannot be compared", "decide newer cases, or add newer rows"
+        )
+
+
+def _effective(weights: Floats) -> float:
+    return float(weights.sum() ** 2 / (weights**2).sum())
+
+
+def _differences(
+    measures: Mapping[str, Sequence["Measure"]], weights: Floats, clusters: NDArray[np.int64], seed: int
+) -> dict[str, Any]:
+    """Return each measure of both models, with the interval of how much higher the challenger's is."""
+    _, group = np.unique(clusters, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, list[float]] = {name: [] for name in measures}
+    for _ in range(DRAWS):
+        held = weights * rng.exponential(size=int(group.max()) + 1)[group]
+        for name, (one, other) in measures.items():
+            drawn[name].append(other(held) - one(held))
+    return {
+        name: Difference(
+            champion=one(weights),
+            challenger=other(weights),
+            low=float(np.quantile(drawn[name], 0.025)),
+            high=float(np.quantile(drawn[name], 0.975)),
+        )
+        for name, (one, other) in measures.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +246,10 @@ def intervals(
 Measure = Callable[[Floats], float]
 
 
+def _mean(values: Floats) -> Measure:
+    return lambda weights: float(np.average(values, weights=weights))
+
+
 def _average_precision(labels: Labels, scores: Floats) -> Measure:
     """Return what gives the average precision under any weights; equal scores are one step of the curve."""
     order = np.argsort(-scores, kind="stable")
@@ -194,4 +283,4 @@ def _auc(labels: Labels, scores: Floats) -> Measure:
 def _log_loss(labels: Labels, probabilities: Floats) -> Measure:
     held = np.clip(probabilities, LEAST, 1 - LEAST)
     losses = -np.where(labels == 1, np.log(held), np.log1p(-held))
-    return lambda weights: float(np.average(losses, weights=weights))
+    return _mean(losses)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from foretell import wording
 from foretell.data.dataset import Dataset
 from foretell.models.family import Floats, Rows
-from foretell.prediction.fitted import Fitted, OneClass, Reference, Scored
+from foretell.prediction.fitted import Fitted, Lead, OneClass, Reference, Scored
 from foretell.tasks.classify import LARGEST_LOGIT, Calibration
 from foretell.tasks.multiclass import Coupling
 
@@ -84,6 +84,12 @@ def face(fitted: Fitted, dataset: Dataset, scored: Scored, code: int) -> tuple[F
         replace(dataset, target=target),
         replace(scored, logits=logits, probabilities=AS_IT_IS(logits)),
     )
+
+
+def lead(face: OneClass) -> Lead:
+    """Return the model that tells how far a face's class is ahead: an even chance is where another leads."""
+    held = {name: getattr(face, name) for name in Fitted.__dataclass_fields__}
+    return Lead(**held, whole=face.whole, code=face.code)
 
 
 def _reference(reference: Reference, coupling: Coupling, code: int) -> Reference:

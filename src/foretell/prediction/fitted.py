@@ -243,6 +243,19 @@ class OneClass(Fitted):
         return self.whole.coupling.against(self.whole.logits_of(features), self.code)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lead(Fitted):
+    """A model of several classes as the lead of one over the next: above 0.5 the class is the likeliest."""
+
+    whole: Fitted
+    code: int
+
+    def logits_of(self, features: NDArray[np.float32]) -> Floats:
+        """Return by how many log-odds [B] the class is ahead of the most probable other one."""
+        assert self.whole.coupling is not None
+        return self.whole.coupling.ahead(self.whole.logits_of(features), self.code)
+
+
 def family_of(name: str) -> str:
     """Return the family of a delivered member.
 

@@ -25,7 +25,6 @@ from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot,
 from foretell.prediction.fitted import Fitted, Scored, scored_rows
 from foretell.prediction.folds import Fold, folds_of
 from foretell.prediction.judging import judge_of, standings_of
-from foretell.prediction.monitor import sketch_of
 from foretell.prediction.numbers import numbers, scale_of, scores_of
 from foretell.prediction.promise import Promise, promised, with_capacity
 from foretell.prediction.reference import reference_of
@@ -42,7 +41,7 @@ from foretell.prediction.rungs import (
 )
 from foretell.prediction.student import ENSEMBLE, STUDENT, taught, with_student
 from foretell.prediction.support import HeldOut, supported
-from foretell.prediction.watching import watched
+from foretell.prediction.watching import sketched, watched
 from foretell.spec import Spec
 from foretell.tasks.multiclass import Coupling
 from foretell.units import seconds
@@ -158,7 +157,9 @@ def _fit(
     student = taught(fitted, materials[0], boosted, (choose, mixed), folder / STUDENT)
     fitted = with_student(fitted, student, materials[0], judge, parts.test, tell)
     own = fitted.logits_of(materials[0].features[choose])
-    fitted = replace(fitted, sketch=sketch_of(dataset, parts, choose, own, fitted.calibration(own)))
+    fitted = replace(
+        fitted, sketch=sketched(dataset, parts, choose, own, fitted.calibration, fitted.coupling)
+    )
     return fitted, scored_rows(fitted, events.slots, replayed, parts.test, dataset.frame)
 
 
@@ -190,7 +191,7 @@ def _built(
         factors=factors_of(spec, dataset, features, climbed.boosted.gains),
         reference=reference,
         snapshot=replayed.after,
-        sketch=sketch_of(dataset, parts, climbed.choose, climbed.mixed, promise.calibration(climbed.mixed)),
+        sketch=sketched(dataset, parts, climbed.choose, climbed.mixed, promise.calibration, promise.coupling),
     )
 
 

@@ -3,9 +3,11 @@
 C: channels, M: cells of all columns, W: watched columns, S: at most RECENT last batches.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from foretell.data.dataset import Dataset
@@ -15,7 +17,16 @@ from foretell.prediction.channels import Layout, laid_out
 from foretell.prediction.detector import LEAST, Detectors
 from foretell.prediction.outcomes import KINDS, Residuals
 from foretell.prediction.pools import Pool
-from foretell.prediction.sketch import Floats, Tally, Watched, number, placed, tallied, watched
+from foretell.prediction.sketch import (
+    Floats,
+    Tally,
+    Watched,
+    category,
+    number,
+    placed,
+    tallied,
+    watched,
+)
 from foretell.tasks.classify import DAY_US
 
 WEEKS = 4
@@ -29,7 +40,7 @@ class Sketch:
     """What a model's past was like; a model folder holds it."""
 
     columns: tuple[Watched, ...]
-    """The input columns, and last the score."""
+    """The input columns, of several classes the told one, and last the score."""
     pool: Pool
     residuals: Residuals
 
@@ -169,31 +180,39 @@ def sketch_of(
     choose: NDArray[np.int64],
     logits: Floats,
     probabilities: Floats,
-) -> Sketch | None:
+    told: Sequence[str] = (),
+) -> Sketch:
     """Return the sketch of a model's past: its days in their order, or all rows at once without time.
 
-    None of several classes, whose doubt is no outcome that comes to be known of each row.
-
     Args:
+        dataset: of several classes, as the review sees it: positive is a class that is wrong.
         parts: the rows that taught and chose are the past.
         choose: rows that chose; the score is known by them alone, since the model has learned the others.
             Where all rows chose, fold by fold, none was scored by all members that score later rows
             together: what the score is like is then known from the first batches on.
         logits: raw log-odds, or scores, of the choosing rows.
         probabilities: of the choosing rows.
+        told: their most probable classes, where there are several.
     """
-    if dataset.classes:
-        return None
     timed, past = dataset.column("time") is not None, np.sort(np.concatenate([parts.train, parts.valid]))
     days = dataset.at_us // DAY_US if timed else np.zeros(len(dataset), dtype=np.int64)
     score, shown = np.full(len(dataset), np.nan), np.full(len(dataset), np.nan)
+    classes = np.full(len(dataset), None, dtype=object)
     if len(choose) == len(parts.valid):
         score[choose], shown[choose] = logits, probabilities
+        classes[choose] = np.array(told, dtype=object) if len(told) else None
     seasonal = timed and _weekly(days[past])
     columns = [watched(c, dataset.frame[c.name][past], seasonal=seasonal) for c in dataset.inputs()]
-    columns.append(number("", logits, text="the score", seasonal=timed and _weekly(days[choose])))
+    weekly, target = timed and _weekly(days[choose]), dataset.column("target")
+    if len(told) and target is not None:
+        known = category(target.name, pl.Series(told), text=f"the told {target.text}", seasonal=weekly)
+        columns.append(replace(known, told=True))
+    columns.append(number("", logits, text="the score", seasonal=weekly))
     layout = laid_out(columns, kept=1 / (len(columns) + 1))
-    pool, rows = Pool.empty(layout), placed(columns, dataset, score, shown)
+    pool, rows = (
+        Pool.empty(layout),
+        placed(columns, dataset, score, shown, pl.Series(classes.tolist(), dtype=pl.String)),
+    )
     every = np.ones(len(columns), dtype=np.bool_)
     for day in np.unique(days[past]).tolist():
         counted = tallied(columns, rows, past[days[past] == day])

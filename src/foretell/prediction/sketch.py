@@ -41,6 +41,13 @@ class Watched:
     """Of a number: share of the reference's known values in each cell but the last [K - 1]."""
     seasonal: bool = False
     """Whether each weekday is compared with its own past."""
+    told: bool = False
+    """Whether it is the class that the model tells, under the target's name."""
+
+    @property
+    def of_model(self) -> bool:
+        """Whether the model says it, rather than the rows."""
+        return not self.name or self.told
 
     @property
     def num_cells(self) -> int:
@@ -116,16 +123,25 @@ def watched(column: Column, series: pl.Series, *, seasonal: bool) -> Watched:
     return Watched(name=column.name, kind=OTHER, text=column.text, seasonal=seasonal)
 
 
-def placed(columns: Sequence[Watched], dataset: Dataset, logits: Floats, probabilities: Floats) -> Placed:
+def placed(
+    columns: Sequence[Watched],
+    dataset: Dataset,
+    logits: Floats,
+    probabilities: Floats,
+    told: pl.Series | None = None,
+) -> Placed:
     """Return the rows of a data set, placed in cells.
 
     Args:
         logits: raw log-odds of the rows; nan where the score is not watched.
         probabilities: of the rows; nan likewise.
+        told: the classes that the model tells of them, where there are several; null likewise.
     """
     cells, shown = [], []
     for column in columns:
-        series = dataset.frame[column.name] if column.name else pl.Series(logits)
+        series = pl.Series(logits) if not column.name else None
+        if series is None:
+            series = told if column.told and told is not None else dataset.frame[column.name]
         cells.append(_cells(column, series))
         numbers = series.to_numpy().astype(np.float64) if column.kind == NUMBER else np.zeros(0)
         shown.append(numbers if column.name else probabilities)
@@ -138,8 +154,9 @@ def tallied(columns: Sequence[Watched], rows: Placed, chosen: Counts) -> Tally:
         np.bincount(placed_in[chosen], minlength=column.num_cells)
         for column, placed_in in zip(columns, rows.cells, strict=True)
     ]
-    if not columns[-1].name:
-        cells[-1][-1] = 0  # no score is missing: where there is none, it is not watched
+    for column, counts in zip(columns, cells, strict=True):
+        if column.of_model:
+            counts[-1] = 0  # no score is missing: where there is none, it is not watched
     sizes = [_size(shown[chosen]) if len(shown) else (0.0, 0.0, 0.0, 0.0) for shown in rows.shown]
     return Tally(cells=np.concatenate(cells).astype(np.int64), sizes=np.array(sizes))
 

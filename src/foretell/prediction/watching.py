@@ -1,4 +1,4 @@
-"""Watching: what a model learns of groups from the choosing rows, and the figures that mitigation changes."""
+"""Watching: what a model keeps of the choosing rows, and the figures of groups that mitigation changes."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,9 +14,10 @@ from foretell.prediction.certainty import both, certainty_of
 from foretell.prediction.evening import SHARED, evening_of
 from foretell.prediction.faces import doubted
 from foretell.prediction.fitted import Fitted, Scored
-from foretell.tasks.classify import metrics
+from foretell.prediction.monitor import Sketch, sketch_of
+from foretell.tasks.classify import Calibration, metrics
 from foretell.tasks.fairness import Comparison, adjusted_together, compare_groups
-from foretell.tasks.multiclass import doubts
+from foretell.tasks.multiclass import Coupling, doubts
 
 
 def watched(
@@ -45,6 +46,26 @@ def watched(
     evening = evening_of(spec.review.mitigate, found[0], frame, probabilities, seen.target[choose])
     threshold = threshold_of(spec, seen, choose, evening.scores(frame, probabilities), codes)
     return replace(fitted, evening=replace(evening, threshold=threshold), threshold=threshold)
+
+
+def sketched(
+    dataset: Dataset,
+    parts: Split,
+    choose: Rows,
+    logits: Floats,
+    calibration: Calibration,
+    coupling: Coupling | None,
+) -> Sketch:
+    """Return what later rows are watched against; of several classes the told one, and the doubt about it.
+
+    Args:
+        logits: raw log-odds of the choosing rows [C], of several classes [C, K].
+    """
+    if coupling is None:
+        return sketch_of(dataset, parts, choose, logits, calibration(logits))
+    each = coupling(logits)
+    doubt, told = doubts(each), np.array(coupling.names)[each.argmax(axis=1)]
+    return sketch_of(doubted(dataset, choose, each), parts, choose, doubt, calibration(doubt), told.tolist())
 
 
 def judged_rows(dataset: Dataset, scored: Scored, alerts: Alerts) -> Rows:

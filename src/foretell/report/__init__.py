@@ -3,6 +3,8 @@
 from foretell.report.contents import (
     Agreement,
     AuditFinding,
+    Classes,
+    ClassRow,
     Column,
     Curve,
     DataSummary,
@@ -12,6 +14,7 @@ from foretell.report.contents import (
     Factor,
     Interaction,
     LeaderboardRow,
+    Level,
     Part,
     PastEvent,
     ReliabilityBin,
@@ -30,6 +33,8 @@ from foretell.report.timelines import timelines_of
 __all__ = [
     "Agreement",
     "AuditFinding",
+    "ClassRow",
+    "Classes",
     "Column",
     "Curve",
     "DataSummary",
@@ -39,6 +44,7 @@ __all__ = [
     "Factor",
     "Interaction",
     "LeaderboardRow",
+    "Level",
     "Part",
     "PastEvent",
     "ReliabilityBin",

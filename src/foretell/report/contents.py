@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from foretell.records import Case
-from foretell.report.trust import Trust
+from foretell.report.trust import Share, Trust
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +142,34 @@ class Estimates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassRow:
+    """What was told of the rows of one class, and how far it could be believed."""
+
+    name: str
+    told: tuple[int, ...]
+    """How many of its rows were told as each class, in the order of the classes."""
+    recall: Share
+    """Share of its rows that were told as it."""
+    precision: Share
+    """Share of the rows told as it that were it."""
+    held: Share
+    """Share of its rows whose set of classes that cannot be ruled out holds it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classes:
+    """How good the told classes are."""
+
+    text: str
+    """What is told: the class of what."""
+    rows: tuple[ClassRow, ...]
+    accuracy: float
+    log_loss: float
+    usual: float
+    """Accuracy of always telling the most frequent class."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
     """Precision against recall; a few hundred points are enough."""
 
@@ -190,8 +218,22 @@ class Factor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """The same as in `Dependence`, of one more class."""
+
+    name: str
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dependence:
-    """How the probability moves with one column, all else as it is, on average over some test rows."""
+    """How the probability moves with one column, all else as it is, on average over some test rows.
+
+    Where a number is predicted, it is the expected number that moves; of several classes, the probability of
+    each of those that move most.
+    """
 
     text: str
     unit: str = ""
@@ -204,7 +246,10 @@ class Dependence:
     """Ends of the 90 % band over resampled rows and folds."""
     high: tuple[float, ...]
     accumulated: tuple[float, ...] = ()
-    """Accumulated local effects at a number's values."""
+    """Accumulated local effects at a number's values; of several classes none are drawn."""
+    name: str = ""
+    """The class whose probability it is; empty where there are not several."""
+    others: tuple[Level, ...] = ()
     shares: tuple[float, ...] = ()
     """Share of past rows in each of equal bins of a number's range, or of each category."""
 
@@ -215,6 +260,8 @@ class Interaction:
 
     first: str
     second: str
+    outcome: str = ""
+    """The class in whose score they work together most; empty where there are not several."""
     size: float
     """What is no sum in their joint effect, root mean square in log-odds."""
     share: float
@@ -274,6 +321,8 @@ class Example:
     timelines: tuple[Timeline, ...] = ()
     outcome: str = "unknown"
     """What it turned out to be: positive, negative or unknown."""
+    truth: str = ""
+    """The class or the number that it turned out to be; empty of two outcomes, and where it is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +349,8 @@ class RunReport:
     trust: Trust = field(default_factory=Trust)
     estimates: tuple[Estimates, ...] = ()
     """One, where a number is predicted."""
+    classes: tuple[Classes, ...] = ()
+    """One, where there are several classes."""
     share_unit: str = "log-odds"
     """The unit of shares in the score."""
     factors: tuple[Factor, ...] = ()

@@ -2,7 +2,7 @@
 
 from foretell.report import trust
 from foretell.report.document import Table
-from foretell.report.trust import Share, Trust, Watched
+from foretell.report.trust import Certainty, Share, Trust, Watched
 from foretell.report.views import decimal
 from foretell.units import percent
 
@@ -10,6 +10,7 @@ GETS = (
     *("Group", "Rows", "Positive", "Said", "Alerts", "Recall", "False alarms", "Precision"),
     "ECE (by chance up to)",
 )
+HELD_CLASSES = ("Group", "Held, of all", "Held least, of a class", "Classes on average", "One answer alone")
 HELD = ("Group", "Held, of positives", "Held, of others", "One answer alone")
 
 
@@ -44,17 +45,23 @@ def _tables(watched: Watched) -> tuple[Table, ...]:
     held = tuple(
         (
             group.name + ("" if group.certainty.promised else " (too few for margins of its own)"),
-            _share(group.certainty.positives),
-            _share(group.certainty.negatives),
+            *_held(group.certainty),
             percent(group.certainty.single),
         )
         for group in watched.groups
         if group.certainty.miss
     )
+    header = HELD_CLASSES if watched.groups and watched.groups[0].certainty.classes else HELD
     return (
         Table(caption=f"Groups of {watched.text}, with 95% intervals", header=GETS, rows=gets),
-        Table(caption=f"Outcomes that cannot be ruled out, by {watched.text}", header=HELD, rows=held),
+        Table(caption=f"Outcomes that cannot be ruled out, by {watched.text}", header=header, rows=held),
     )
+
+
+def _held(found: Certainty) -> tuple[str, ...]:
+    if found.classes:
+        return _share(found.whole), _share(trust.least(found)), decimal(found.size, 2)
+    return _share(found.positives), _share(found.negatives)
 
 
 def _share(share: Share) -> str:

@@ -23,6 +23,7 @@ from foretell.report.document import Document
 from foretell.report.views import (
     board,
     capacities,
+    confusions,
     decimal,
     grouped,
     interval,
@@ -63,6 +64,7 @@ def environment() -> Environment:
         "grouped": grouped,
         "capacities": capacities,
         "board": board,
+        "confusions": confusions,
         "interval": interval,
         "who": who,
         "alerts_name": charts.alerts_name,

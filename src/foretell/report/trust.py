@@ -25,8 +25,19 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """How many rows of a class have it in their set."""
+
+    name: str
+    share: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Certainty:
-    """Sets of the outcomes that cannot be ruled out, held against what came."""
+    """Sets of the outcomes that cannot be ruled out, held against what came.
+
+    Of several classes `whole`, `classes` and `size` say what `positives` and `negatives` do of two outcomes.
+    """
 
     miss: float = 0.0
     """What they may miss of each outcome's rows; 0: nothing was promised."""
@@ -37,6 +48,11 @@ class Certainty:
     """Share of rows whose set holds one answer alone."""
     promised: bool = True
     """False where rows were too few for margins of their own: those of all rows stand in."""
+    whole: Share = field(default_factory=Share)
+    """Share of all rows whose set holds their class."""
+    classes: tuple[Held, ...] = ()
+    size: float = 0.0
+    """Classes of a set, on average."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,25 +149,60 @@ class Trust:
     mitigation: Mitigation = field(default_factory=Mitigation)
 
 
+def worst(certainty: Certainty) -> Held | None:
+    """Return the class that sets held least often; None where no row's class is known."""
+    known = [held for held in certainty.classes if held.share.value is not None]
+    return min(known, key=lambda held: held.share.value or 0.0, default=None)
+
+
+def least(certainty: Certainty) -> Share:
+    """Return the share of the rows that sets held, of the class of which they held least."""
+    lowest = worst(certainty)
+    return lowest.share if lowest is not None else Share()
+
+
 def promise(certainty: Certainty, outcome: str) -> str:
     """Return what the sets promised and what they held, in sentences."""
-    least, parts = 1 - certainty.miss, (certainty.positives, certainty.negatives)
+    return _of_classes(certainty) if certainty.classes else _of_two(certainty, outcome)
+
+
+def _of_classes(certainty: Certainty) -> str:
+    promised, lowest = 1 - certainty.miss, worst(certainty)
+    told = f"for {_share(certainty.whole)} of all rows" if certainty.whole.value is not None else "for none"
+    last = f", and least often for those of {lowest.name}, {_share(lowest.share)}" if lowest else ""
+    short = any(held.share.value is not None and held.share.high < promised for held in certainty.classes)
+    parts = (
+        "The classes that cannot be ruled out are to hold what comes for at least "
+        f"{percent(promised)} of each class's rows.",
+        f"Here they held it {told}{last}.",
+        SHORT if short else KEPT,
+        f"For {percent(certainty.single)} of the rows one class is left; on average {certainty.size:.2f} of "
+        f"{len(certainty.classes)} are.",
+    )
+    return " ".join(parts)
+
+
+KEPT = "The promise was kept, as far as these rows can show."
+SHORT = "That is less than was promised: these rows are not like those that set the margins."
+
+
+def _of_two(certainty: Certainty, outcome: str) -> str:
+    promised, parts = 1 - certainty.miss, (certainty.positives, certainty.negatives)
     shares = " and ".join(
         f"{_share(part)} of {what}"
         for part, what in zip(parts, (f"the cases of {outcome}", "all others"), strict=True)
         if part.value is not None
     )
-    short = any(part.value is not None and part.high < least for part in parts)
-    verdict = (
-        "That is less than was promised: these rows are not like those that set the margins."
-        if short
-        else "The promise was kept, as far as these rows can show."
+    short = any(part.value is not None and part.high < promised for part in parts)
+    told = (
+        "The outcomes that cannot be ruled out are to hold what comes for at least "
+        f"{percent(promised)} of each outcome's rows.",
+        f"Here they held it for {shares}.",
+        SHORT if short else KEPT,
+        f"For {percent(certainty.single)} of the rows one outcome is left, for the others both: of these the "
+        "model is not sure.",
     )
-    return (
-        f"The outcomes that cannot be ruled out are to hold what comes for at least {percent(least)} of each "
-        f"outcome's rows. Here they held it for {shares}. {verdict} For {percent(certainty.single)} of the "
-        "rows one outcome is left, for the others both: of these the model is not sure."
-    )
+    return " ".join(told)
 
 
 def findings(watched: Watched) -> list[str]:

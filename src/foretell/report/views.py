@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from foretell.records import CONTRADICTED, REFUSED, SUPPORTED, UNVERIFIED, WARNED, Case, Fact, Finding
-from foretell.report.contents import LeaderboardRow, Workload
+from foretell.report.contents import Classes, LeaderboardRow, Workload
 from foretell.units import write
 
 KIND_TITLES = {
@@ -108,6 +108,9 @@ def interval(case: Case) -> tuple[float, float] | None:
 
 DETAILS = {
     "was": ("instead of {}", "same"),
+    "level": ("meant to hold {}", "share"),
+    "line": ("looked at beyond {}", "same"),
+    "left": ("{} of its own class left", "probability"),
     "probability": ("probability {}", "probability"),
     "base_rate": ("base rate {}", "probability"),
     "window_days": ("over {}", "days"),
@@ -123,9 +126,12 @@ DETAILS = {
     "until": ("until {}", "day"),
 }
 """How further values of a fact are written, and in which unit."""
+LISTED = 12
+"""Numbered values of a fact that are written one by one."""
 UNTOLD = frozenset(
     {"low", "high", "capacity", "per", "column", "entity", "stat", "base", "abstained", "at", "value", "unit"}
     | {"document", "version", "start", "end", "shared", "step", "of", "follows"}
+    | {"side", "usual_low", "usual_high"}
 )
 """Further values that are told elsewhere, or are for machines."""
 
@@ -137,13 +143,18 @@ def more(fact: Fact) -> str:
     if low is not None and high is not None:
         unit = "probability" if fact.kind in SHARE_KINDS else fact.unit
         said.append(f"{write(low, unit)} to {write(high, unit)}")
+    if fact.detail.get("usual_low") is not None:
+        ends = (write(fact.detail[name], fact.unit) for name in ("usual_low", "usual_high"))
+        said.append(f"usually {' to '.join(ends)}")
     if "capacity" in fact.detail:
         capacity = fact.detail["capacity"]
         alerts = "alert" if capacity == 1 else "alerts"
         said.append(f"for {write(capacity, 'count')} {alerts} per {fact.detail.get('per', 'day')}")
     if fact.detail.get("value") is not None:
         said.append(write(fact.detail["value"], str(fact.detail.get("unit", ""))))
-    others = sorted(set(fact.detail) - set(DETAILS) - UNTOLD)
+    if numbered := [str(fact.detail[key]) for key in sorted(filter(str.isdigit, fact.detail), key=int)]:
+        said.append(", ".join([*numbered[:LISTED], *(["..."] if len(numbered) > LISTED else [])]))
+    others = sorted({key for key in fact.detail if not key.isdigit()} - set(DETAILS) - UNTOLD)
     for key in (*DETAILS, *others):
         value = fact.detail.get(key)
         if value in (None, ""):
@@ -199,6 +210,17 @@ def decimal(value: float | None, places: int = 3) -> str:
     return "–" if value is None else f"{value:,.{places}f}"
 
 
+def confusions(told: Classes) -> list[tuple[str, str, int]]:
+    """Return the ten most frequent slips: what came, what was told for it, and of how many rows."""
+    found = [
+        (row.name, other.name, count)
+        for row in told.rows
+        for other, count in zip(told.rows, row.told, strict=True)
+        if other.name != row.name and count
+    ]
+    return sorted(found, key=lambda slip: -slip[2])[:10]
+
+
 COSTS = (("fit_cpu_seconds", 1, -1), ("rows_per_cpu_second", 0, 1))
 OF_CLASSES = (
     ("average_precision", 3, 1),
@@ -214,15 +236,32 @@ OF_NUMBERS = (("rmse", 3, -1), ("mae", 3, -1), ("r2", 3, 1), ("coverage", 3, 1),
 by the first."""
 
 
+HEADS = {
+    "average_precision": "Average precision",
+    "auc": "AUC",
+    "precision": "Precision",
+    "log_loss": "Log-loss",
+    "ece": "ECE",
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro F1",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+    "coverage": "In the interval",
+}
+"""What the measures are called."""
+
+
+def measured(rows: Sequence[LeaderboardRow]) -> tuple[tuple[str, int, int], ...]:
+    """Return the measures by which models of one kind of target are compared."""
+    if any(row.rmse is not None for row in rows):
+        return OF_NUMBERS
+    return OF_SEVERAL if any(row.accuracy is not None for row in rows) else OF_CLASSES
+
+
 def board(rows: Sequence[LeaderboardRow]) -> list[tuple[LeaderboardRow, list[tuple[str, bool]]]]:
     """Return the models, the best first, each with its written figures and which are best."""
-    measures = (
-        OF_NUMBERS
-        if any(row.rmse is not None for row in rows)
-        else OF_SEVERAL
-        if any(row.accuracy is not None for row in rows)
-        else OF_CLASSES
-    )
+    measures = measured(rows)
     first, _, sign = measures[0]
     ranked = sorted(
         rows, key=lambda row: -math.inf if getattr(row, first) is None else sign * getattr(row, first)

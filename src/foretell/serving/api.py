@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from foretell.cases.accounts import Key
 from foretell.cases.case import narrative_from
-from foretell.cases.desk import BLIND_KINDS, Shown
+from foretell.cases.desk import Shown, blind_facts
 from foretell.cases.governance import Proposal
 from foretell.cases.inspection import LogReport
 from foretell.cases.people import Person
@@ -38,6 +38,7 @@ class Json(JSONResponse):
 
 DETAIL = (
     "What a verb asks for: `code` to reject, `judgement` to judge, `until` to snooze, `person` to ask; "
+    "`truth` to approve, reject or judge: which class or number it was, where there are no two outcomes; "
     "`unsupported: keep` to edit although the verifier denies the text."
 )
 
@@ -192,7 +193,6 @@ def seen(shown: Shown) -> dict[str, Any]:
 
 def blinded(case: Case) -> dict[str, Any]:
     """Return a case without its score, and without what was said because of it."""
-    kept = [fact for fact in case.evidence.facts if fact.kind in BLIND_KINDS]
     prediction = plain(case.prediction)
     for name in ("probability", "logit", "threshold", "alert", "abstained"):
         del prediction[name]
@@ -202,7 +202,7 @@ def blinded(case: Case) -> dict[str, Any]:
         "opened_at": case.opened_at,
         "content": case.content,
         "prediction": prediction,
-        "evidence": {"id": case.evidence.id, "facts": kept},
+        "evidence": {"id": case.evidence.id, "facts": blind_facts(case.evidence)},
         "events": case.events,
     }
 

@@ -8,11 +8,12 @@ from typing import Any
 from fastapi import Request, Response
 
 from foretell.cases.case import narrative_from
-from foretell.cases.desk import BLIND_KINDS, Shown
+from foretell.cases.desk import Shown, blind_facts
 from foretell.cases.people import Person
 from foretell.cases.permits import PERMITTED_MINUTES
 from foretell.cases.registry import Registry
 from foretell.cases.rules import JUDGEMENTS, Standing, refusal
+from foretell.cases.truths import question_of
 from foretell.errors import AccessError, DecisionError, ForetellError, VerdictError
 from foretell.investigation import Investigator
 from foretell.narration.answers import INTENTS, LONGEST_QUESTION, Answer, intents
@@ -122,10 +123,11 @@ def _answered(request: Request, house: House, who: Person, shown: Shown, form: M
 
 def _decision(who: Person, form: Mapping[str, str], now: datetime) -> Decision:
     """Return the decision that a form stands for."""
-    verb = form.get("verb", "")
+    verb, truth = form.get("verb", ""), {"truth": form["truth"].strip()} if form.get("truth") else {}
     detail = {
-        "reject": {"code": form.get("code", "")},
-        "judge": {"judgement": form.get("judgement", "")},
+        "approve": truth,
+        "reject": {"code": form.get("code", ""), **truth},
+        "judge": truth or {"judgement": form.get("judgement", "")},
         "ask": {"person": form.get("person", "")},
         "edit": {"unsupported": "keep"} if form.get("unsupported") == "keep" else {},
     }.get(verb, {})
@@ -195,6 +197,7 @@ def _page(
         example=Example(case=case, timelines=() if shown.hidden else timelines_of(case)),
         row_text=terms.get("row", "row"),
         outcome_text=terms.get("outcome", "positive"),
+        question=question_of(shown.case),
         due=due_words(shown.due_at, now),
         refusals=refusals(who, shown.case, standing, others),
         others=others,
@@ -232,7 +235,7 @@ def answered(case: Case, answer: Answer | None) -> Case | None:
 
 def blind(case: Case) -> Case:
     """Return a case with the facts alone that do not tell its score."""
-    kept = tuple(fact for fact in case.evidence.facts if fact.kind in BLIND_KINDS - {"term"})
+    kept = tuple(fact for fact in blind_facts(case.evidence) if fact.kind != "term")
     return replace(case, evidence=replace(case.evidence, facts=kept))
 
 

@@ -21,7 +21,10 @@ NOTICES = {
 }
 MEASURES = {
     "average_precision": "Average precision (higher is better)",
+    "rmse": "RMSE (lower is better)",
     "log_loss": "Log-loss (lower is better)",
+    "accuracy": "Accuracy (higher is better)",
+    "mae": "Mean absolute error (lower is better)",
 }
 Number = Annotated[int, Parameter(alias="proposal", ge=1, le=10**18)]
 Digest = Annotated[str, Parameter(alias="id", max_length=64, description="The model's digest.")]

@@ -42,6 +42,12 @@ class Coupling:
         others = most + np.log(np.exp(rest - most[:, None]).sum(axis=1))
         return np.clip(held[:, code] - others, -LARGEST_LOGIT, LARGEST_LOGIT)
 
+    def ahead(self, logits_nC: Floats, code: int) -> Floats:
+        """Return by how many log-odds [n] one class is ahead of the most probable other one."""
+        held = self.sharpness * logits_nC + np.array(self.biases)
+        others = np.delete(held, code, axis=1).max(axis=1)
+        return np.clip(held[:, code] - others, -LARGEST_LOGIT, LARGEST_LOGIT)
+
 
 def couple(logits_nC: Floats, codes: NDArray[np.int8], names: tuple[str, ...], rates: Floats) -> Coupling:
     """Fit sharpness and biases on rows that the models were not fitted on.

@@ -43,7 +43,7 @@ POINTS: Mapping[str, str] = {
     "record": "how often past rows with such a score had the outcome",
     "check": "what the owner asks to check next",
     "drawn": "that it is no alert, but was drawn at random",
-    "change": "which change would have ended the alert",
+    "change": "what would have changed the answer",
 }
 """What the grammar demands -> in plain words, as "no sentence says ..."."""
 
