@@ -146,13 +146,19 @@ def test_a_reason_moved_the_score_the_way_it_says():
     assert len(wrong) <= 0.05 * len(told), wrong
 
 
-def test_the_parts_of_a_model_have_the_model_as_their_mean():
+def test_a_model_is_the_mean_of_its_folds_and_what_all_rows_taught_is_in_each():
     model, _, scored = road()
-    features = scored.features[scored.rows[:20]]
-    parts = parts_of(model)
-    each = [sum(w * (f.logits(features) + offset) for w, offset, f in part) for part in parts.values()]
-    assert len(parts) > 1
-    np.testing.assert_allclose(np.mean(each, axis=0), model.logits_of(features), atol=1e-9)
+    x, scorer = scored.features[scored.rows[:20]], next(iter(model.families.values()))
+    names = ["linear", *(f"tabm/{fold}" for fold in range(4))]
+    weights = dict(zip(names, [0.4, *[0.15] * 4], strict=True))
+    offsets = {name: float(number) for number, name in enumerate(names)}
+    mixed = replace(model, families=dict.fromkeys(names, scorer), weights=weights, offsets=offsets)
+    parts = parts_of(mixed).values()
+    assert [len(part) for part in parts] == [2] * 4
+    each = [sum(w * (f.logits(x) + offset) for w, offset, f in part) for part in parts]
+    np.testing.assert_allclose(np.mean(each, axis=0), mixed.logits_of(x), atol=1e-9)
+    (alone,) = parts_of(model).values()
+    assert len(alone) == len(model.families)
 
 
 def test_predictions_name_their_reasons_and_the_card_says_what_the_codes_mean():

@@ -15,7 +15,7 @@ from foretell.models.trees import Trees, by_class, from_booster
 from foretell.spec import Spec
 
 if TYPE_CHECKING:
-    from foretell.models.family import Loop, Material
+    from foretell.models.family import Loop, Material, Scorer
 
 SETTINGS: Mapping[str, Any] = {
     "objective": "binary",
@@ -102,8 +102,13 @@ def fit_boosting(
 
 
 def fit_table(
-    materials: "Sequence[Material]", shape: str | Mapping[str, Any], *, threads: int = 1, seed: int = 0
-) -> tuple[Boosted, ...]:
+    materials: "Sequence[Material]",
+    shape: str | Mapping[str, Any],
+    *,
+    whole: "Material | None" = None,
+    threads: int = 1,
+    seed: int = 0,
+) -> tuple[tuple[Boosted, ...], Boosted | None]:
     """Fit trees once per fold on a table's rows, as many in each as all folds together lose least by.
 
     One number for all is chosen by all choosing rows; a number for each fold, chosen by few, would make these
@@ -112,7 +117,11 @@ def fit_table(
     Args:
         materials: of each fold.
         shape: a row of `TABLE`, or settings of LightGBM.
+        whole: all rows teach. Trees that see more rows may be more: as many as the root of their share more.
         threads: 0 leaves the choice to LightGBM.
+
+    Returns:
+        The trees of each fold, and those of all rows.
     """
     settings = TABLE[shape] if isinstance(shape, str) else shape
     boosters, curves = zip(
@@ -124,7 +133,15 @@ def fit_table(
     num_trees = 1 + int(np.argmin(np.average(held, axis=0, weights=sizes)))
     for booster in boosters:
         booster.best_iteration = num_trees
-    return tuple(_boosted(booster, materials[0].features.shape[1]) for booster in boosters)
+    num_features = materials[0].features.shape[1]
+    folds = tuple(_boosted(booster, num_features) for booster in boosters)
+    if whole is None:
+        return folds, None
+    import lightgbm
+
+    more = np.sqrt(len(whole.teach) / np.mean([len(material.teach) for material in materials]))
+    parameters, data = _posed(whole, {**settings, "num_trees": round(num_trees * more)}, threads, seed)
+    return folds, _boosted(lightgbm.train(parameters, data), num_features)
 
 
 def trained(
@@ -133,29 +150,43 @@ def trained(
     """Return LightGBM's booster of one fold, and its loss on the choosing rows after each tree."""
     import lightgbm
 
-    parameters = {**SETTINGS, **ALL_OF_TABLE, **settings, "num_threads": threads, "seed": seed}
-    parameters |= {"objective": objective_of(material)}
-    if material.num_classes:
-        parameters |= {"num_class": material.num_classes}
-    most = parameters.pop("num_trees", MOST_TREES)
-    about, losses = _about(material.categorical), {}
-    teach, choose = (
-        (np.ascontiguousarray(material.features[rows]), material.aims[rows])
-        for rows in (material.teach, material.choose)
+    parameters, data = _posed(material, settings, threads, seed)
+    held_out = lightgbm.Dataset(
+        np.ascontiguousarray(material.features[material.choose]),
+        material.aims[material.choose],
+        weight=material.choose_weights,
+        reference=data,
+        **_about(material.categorical),
     )
-    data = lightgbm.Dataset(*teach, weight=material.weights, **about)
-    held_out = lightgbm.Dataset(*choose, weight=material.choose_weights, reference=data, **about)
-    stops = lightgbm.early_stopping(STILL, verbose=False)
+    losses: dict[str, Any] = {}
     booster = lightgbm.train(
         parameters,
         data,
-        most,
         valid_sets=[held_out],
-        callbacks=[stops, lightgbm.record_evaluation(losses)],
+        callbacks=[lightgbm.early_stopping(STILL, verbose=False), lightgbm.record_evaluation(losses)],
         keep_training_booster=True,  # else the trees after the fold's own best one are gone
     )
     (curve,) = losses["valid_0"].values()
     return booster, np.array(curve)
+
+
+def _posed(
+    material: "Material", settings: Mapping[str, Any], threads: int, seed: int
+) -> tuple[dict[str, Any], Any]:
+    """Return what LightGBM is to do, and its data set of the teaching rows."""
+    import lightgbm
+
+    parameters = {**SETTINGS, **ALL_OF_TABLE, "num_trees": MOST_TREES, **settings}
+    parameters |= {"objective": objective_of(material), "num_threads": threads, "seed": seed}
+    if material.num_classes:
+        parameters |= {"num_class": material.num_classes}
+    data = lightgbm.Dataset(
+        np.ascontiguousarray(material.features[material.teach]),
+        material.aims[material.teach],
+        weight=material.weights,
+        **_about(material.categorical),
+    )
+    return parameters, data
 
 
 def objective_of(material: "Material") -> str:
@@ -218,13 +249,15 @@ class Boosting:
     reads_past: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, material: "Material", spec: Spec, loop: "Loop", folder: Path | None, progress: Any) -> Self:
+    def fit(
+        cls, material: "Material", spec: Spec, loop: "Loop", folder: Path | None, progress: Any
+    ) -> "Scorer":
         """Take the trees that were fitted on the material first."""
         assert material.boosted is not None, "the floor is fitted first"
         return cls.of(material.boosted, np.arange(material.features.shape[1]))
 
     @classmethod
-    def of(cls, boosted: Boosted, columns: NDArray[np.int64]) -> Any:
+    def of(cls, boosted: Boosted, columns: NDArray[np.int64]) -> "Scorer":
         """Return the family of fitted trees over some of the features; of several classes, `Several`."""
         from foretell.models.several import Several
 

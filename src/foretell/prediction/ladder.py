@@ -17,7 +17,7 @@ from foretell.errors import SpecError, TrainingError
 from foretell.lookup import load
 from foretell.models import FAMILIES, SUITED
 from foretell.models.boosting import fit_boosting, knots
-from foretell.models.family import Family, Floats, Material, Rows, Sample, lacking, thinned
+from foretell.models.family import Floats, Material, Rows, Sample, Scorer, lacking, thinned
 from foretell.models.suspicion import fit_suspicion
 from foretell.prediction.evening import reweighed
 from foretell.prediction.factors import factors_of
@@ -118,22 +118,21 @@ def _fit(
     tell: Tell,
     weights: Floats | None,
 ) -> tuple[Fitted, Scored]:
-    started, streamed = time.process_time(), bool(dataset.inputs("entity"))
     folds = folds_of(dataset, parts)
     features, events, replayed, samples = _features(spec, dataset, parts, folds, tell, weights)
     scale = scale_of(dataset, replayed.features, features.categorical, folds[0], spec)
-    measure = numbers(scale) if scale else ORDER if streamed else PROBABILITY
-    if streamed:
-        tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
     scores, num_classes = scores_of(dataset, scale), len(dataset.classes)
     materials = [
         material_of(features, events, replayed, dataset.target, sample, choose, scores, num_classes)
         for sample, (_, choose) in zip(samples, folds, strict=True)
     ]
-    choose = choosing_rows(materials)
+    measure = numbers(scale) if scale else ORDER if materials[0].of_events else PROBABILITY
+    choose, whole = choosing_rows(materials), None
     if len(folds) > 1:
-        tell(f"  few rows: {len(folds)} models of each kind, each chosen by rows that it was not taught by")
-    rungs, boosted = climb(spec, materials, families, measure, folder, tell, streamed=streamed)
+        tell(f"  {len(folds)} models of each kind, each chosen by rows that it was not taught by")
+        sample = _sample(spec, dataset, choose, np.zeros(len(dataset)), weights)
+        whole = replace(materials[0], teach=sample.rows, weights=sample.weights, offset=sample.offset)
+    rungs, boosted = climb(spec, materials, whole, families, measure, folder, tell)
     shares = _delivered(spec, rungs, materials[0].aims[choose], measure)
     mixed = _mixed(rungs, shares)
     climbed = Climbed(
@@ -199,17 +198,17 @@ def _mixed(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Floats:
     return np.sum([shares[rung.name] * rung.choosing for rung in rungs if rung.name in shares], axis=0)
 
 
-def _members(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Mapping[str, tuple[float, float, Family]]:
+def _members(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Mapping[str, tuple[float, float, Scorer]]:
     """Return share, offset and model of all that is delivered, by name."""
     return {
-        f"{rung.name}/{number}" if len(rung.members) > 1 else rung.name: (
-            shares[rung.name] / len(rung.members),
-            rung.offsets[number],
-            member,
+        f"{rung.name}/{number}" if len(rung.delivered) > 1 else rung.name: (
+            shares[rung.name] / len(rung.delivered),
+            rung.delivered_offsets[number],
+            scorer,
         )
         for rung in rungs
         if rung.name in shares
-        for number, member in enumerate(rung.members)
+        for number, scorer in enumerate(rung.delivered)
     }
 
 
@@ -260,6 +259,7 @@ def _features(
     spec: Spec, dataset: Dataset, parts: Split, folds: Sequence[Fold], tell: Tell, weights: Floats | None
 ) -> tuple[Featurizer, Events, Replayed, list[Sample]]:
     """Replay without suspicion, learn it from a first look at the teaching rows, and replay with it."""
+    started = time.process_time()
     half_lives = tuple(seconds(text) for text in spec.model.half_lives)
     rows = parts.train if len(folds) == 1 else np.sort(np.concatenate([parts.train, parts.valid]))
     features = featurizer(fit_schema(dataset, rows), dataset, rows, half_lives)
@@ -285,6 +285,7 @@ def _features(
     features = features.with_suspicion(suspicion)
     replayed = features.replay(events, before, keep=parts.test)
     excused = replayed.excused
+    tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
     suspected = 1.0 - np.prod(1.0 - excused.astype(np.float64), axis=1) if excused.size else quiet
     return features, events, replayed, [_sample(spec, dataset, parts.train, suspected, weights)]
 
