@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.models.curves import Curves, spaced
+from foretell.models.curves import Curves, Lines, spaced
 from foretell.models.family import Floats, Loop, Material, Rows, Scorer
 from foretell.models.several import Several
 from foretell.spec import Spec
@@ -67,19 +67,38 @@ class Linear:
         return cls(**arrays)
 
 
+def curved(x_BF: NDArray[np.float32], categorical: NDArray[np.bool_]) -> Curves:
+    """Return curves that bend at quantiles."""
+    return Curves.of(x_BF, categorical, [spaced(x_BF[:, f], NUM_KNOTS) for f in range(x_BF.shape[1])])
+
+
+Basis = Callable[[NDArray[np.float32], NDArray[np.bool_]], Curves | Lines]
+"""From rows [B, F], and which features are categories, to what curves are made of."""
+SUMS: Mapping[str, Basis] = {"linear": curved, "straight": Lines.of}
+"""Kinds of sums of curves for the rows of a table: those that bend freely, and straight ones."""
+
+
 def fit_linear(
-    materials: Sequence[Material], *, whole: Material | None = None, seed: int = 0
+    materials: Sequence[Material],
+    basis: Basis = curved,
+    *,
+    whole: Material | None = None,
+    seed: int = 0,
 ) -> tuple[tuple[Scorer, ...], Scorer | None]:
     """Fit a sum of curves per fold, with the one penalty under which all choosing rows lose least.
 
     Args:
         materials: of each fold.
+        basis: what the curves are made of.
         whole: all rows teach.
 
     Returns:
         The sums of each fold, and that of all rows.
     """
-    posed, sizes = [_Posed.of(each, seed) for each in materials], [len(each.choose) for each in materials]
+    posed, sizes = (
+        [_Posed.of(each, basis, seed) for each in materials],
+        [len(each.choose) for each in materials],
+    )
     best: tuple[float, float, tuple[Scorer, ...]] | None = None
     for strength in STRENGTHS:
         tried = tuple(each.fitted(strength) for each in posed)
@@ -91,24 +110,24 @@ def fit_linear(
         if best is None or loss < best[0]:
             best = loss, strength, tried
     assert best is not None
-    return best[2], None if whole is None else _Posed.of(whole, seed).fitted(best[1])
+    return best[2], None if whole is None else _Posed.of(whole, basis, seed).fitted(best[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Posed:
     """The inputs of the teaching rows, whatever the penalty."""
 
-    curves: Curves
+    curves: Curves | Lines
     inputs: NDArray[np.float32]
     aims: NDArray[Any]
     weights: Floats
     material: Material
 
     @classmethod
-    def of(cls, material: Material, seed: int) -> Self:
+    def of(cls, material: Material, basis: Basis, seed: int) -> Self:
         few = np.sort(np.random.default_rng(seed).permutation(len(material.teach))[:MOST_ROWS])
         x = material.features[material.teach[few]]
-        curves = Curves.of(x, material.categorical, [spaced(x[:, f], NUM_KNOTS) for f in range(x.shape[1])])
+        curves = basis(x, material.categorical)
         return cls(
             curves=curves,
             inputs=curves.inputs(x),

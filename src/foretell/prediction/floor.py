@@ -1,7 +1,7 @@
 """The floor: what every other family has to beat, each kind fitted once per fold. F: features.
 
 Of events that is boosting on the row's own columns, and on all features. Of a table, three kinds of trees and
-a sum of curves. Where its rows are dealt into folds, these settle how far each kind is fitted; it is then
+two sums of curves. Where its rows are dealt into folds, these settle how far each kind is fitted; it is then
 fitted on all rows, and that one model is delivered: it errs no more than the mean of five, and costs a fifth.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from foretell.models.boosting import TABLE, Boosted, Boosting, fit_boosting, fit_table, objective_of
 from foretell.models.family import Material, Scorer
-from foretell.models.linear import fit_linear
+from foretell.models.linear import SUMS, fit_linear
 from foretell.spec import Spec
 
 
@@ -49,7 +49,7 @@ def floor_of_events(spec: Spec, material: Material) -> Iterator[Grown]:
 
 
 def floor_of_table(spec: Spec, materials: Sequence[Material], whole: Material | None) -> Iterator[Grown]:
-    """Yield the kinds of trees, and the sum of curves.
+    """Yield the kinds of trees, and of sums of curves.
 
     Args:
         materials: of each fold.
@@ -60,8 +60,9 @@ def floor_of_table(spec: Spec, materials: Sequence[Material], whole: Material | 
             materials, name, whole=whole, threads=spec.train.threads, seed=spec.train.seed
         )
         yield of_trees(name, folds, last)
-    members, last = fit_linear(materials, whole=whole, seed=spec.train.seed)
-    yield Grown(name="linear", members=members, whole=last)
+    for name, basis in SUMS.items():
+        members, last = fit_linear(materials, basis, whole=whole, seed=spec.train.seed)
+        yield Grown(name=name, members=members, whole=last)
 
 
 def of_trees(name: str, folds: Sequence[Boosted], whole: Boosted | None) -> Grown:
