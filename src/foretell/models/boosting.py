@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.models.trees import Trees, by_class, from_booster
+from foretell.models.trees import Trees, by_output
 from foretell.spec import Spec
 
 if TYPE_CHECKING:
@@ -57,9 +57,8 @@ FEW_POSITIVES = 1500
 class Boosted:
     """A fitted booster and what it tells about its features."""
 
-    trees: Trees
-    """All of them; `by_class` has them apart, where there are several classes."""
-    by_class: tuple[Trees, ...] = ()
+    outputs: tuple[Trees, ...]
+    """Those of each output: one, or one for each of several classes."""
     gains: NDArray[np.float64]
     """Summed gain of each feature's splits [F]."""
     splits: tuple[NDArray[np.float64], ...]
@@ -201,17 +200,14 @@ def _about(categorical: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def _boosted(booster: Any, num_features: int) -> Boosted:
-    trees = from_booster(booster)
-    splits = tuple(_splits(trees, feature) for feature in range(num_features))
-    apart = by_class(booster) if booster.num_model_per_iteration() > 1 else ()
-    weights = np.maximum(trees.gain, 0.0)
-    gains = np.bincount(trees.feature, weights, minlength=num_features).astype(np.float64)
-    return Boosted(trees=trees, by_class=apart, gains=gains, splits=splits)
-
-
-def _splits(trees: Trees, feature: int) -> NDArray[np.float64]:
-    mine = np.flatnonzero((trees.feature == feature) & (trees.category < 0))
-    return np.column_stack([trees.threshold[mine], np.maximum(trees.gain[mine], 0.0)])
+    outputs = by_output(booster)
+    feature = np.concatenate([trees.feature for trees in outputs])
+    gain = np.maximum(np.concatenate([trees.gain for trees in outputs]), 0.0)
+    numeric = np.concatenate([trees.category for trees in outputs]) < 0
+    split_at = np.column_stack([np.concatenate([trees.threshold for trees in outputs]), gain])
+    splits = tuple(split_at[numeric & (feature == each)] for each in range(num_features))
+    gains = np.bincount(feature, gain, minlength=num_features).astype(np.float64)
+    return Boosted(outputs=outputs, gains=gains, splits=splits)
 
 
 def knots(x: NDArray[np.float32], splits: NDArray[np.float64], *, num_knots: int) -> NDArray[np.float32]:
@@ -261,9 +257,8 @@ class Boosting:
         """Return the family of fitted trees over some of the features; of several classes, `Several`."""
         from foretell.models.several import Several
 
-        if not boosted.by_class:
-            return cls(columns=columns, trees=boosted.trees)
-        return Several(members=tuple(cls(columns=columns, trees=trees) for trees in boosted.by_class))
+        members = tuple(cls(columns=columns, trees=trees) for trees in boosted.outputs)
+        return members[0] if len(members) == 1 else Several(members=members)
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return log-odds [B] of feature rows [B, F]."""
