@@ -17,7 +17,7 @@ from foretell.models.curves import Lines
 from foretell.models.family import Material, thinned
 from foretell.models.linear import Linear
 from foretell.prediction import folds as dealing
-from foretell.prediction import ladder
+from foretell.prediction import ladder, rungs
 from foretell.prediction.features import Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, family_of
 from foretell.prediction.folder import open_fitted, write_fitted
@@ -152,20 +152,36 @@ def test_lines_say_the_same_as_inputs_and_as_a_table():
     np.testing.assert_allclose(fitted.logits(asked), lines.inputs(asked) @ weights, atol=1e-4)
 
 
-def test_a_straight_truth_is_learned_better_by_straight_lines_than_by_bends_or_trees(tmp_path):
+def straight() -> pl.DataFrame:
+    """Return rows whose outcome follows the sum of many numbers."""
     rng = np.random.default_rng(1)
     numbers = rng.normal(size=(NUM_ROWS, 12))
     logits = 1.5 * numbers @ np.tile([1.0, -0.7, 0.4], 4)
-    rows = pl.DataFrame({f"x{k}": numbers[:, k] for k in range(12)}).with_columns(
+    return pl.DataFrame({f"x{k}": numbers[:, k] for k in range(12)}).with_columns(
         colour=pl.lit("red"),
         clinic=pl.lit("c0"),
         bad=pl.Series(logits > rng.logistic(size=NUM_ROWS)).cast(str),
     )
-    fitted, _ = climbed(tmp_path, dataset_of(tmp_path, rows))
+
+
+def test_a_straight_truth_is_learned_better_by_straight_lines_than_by_bends_or_trees(tmp_path):
+    fitted, _ = climbed(tmp_path, dataset_of(tmp_path, straight()))
     chosen = {each.name: each.choosing for each in fitted.standings}
     others = [chosen[name] for name in ("boosting", "shallow", "extra_trees", "linear")]
     assert chosen["straight"] > max(others)
     assert "straight" in fitted.families
+
+
+def test_a_family_that_adds_nothing_to_many_rows_is_fitted_on_one_fold_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(rungs, "TELLING", 50)
+    changes = {"model": ModelSpec(width=8, members=2), "train": TrainSpec(epochs=1, threads=1)}
+    dataset, told = dataset_of(tmp_path, straight(), **changes), []
+    fitted, _ = ladder.fit(
+        dataset.spec, dataset, split(dataset), folder=tmp_path / "training", tell=told.append
+    )
+    assert "tabm" not in [each.name for each in fitted.standings]
+    assert any(line.startswith("  tabm: given up") for line in told)
+    assert len(list((tmp_path / "training").glob("tabm*"))) == 1
 
 
 def test_what_is_delivered_loses_least_on_the_choosing_rows(learned):

@@ -48,6 +48,9 @@ ALL_OF_TABLE: Mapping[str, Any] = {
 }
 MOST_TREES, STILL = 2000, 60
 """Trees at most, and how many without a gain on the choosing rows end a fit."""
+FEW_CLASSES = 3
+"""Every class has trees of its own: beyond so many they learn twice as fast and are fewer, and shallow ones,
+which hardly ever won a share, are left out."""
 FEW: Mapping[str, Any] = {"num_leaves": 12, "min_child_samples": 10, "learning_rate": 0.05}
 """For few positives: smaller trees, fewer of them."""
 FEW_POSITIVES = 1500
@@ -100,9 +103,25 @@ def fit_boosting(
     return _boosted(lightgbm.train(parameters, data, num_trees // 2 if few else num_trees), len(categorical))
 
 
+def kinds_of(num_classes: int) -> Mapping[str, Mapping[str, Any]]:
+    """Return the settings of each kind of trees for a table whose target has so many classes, 0 of a number.
+
+    >>> list(kinds_of(2)), list(kinds_of(10))
+    (['boosting', 'shallow', 'extra_trees'], ['boosting', 'extra_trees'])
+    """
+    if num_classes <= FEW_CLASSES:
+        return TABLE
+    most = max(100, 2 * MOST_TREES // num_classes)
+    return {
+        name: {**settings, "learning_rate": 2 * settings["learning_rate"], "num_trees": most}
+        for name, settings in TABLE.items()
+        if name != "shallow"
+    }
+
+
 def fit_table(
     materials: "Sequence[Material]",
-    shape: str | Mapping[str, Any],
+    settings: Mapping[str, Any],
     *,
     whole: "Material | None" = None,
     threads: int = 1,
@@ -115,14 +134,13 @@ def fit_table(
 
     Args:
         materials: of each fold.
-        shape: a row of `TABLE`, or settings of LightGBM.
+        settings: of LightGBM.
         whole: all rows teach. Trees that see more rows may be more: as many as the root of their share more.
         threads: 0 leaves the choice to LightGBM.
 
     Returns:
         The trees of each fold, and those of all rows.
     """
-    settings = TABLE[shape] if isinstance(shape, str) else shape
     boosters, curves = zip(
         *(trained(material, settings, threads=threads, seed=seed) for material in materials), strict=True
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foretell.models.boosting import TABLE, Boosted, Boosting, fit_boosting, fit_table, objective_of
+from foretell.models.boosting import Boosted, Boosting, fit_boosting, fit_table, kinds_of, objective_of
 from foretell.models.family import Material, Scorer
 from foretell.models.linear import SUMS, fit_linear
 from foretell.spec import Spec
@@ -55,9 +55,9 @@ def floor_of_table(spec: Spec, materials: Sequence[Material], whole: Material | 
         materials: of each fold.
         whole: all rows teach; None: what the folds taught is delivered.
     """
-    for name in TABLE:
+    for name, settings in kinds_of(materials[0].num_classes).items():
         folds, last = fit_table(
-            materials, name, whole=whole, threads=spec.train.threads, seed=spec.train.seed
+            materials, settings, whole=whole, threads=spec.train.threads, seed=spec.train.seed
         )
         yield of_trees(name, folds, last)
     for name, basis in SUMS.items():

@@ -39,6 +39,7 @@ from foretell.prediction.rungs import (
     Tell,
     choosing_rows,
     climb,
+    greedy,
 )
 from foretell.prediction.student import ENSEMBLE, STUDENT, taught, with_student
 from foretell.prediction.support import HeldOut, supported
@@ -50,8 +51,6 @@ from foretell.units import seconds
 FIRST_TREES, FIRST_RATE = 100, 0.08
 """Trees of the first look, which tells the suspicion where to bend, and their learning rate."""
 SUSPICION_KNOTS = 12
-ROUNDS = 20
-"""Picks of the greedy ensemble (Caruana et al., ICML 2004)."""
 LOOKS = 600_000
 """Rows that may be scored to see what factors of several classes are worth, divided by the classes."""
 NEAR = 0.8
@@ -348,12 +347,6 @@ def _delivered(
         return {best.name: 1.0}
     if measure is ORDER:
         eligible = [rung for rung in eligible if quality[rung.name] >= NEAR * quality[best.name]]
-    total, picks = np.zeros_like(best.choosing), dict.fromkeys((rung.name for rung in eligible), 0)
-    for picked in range(ROUNDS):
-        scores = {rung.name: measure(aims, (total + rung.choosing) / (picked + 1)) for rung in eligible}
-        name = max(scores, key=lambda key: scores[key])
-        picks[name] += 1
-        total += next(rung.choosing for rung in eligible if rung.name == name)
-    if measure(aims, total / ROUNDS) <= quality[best.name]:
-        return {best.name: 1.0}
-    return {name: count / ROUNDS for name, count in picks.items() if count}
+    shares = greedy({rung.name: rung.choosing for rung in eligible}, aims, measure)
+    mixed = _mixed(eligible, shares)
+    return shares if measure(aims, mixed) > quality[best.name] else {best.name: 1.0}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import average_precision_score, log_loss
 
@@ -79,6 +80,11 @@ class Measure:
         return f"{self.text} {shown}"
 
 
+ROUNDS = 20
+"""Picks of the greedy ensemble."""
+TELLING, LEAST_SHARE = 1_000, 0.1
+"""Choosing rows of the first fold from which they tell whether a family is worth fitting on the other folds,
+and the share in the ensemble from which it is."""
 BENDS = ("boosting", "floor")
 """The trees that tell other families where features bend: the first of these that there are."""
 ORDER = Measure(name="average_precision", text="average precision")
@@ -142,7 +148,7 @@ def climb(
     )
     boosted = next(trees[name] for name in BENDS if name in trees)
     told = [replace(each, boosted=found) for each, found in zip(materials, boosted, strict=True)]
-    add(_grown(spec, told, families, folder))
+    add(_grown(spec, told, families, rungs, measure, folder, tell))
     if until and of_events:
         tell("  search: none, since model.budget is for tables and these rows are events of entities")
     elif until:
@@ -156,11 +162,48 @@ def choosing_rows(materials: Sequence[Material]) -> Rows:
     return np.sort(np.concatenate([material.choose for material in materials]))
 
 
-def _grown(spec: Spec, materials: Sequence[Material], families: Families, folder: Path) -> Iterator[Grown]:
+def greedy(logits: Mapping[str, Floats], aims: NDArray[Any], measure: Measure) -> Mapping[str, float]:
+    """Return shares that sum to 1, of contestants picked one by one, each time the one that helps most.
+
+    Args:
+        logits: of the same rows, by contestant.
+        aims: labels, or scores, of these rows.
+
+    Source: Caruana et al., Ensemble selection from libraries of models, ICML 2004.
+    """
+    total, picks = np.zeros_like(next(iter(logits.values()))), dict.fromkeys(logits, 0)
+    for picked in range(ROUNDS):
+        quality = {name: measure(aims, (total + own) / (picked + 1)) for name, own in logits.items()}
+        name = max(quality, key=lambda key: quality[key])
+        picks[name] += 1
+        total = total + logits[name]
+    return {name: count / ROUNDS for name, count in picks.items() if count}
+
+
+def _grown(
+    spec: Spec,
+    materials: Sequence[Material],
+    families: Families,
+    rungs: Sequence[Rung],
+    measure: Measure,
+    folder: Path,
+    tell: Tell,
+) -> Iterator[Grown]:
+    """Yield the families; one that the first of many rows' folds shows to add nothing is given up."""
+    first, rest = materials[0], materials[1:]
     for name, family_class in families.items():
-        members = [
-            _fitted(name, family_class, material, spec, folder / (f"{name}.{number}" if number else name))
-            for number, material in enumerate(materials)
+        members = [_fitted(name, family_class, first, spec, folder / name)]
+        if rest and len(first.choose) >= TELLING:
+            places = np.searchsorted(choosing_rows(materials), first.choose)
+            logits = {rung.name: rung.choosing[places] for rung in rungs}
+            logits[name] = members[0].score(first, first.choose) + first.offset
+            share = greedy(logits, first.aims[first.choose], measure).get(name, 0.0)
+            if share < LEAST_SHARE:
+                tell(f"  {name}: given up, since its share would be {share:.2f} on the first fold's rows")
+                continue
+        members += [
+            _fitted(name, family_class, material, spec, folder / f"{name}.{number}")
+            for number, material in enumerate(rest, 1)
         ]
         yield Grown(name=name, members=members)
 
