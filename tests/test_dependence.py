@@ -16,7 +16,8 @@ from foretell.data.split import split
 from foretell.dependence import Board, agreed, dependence, interactions
 from foretell.evidence.reasons import MOST, codes, parts_of, reasons
 from foretell.evidence.recourse import Search
-from foretell.prediction.fitted import Factor, family_of
+from foretell.models.linear import Linear
+from foretell.prediction.fitted import Factor
 from foretell.prediction.paths import agreement, path_shares
 from foretell.prediction.shares import shapley
 from foretell.report import Agreement
@@ -99,16 +100,27 @@ def test_a_curve_is_the_mean_probability_with_the_column_set():
     assert np.corrcoef(debt.mean, debt.accumulated)[0, 1] > 0.9
 
 
+class Squared(Linear):
+    """No sum of its columns."""
+
+    def logits(self, features):
+        return super().logits(features) ** 2
+
+
 def test_a_score_that_is_a_sum_of_its_columns_has_no_interactions():
     few = board(20)
     model = few.search.model
-    sums = {name: family for name, family in model.families.items() if family_of(name) == "linear"}
-    only = replace(model, families=sums, weights=dict.fromkeys(sums, 1 / len(sums)))
-    search = Search(only)
-    columns = list(range(len(search.names)))
-    sizes = interactions(Board(search, few.scored, few.rows, few.coded), columns)
-    assert max(size for size, _ in sizes.values()) < 1e-4
-    assert max(size for size, _ in interactions(few, columns).values()) > 1e-3
+    columns = list(range(len(few.search.names)))
+
+    def largest(family: object) -> float:
+        only = replace(model, families={"only": family}, weights={"only": 1.0}, offsets={"only": 0.0})
+        sizes = interactions(Board(Search(only), few.scored, few.rows, few.coded), columns)
+        return max(size for size, _ in sizes.values())
+
+    sums = [family for family in model.families.values() if isinstance(family, Linear)]
+    assert sums
+    assert all(largest(family) < 1e-4 for family in sums)
+    assert largest(Squared(**sums[0].arrays())) > 1e-3
 
 
 def test_the_second_opinion_counts_rows_and_shares():

@@ -19,7 +19,7 @@ from foretell.prediction.support import believed
 
 MOST = 4
 """Reasons of one row: more would not inform a person (Regulation B, comment 9(b)(2)-1)."""
-ORDERS, FEWEST = 6, 30
+ORDERS, FEWEST = 6, 40
 """Sampled orders of the factors that each fold of the model scores, and of all together at least."""
 CHUNK = 2_000
 """Rows at once."""

@@ -51,8 +51,6 @@ from foretell.units import seconds
 FIRST_TREES, FIRST_RATE = 100, 0.08
 """Trees of the first look, which tells the suspicion where to bend, and their learning rate."""
 SUSPICION_KNOTS = 12
-LOOKS = 600_000
-"""Rows that may be scored to see what factors of several classes are worth, divided by the classes."""
 NEAR = 0.8
 """Share of the best one's average precision from which a contestant may enter the ensemble: one far behind
 would only fit the chance of the choosing rows."""
@@ -145,7 +143,10 @@ def _fit(
     codes = {name: events.slots[:, e] for e, name in enumerate(features.plan.entities)}
     promise = promised(spec, dataset, parts, choose, mixed, scale, codes, tell)
     fitted = _built(climbed, promise, dataset, parts, features, replayed)
-    held_out = _held_out(materials, rungs, shares, promise.coupling)
+    held_out = [
+        _held_out(material, rungs, shares, number, promise.coupling)
+        for number, material in enumerate(materials)
+    ]
     factors = supported(fitted.factors, held_out, fitted.reference.background, seed=spec.train.seed)
     fitted = replace(watched(fitted, dataset, parts, choose, mixed, codes), factors=factors)
     scored = scored_rows(fitted, events.slots, replayed, parts.test, dataset.frame)
@@ -212,46 +213,28 @@ def _members(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Mapping[str,
 
 
 def _held_out(
-    materials: Sequence[Material],
-    rungs: Sequence[Rung],
-    shares: Mapping[str, float],
-    coupling: Coupling | None,
-) -> list[HeldOut]:
-    """Return the choosing rows of each fold, and what scores them without having been taught by them.
-
-    Of several classes, once for each: its log-odds against all others.
-    """
-    return [
-        part
-        for number, material in enumerate(materials)
-        for part in _of_fold(material, rungs, shares, number, coupling)
-    ]
-
-
-def _of_fold(
     material: Material,
     rungs: Sequence[Rung],
     shares: Mapping[str, float],
     number: int,
     coupling: Coupling | None,
-) -> list[HeldOut]:
+) -> HeldOut:
+    """Return the choosing rows of a fold, and what scores them without having been taught by them."""
     used = [(shares[r.name], r.members[number], r.offsets[number]) for r in rungs if r.name in shares]
 
     def score(x_BF: NDArray[np.float32]) -> Floats:
-        return np.sum([share * (member.logits(x_BF) + offset) for share, member, offset in used], axis=0)
+        told = np.sum([share * (member.logits(x_BF) + offset) for share, member, offset in used], axis=0)
+        if coupling is None:
+            return told
+        return np.stack([coupling.against(told, code) for code in range(told.shape[1])], axis=1)
 
-    features, aims = material.features[material.choose], material.aims[material.choose]
-    if coupling is None:
-        return [HeldOut(score=score, features=features, aims=aims, numeric=material.scores is not None)]
-    return [
-        HeldOut(
-            score=lambda x_BF, code=code: coupling.against(score(x_BF), code),
-            features=features,
-            aims=(aims == code).astype(np.int8),
-            looks=LOOKS // material.num_classes,
-        )
-        for code in range(material.num_classes)
-    ]
+    return HeldOut(
+        score=score,
+        features=material.features[material.choose],
+        aims=material.aims[material.choose],
+        numeric=material.scores is not None,
+        num_classes=material.num_classes,
+    )
 
 
 def _features(
