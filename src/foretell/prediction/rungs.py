@@ -82,9 +82,9 @@ class Measure:
 
 ROUNDS = 20
 """Picks of the greedy ensemble."""
-TELLING, LEAST_SHARE = 1_000, 0.1
+TELLING, LEAST_GAIN = 1_000, 0.003
 """Choosing rows of the first fold from which they tell whether a family is worth fitting on the other folds,
-and the share in the ensemble from which it is."""
+and the share of the ensemble's loss that it must take away there."""
 BENDS = ("boosting", "floor")
 """The trees that tell other families where features bend: the first of these that there are."""
 ORDER = Measure(name="average_precision", text="average precision")
@@ -180,6 +180,11 @@ def greedy(logits: Mapping[str, Floats], aims: NDArray[Any], measure: Measure) -
     return {name: count / ROUNDS for name, count in picks.items() if count}
 
 
+def _mixed_loss(logits: Mapping[str, Floats], aims: NDArray[Any], measure: Measure) -> float:
+    shares = greedy(logits, aims, measure)
+    return -measure(aims, np.sum([share * logits[name] for name, share in shares.items()], axis=0))
+
+
 def _grown(
     spec: Spec,
     materials: Sequence[Material],
@@ -194,12 +199,15 @@ def _grown(
     for name, family_class in families.items():
         members = [_fitted(name, family_class, first, spec, folder / name)]
         if rest and len(first.choose) >= TELLING:
-            places = np.searchsorted(choosing_rows(materials), first.choose)
+            places, aims = np.searchsorted(choosing_rows(materials), first.choose), first.aims[first.choose]
             logits = {rung.name: rung.choosing[places] for rung in rungs}
+            without = _mixed_loss(logits, aims, measure)
             logits[name] = members[0].score(first, first.choose) + first.offset
-            share = greedy(logits, first.aims[first.choose], measure).get(name, 0.0)
-            if share < LEAST_SHARE:
-                tell(f"  {name}: given up, since its share would be {share:.2f} on the first fold's rows")
+            gain = 1 - _mixed_loss(logits, aims, measure) / without
+            if gain < LEAST_GAIN:
+                tell(
+                    f"  {name}: given up, since it takes {gain:.1%} of the loss away on the first fold's rows"
+                )
                 continue
         members += [
             _fitted(name, family_class, material, spec, folder / f"{name}.{number}")
