@@ -63,7 +63,7 @@ def with_both(fitted: Fitted, dataset: Dataset, parts: Split) -> Fitted:
     sample = Sample(rows=parts.train, weights=weights, offset=0.0)
     material = ladder.material_of(features, events, replayed, dataset.target, sample, parts.valid)
     readout = EventStream.fit(replace(material, boosted=boosted), fitted.spec, loop.fit, None, silent)
-    trees = Boosting(columns=np.arange(x.shape[1]), trees=boosted.trees)
+    trees = Boosting(columns=np.arange(x.shape[1]), trees=boosted.outputs[0])
     return replace(
         fitted,
         families={"boosting": trees, "event_stream": readout},

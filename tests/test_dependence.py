@@ -17,7 +17,8 @@ from foretell.data.split import split
 from foretell.dependence import Board, agreed, dependence, interactions
 from foretell.evidence.reasons import MOST, codes, parts_of, reasons
 from foretell.evidence.recourse import Search
-from foretell.prediction.fitted import Factor, family_of
+from foretell.models.linear import Linear
+from foretell.prediction.fitted import Factor
 from foretell.prediction.paths import agreement, path_shares
 from foretell.prediction.shares import shapley
 from foretell.report import Agreement
@@ -101,16 +102,27 @@ def test_a_curve_is_the_mean_probability_with_the_column_set():
     assert np.corrcoef(debt.mean, debt.accumulated)[0, 1] > 0.9
 
 
+class Squared(Linear):
+    """No sum of its columns."""
+
+    def logits(self, features):
+        return super().logits(features) ** 2
+
+
 def test_a_score_that_is_a_sum_of_its_columns_has_no_interactions():
     few = board(20)
     model = few.search.model
-    sums = {name: family for name, family in model.families.items() if family_of(name) == "linear"}
-    only = replace(model, families=sums, weights=dict.fromkeys(sums, 1 / len(sums)))
-    search = Search(only)
-    columns = list(range(len(search.names)))
-    sizes = interactions(Board(search, few.scored, few.rows, few.coded), columns)
-    assert max(size for size, _, _ in sizes.values()) < 1e-4
-    assert max(size for size, _, _ in interactions(few, columns).values()) > 1e-3
+    columns = list(range(len(few.search.names)))
+
+    def largest(family: object) -> float:
+        only = replace(model, families={"only": family}, weights={"only": 1.0}, offsets={"only": 0.0})
+        sizes = interactions(Board(Search(only), few.scored, few.rows, few.coded), columns)
+        return max(size for size, _, _ in sizes.values())
+
+    sums = [family for family in model.families.values() if isinstance(family, Linear)]
+    assert sums
+    assert all(largest(family) < 1e-4 for family in sums)
+    assert largest(Squared(**sums[0].arrays())) > 1e-3
 
 
 @pytest.mark.parametrize("target", ["kind", "cost"])
@@ -183,13 +195,19 @@ def test_a_reason_moved_the_score_the_way_it_says():
     assert len(wrong) <= 0.05 * len(told), wrong
 
 
-def test_the_parts_of_a_model_have_the_model_as_their_mean():
+def test_a_model_is_the_mean_of_its_folds_and_what_all_rows_taught_is_in_each():
     model, _, scored = road()
-    features = scored.features[scored.rows[:20]]
-    parts = parts_of(model)
-    each = [sum(w * (f.logits(features) + offset) for w, offset, f in part) for part in parts.values()]
-    assert len(parts) > 1
-    np.testing.assert_allclose(np.mean(each, axis=0), model.logits_of(features), atol=1e-9)
+    x, scorer = scored.features[scored.rows[:20]], next(iter(model.families.values()))
+    names = ["linear", *(f"tabm/{fold}" for fold in range(4))]
+    weights = dict(zip(names, [0.4, *[0.15] * 4], strict=True))
+    offsets = {name: float(number) for number, name in enumerate(names)}
+    mixed = replace(model, families=dict.fromkeys(names, scorer), weights=weights, offsets=offsets)
+    parts = parts_of(mixed).values()
+    assert [len(part) for part in parts] == [2] * 4
+    each = [sum(w * (f.logits(x) + offset) for w, offset, f in part) for part in parts]
+    np.testing.assert_allclose(np.mean(each, axis=0), mixed.logits_of(x), atol=1e-9)
+    (alone,) = parts_of(model).values()
+    assert len(alone) == len(model.families)
 
 
 def test_predictions_name_their_reasons_and_the_card_says_what_the_codes_mean():

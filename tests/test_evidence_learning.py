@@ -69,7 +69,7 @@ def test_a_planted_cause_is_the_strongest_factor():
     boosted = fit_boosting(x, labels, np.ones(len(x)), np.zeros(6, np.bool_), num_trees=60)
     found = table(9, 2000)
     found = found[found[:, 1] * found[:, 2] > 1.6][:60]
-    shares = shapley(boosted.trees.logits, found, x[:64], FACTORS, num_permutations=16)
+    shares = shapley(boosted.outputs[0].logits, found, x[:64], FACTORS, num_permutations=16)
     assert (np.abs(shares.values).argmax(1) == 1).mean() > 0.95
 
 

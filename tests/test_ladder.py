@@ -54,8 +54,11 @@ def test_the_families_and_floors_have_all_that_is_asked_of_them():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("os:path", "'os:path' is no model family: it has no reads_past, fit, logits"),
-        ("foretell.models.family:Material", "it has no reads_past, fit"),
+        (
+            "os:path",
+            "'os:path' is no model family: it has no reads_past, logits, reader, score, arrays, fit, restore",
+        ),
+        ("foretell.models.family:Material", "it has no reads_past, logits"),
         ("nowhere.at:All", "cannot be imported: No module named 'nowhere'"),
         ("foretell.models:Nope", "cannot be imported: .* has no attribute 'Nope'"),
         ("event_strem", "unknown model family 'event_strem'"),

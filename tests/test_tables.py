@@ -13,10 +13,11 @@ from foretell.data.dataset import Dataset
 from foretell.data.reading import read
 from foretell.data.split import split
 from foretell.data.table import fit_schema
+from foretell.models.curves import Lines
 from foretell.models.family import Material, thinned
 from foretell.models.linear import Linear
 from foretell.prediction import folds as dealing
-from foretell.prediction import ladder
+from foretell.prediction import ladder, rungs
 from foretell.prediction.features import Snapshot, featurizer
 from foretell.prediction.fitted import DELIVERED, Fitted, Scored, family_of
 from foretell.prediction.folder import open_fitted, write_fitted
@@ -121,21 +122,66 @@ def learned(tmp_path_factory) -> tuple[Path, Dataset, Fitted, Scored]:
     return folder, dataset, *climbed(folder, dataset)
 
 
-def test_every_kind_is_fitted_once_per_fold_and_their_mean_is_delivered(learned):
+def test_the_floor_is_delivered_as_one_model_of_all_rows_and_a_family_as_the_mean_of_its_folds(learned):
     _, dataset, fitted, scored = learned
     names = [each.name for each in fitted.standings]
-    assert names == ["boosting", "shallow", "extra_trees", "linear", "tabm", DELIVERED]
-    assert [each.floor for each in fitted.standings[:-1]] == [True] * 4 + [False]
-    delivered = fitted.name.split("+")
-    assert [sum(family_of(member) == name for member in fitted.families) for name in delivered] == [
-        FOLDS for _ in delivered
-    ]
+    assert names == ["boosting", "shallow", "extra_trees", "linear", "straight", "tabm", DELIVERED]
+    assert [each.floor for each in fitted.standings[:-1]] == [True] * 5 + [False]
+    for name in fitted.name.split("+"):
+        members = sum(family_of(member) == name for member in fitted.families)
+        assert members == (FOLDS if name == "tabm" else 1)
     assert sum(fitted.weights.values()) == pytest.approx(1)
     by_family = fitted.logits_by_family(scored.features[scored.rows])
     shares = {each.name: each.weight for each in fitted.standings[:-1] if each.weight}
     mixed = sum(share * by_family[name] for name, share in shares.items())
     np.testing.assert_allclose(mixed, scored.logits, atol=1e-9)
     assert roc_auc_score(dataset.target[scored.rows], scored.probabilities) > 0.75
+
+
+def test_lines_say_the_same_as_inputs_and_as_a_table():
+    rng = np.random.default_rng(0)
+    x = np.column_stack(
+        [rng.lognormal(size=500), rng.integers(0, 5, 500), np.ones(500), rng.integers(0, 2, 500)]
+    ).astype(np.float32)
+    lines = Lines.of(x, np.array([False, True, False, False]))
+    asked = np.concatenate([x, 50 * x - 1]).astype(np.float32)
+    asked[:, 1] = np.tile(x[:, 1], 2)
+    weights = rng.normal(size=len(lines.features)).astype(np.float32)
+    table = lines.table(weights[:, None])[..., 0].astype(np.float64)
+    fitted = Linear(columns=np.arange(4), knots=lines.knots, table=table, bias=np.zeros(1))
+    np.testing.assert_allclose(fitted.logits(asked), lines.inputs(asked) @ weights, atol=1e-4)
+
+
+def straight() -> pl.DataFrame:
+    """Return rows whose outcome follows the sum of many numbers."""
+    rng = np.random.default_rng(1)
+    numbers = rng.normal(size=(NUM_ROWS, 12))
+    logits = 1.5 * numbers @ np.tile([1.0, -0.7, 0.4], 4)
+    return pl.DataFrame({f"x{k}": numbers[:, k] for k in range(12)}).with_columns(
+        colour=pl.lit("red"),
+        clinic=pl.lit("c0"),
+        bad=pl.Series(logits > rng.logistic(size=NUM_ROWS)).cast(str),
+    )
+
+
+def test_a_straight_truth_is_learned_better_by_straight_lines_than_by_bends_or_trees(tmp_path):
+    fitted, _ = climbed(tmp_path, dataset_of(tmp_path, straight()))
+    chosen = {each.name: each.choosing for each in fitted.standings}
+    others = [chosen[name] for name in ("boosting", "shallow", "extra_trees", "linear")]
+    assert chosen["straight"] > max(others)
+    assert "straight" in fitted.families
+
+
+def test_a_family_that_adds_nothing_to_many_rows_is_fitted_on_one_fold_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(rungs, "TELLING", 50)
+    changes = {"model": ModelSpec(width=8, members=2), "train": TrainSpec(epochs=1, threads=1)}
+    dataset, told = dataset_of(tmp_path, straight(), **changes), []
+    fitted, _ = ladder.fit(
+        dataset.spec, dataset, split(dataset), folder=tmp_path / "training", tell=told.append
+    )
+    assert "tabm" not in [each.name for each in fitted.standings]
+    assert any(line.startswith("  tabm: given up") for line in told)
+    assert len(list((tmp_path / "training").glob("tabm*"))) == 1
 
 
 def test_what_is_delivered_loses_least_on_the_choosing_rows(learned):

@@ -4,7 +4,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from foretell.models.trees import by_class, from_booster, sum_rows
+from foretell.models.trees import by_output, from_booster, sum_rows
 
 
 @pytest.mark.parametrize("zero_as_missing", [False, True])
@@ -82,5 +82,5 @@ def test_trees_of_several_classes_are_told_apart():
     booster = lightgbm.train(
         {"objective": "multiclass", "num_class": 3, "verbosity": -1}, lightgbm.Dataset(x, y), 10
     )
-    told = np.stack([trees.logits(x) for trees in by_class(booster)], axis=1)
+    told = np.stack([trees.logits(x) for trees in by_output(booster)], axis=1)
     np.testing.assert_allclose(told, booster.predict(x, raw_score=True), rtol=0, atol=1e-12)

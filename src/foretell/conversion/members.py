@@ -14,7 +14,7 @@ from foretell.conversion.forest import Grown, forest
 from foretell.conversion.graph import DOUBLE, Graph
 from foretell.errors import SpecError
 from foretell.models.boosting import Boosting
-from foretell.models.family import Family
+from foretell.models.family import Scorer
 from foretell.models.linear import Linear
 from foretell.models.readout import ReadoutArrays
 from foretell.models.several import Several
@@ -58,7 +58,7 @@ def scores(graph: Graph, fitted: Fitted, features: str) -> str:
     return str(total)
 
 
-def _members(family: Family) -> tuple[Any, ...]:
+def _members(family: Scorer) -> tuple[Any, ...]:
     return family.members if isinstance(family, Several) else (family,)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.models.family import Family
+from foretell.models.family import Scorer
 from foretell.prediction.fitted import Factor, Fitted, family_of
 from foretell.prediction.paths import LEAST, STABLE
 from foretell.prediction.shares import Score, shapley
@@ -19,7 +19,7 @@ from foretell.tasks.multiclass import Coupling
 
 MOST = 4
 """Reasons of one row: more would not inform a person (Regulation B, comment 9(b)(2)-1)."""
-ORDERS, FEWEST = 6, 12
+ORDERS, FEWEST = 6, 40
 """Sampled orders of the factors that each fold of the model scores, and of all together at least."""
 CHUNK = 2_000
 """Rows at once."""
@@ -42,22 +42,23 @@ def codes(factors: Sequence[Factor]) -> dict[str, str]:
     return {name: code[:length] for name, code in written.items()}
 
 
-def parts_of(fitted: Fitted) -> dict[str, list[tuple[float, float, Family]]]:
+def parts_of(fitted: Fitted) -> dict[str, list[tuple[float, float, Scorer]]]:
     """Return the members of each fold with weights and offsets; the model is the mean of its folds.
 
-    The name of the only fold is empty.
+    What all rows taught is a member of every fold. The name of the only fold is empty.
     """
-    parts: dict[str, list[tuple[float, float, Family]]] = {}
+    folds = dict.fromkeys(name.removeprefix(family_of(name)) for name in fitted.families)
+    numbers = [fold for fold in folds if fold] or [""]
+    parts: dict[str, list[tuple[float, float, Scorer]]] = {fold: [] for fold in numbers}
     for name, family in fitted.families.items():
-        part = parts.setdefault(name.removeprefix(family_of(name)), [])
-        part.append((fitted.weights[name], fitted.offsets[name], family))
-    return {
-        fold: [(len(parts) * weight, offset, family) for weight, offset, family in part]
-        for fold, part in parts.items()
-    }
+        fold = name.removeprefix(family_of(name))
+        times = len(parts) if fold else 1
+        for part in (fold,) if fold else numbers:
+            parts[part].append((times * fitted.weights[name], fitted.offsets[name], family))
+    return parts
 
 
-def _scores(part: list[tuple[float, float, Family]]) -> Score:
+def _scores(part: list[tuple[float, float, Scorer]]) -> Score:
     return lambda x_BF: np.sum([w * (family.logits(x_BF) + offset) for w, offset, family in part], axis=0)
 
 

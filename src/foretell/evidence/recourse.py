@@ -30,8 +30,8 @@ SPREAD = 8
 """Values of one column that are tried first, and of categories at most."""
 JOINED, BEAM = 96, 12
 """Changes of two or three columns that are tried, and how many of two go on to three."""
-FINE, ROUNDS = 8, 3
-"""Values nearer to the row's own that are tried of each column of a change, and how often."""
+FINE, ROUNDS = 8, 8
+"""Values nearer to the row's own that are tried of each column of a change, and how often at most."""
 LOOKED_AT = 32
 """Changes that end the alert whose plausibility is looked at."""
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.models.trees import Trees, by_class, from_booster
+from foretell.models.trees import Trees, by_output
 from foretell.spec import Spec
 
 if TYPE_CHECKING:
-    from foretell.models.family import Loop, Material
+    from foretell.models.family import Loop, Material, Scorer
 
 SETTINGS: Mapping[str, Any] = {
     "objective": "binary",
@@ -48,6 +48,9 @@ ALL_OF_TABLE: Mapping[str, Any] = {
 }
 MOST_TREES, STILL = 2000, 60
 """Trees at most, and how many without a gain on the choosing rows end a fit."""
+FEW_CLASSES = 3
+"""Every class has trees of its own: beyond so many they learn twice as fast and are fewer, and shallow ones,
+which hardly ever won a share, are left out."""
 FEW: Mapping[str, Any] = {"num_leaves": 12, "min_child_samples": 10, "learning_rate": 0.05}
 """For few positives: smaller trees, fewer of them."""
 FEW_POSITIVES = 1500
@@ -57,9 +60,8 @@ FEW_POSITIVES = 1500
 class Boosted:
     """A fitted booster and what it tells about its features."""
 
-    trees: Trees
-    """All of them; `by_class` has them apart, where there are several classes."""
-    by_class: tuple[Trees, ...] = ()
+    outputs: tuple[Trees, ...]
+    """Those of each output: one, or one for each of several classes."""
     gains: NDArray[np.float64]
     """Summed gain of each feature's splits [F]."""
     splits: tuple[NDArray[np.float64], ...]
@@ -101,9 +103,30 @@ def fit_boosting(
     return _boosted(lightgbm.train(parameters, data, num_trees // 2 if few else num_trees), len(categorical))
 
 
+def kinds_of(num_classes: int) -> Mapping[str, Mapping[str, Any]]:
+    """Return the settings of each kind of trees for a table whose target has so many classes, 0 of a number.
+
+    >>> list(kinds_of(2)), list(kinds_of(10))
+    (['boosting', 'shallow', 'extra_trees'], ['boosting', 'extra_trees'])
+    """
+    if num_classes <= FEW_CLASSES:
+        return TABLE
+    most = max(100, 2 * MOST_TREES // num_classes)
+    return {
+        name: {**settings, "learning_rate": 2 * settings["learning_rate"], "num_trees": most}
+        for name, settings in TABLE.items()
+        if name != "shallow"
+    }
+
+
 def fit_table(
-    materials: "Sequence[Material]", shape: str | Mapping[str, Any], *, threads: int = 1, seed: int = 0
-) -> tuple[Boosted, ...]:
+    materials: "Sequence[Material]",
+    settings: Mapping[str, Any],
+    *,
+    whole: "Material | None" = None,
+    threads: int = 1,
+    seed: int = 0,
+) -> tuple[tuple[Boosted, ...], Boosted | None]:
     """Fit trees once per fold on a table's rows, as many in each as all folds together lose least by.
 
     One number for all is chosen by all choosing rows; a number for each fold, chosen by few, would make these
@@ -111,10 +134,13 @@ def fit_table(
 
     Args:
         materials: of each fold.
-        shape: a row of `TABLE`, or settings of LightGBM.
+        settings: of LightGBM.
+        whole: all rows teach. Trees that see more rows may be more: as many as the root of their share more.
         threads: 0 leaves the choice to LightGBM.
+
+    Returns:
+        The trees of each fold, and those of all rows.
     """
-    settings = TABLE[shape] if isinstance(shape, str) else shape
     boosters, curves = zip(
         *(trained(material, settings, threads=threads, seed=seed) for material in materials), strict=True
     )
@@ -124,7 +150,15 @@ def fit_table(
     num_trees = 1 + int(np.argmin(np.average(held, axis=0, weights=sizes)))
     for booster in boosters:
         booster.best_iteration = num_trees
-    return tuple(_boosted(booster, materials[0].features.shape[1]) for booster in boosters)
+    num_features = materials[0].features.shape[1]
+    folds = tuple(_boosted(booster, num_features) for booster in boosters)
+    if whole is None:
+        return folds, None
+    import lightgbm
+
+    more = np.sqrt(len(whole.teach) / np.mean([len(material.teach) for material in materials]))
+    parameters, data = _posed(whole, {**settings, "num_trees": round(num_trees * more)}, threads, seed)
+    return folds, _boosted(lightgbm.train(parameters, data), num_features)
 
 
 def trained(
@@ -133,29 +167,43 @@ def trained(
     """Return LightGBM's booster of one fold, and its loss on the choosing rows after each tree."""
     import lightgbm
 
-    parameters = {**SETTINGS, **ALL_OF_TABLE, **settings, "num_threads": threads, "seed": seed}
-    parameters |= {"objective": objective_of(material)}
-    if material.num_classes:
-        parameters |= {"num_class": material.num_classes}
-    most = parameters.pop("num_trees", MOST_TREES)
-    about, losses = _about(material.categorical), {}
-    teach, choose = (
-        (np.ascontiguousarray(material.features[rows]), material.aims[rows])
-        for rows in (material.teach, material.choose)
+    parameters, data = _posed(material, settings, threads, seed)
+    held_out = lightgbm.Dataset(
+        np.ascontiguousarray(material.features[material.choose]),
+        material.aims[material.choose],
+        weight=material.choose_weights,
+        reference=data,
+        **_about(material.categorical),
     )
-    data = lightgbm.Dataset(*teach, weight=material.weights, **about)
-    held_out = lightgbm.Dataset(*choose, weight=material.choose_weights, reference=data, **about)
-    stops = lightgbm.early_stopping(STILL, verbose=False)
+    losses: dict[str, Any] = {}
     booster = lightgbm.train(
         parameters,
         data,
-        most,
         valid_sets=[held_out],
-        callbacks=[stops, lightgbm.record_evaluation(losses)],
+        callbacks=[lightgbm.early_stopping(STILL, verbose=False), lightgbm.record_evaluation(losses)],
         keep_training_booster=True,  # else the trees after the fold's own best one are gone
     )
     (curve,) = losses["valid_0"].values()
     return booster, np.array(curve)
+
+
+def _posed(
+    material: "Material", settings: Mapping[str, Any], threads: int, seed: int
+) -> tuple[dict[str, Any], Any]:
+    """Return what LightGBM is to do, and its data set of the teaching rows."""
+    import lightgbm
+
+    parameters = {**SETTINGS, **ALL_OF_TABLE, "num_trees": MOST_TREES, **settings}
+    parameters |= {"objective": objective_of(material), "num_threads": threads, "seed": seed}
+    if material.num_classes:
+        parameters |= {"num_class": material.num_classes}
+    data = lightgbm.Dataset(
+        np.ascontiguousarray(material.features[material.teach]),
+        material.aims[material.teach],
+        weight=material.weights,
+        **_about(material.categorical),
+    )
+    return parameters, data
 
 
 def objective_of(material: "Material") -> str:
@@ -170,17 +218,14 @@ def _about(categorical: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def _boosted(booster: Any, num_features: int) -> Boosted:
-    trees = from_booster(booster)
-    splits = tuple(_splits(trees, feature) for feature in range(num_features))
-    apart = by_class(booster) if booster.num_model_per_iteration() > 1 else ()
-    weights = np.maximum(trees.gain, 0.0)
-    gains = np.bincount(trees.feature, weights, minlength=num_features).astype(np.float64)
-    return Boosted(trees=trees, by_class=apart, gains=gains, splits=splits)
-
-
-def _splits(trees: Trees, feature: int) -> NDArray[np.float64]:
-    mine = np.flatnonzero((trees.feature == feature) & (trees.category < 0))
-    return np.column_stack([trees.threshold[mine], np.maximum(trees.gain[mine], 0.0)])
+    outputs = by_output(booster)
+    feature = np.concatenate([trees.feature for trees in outputs])
+    gain = np.maximum(np.concatenate([trees.gain for trees in outputs]), 0.0)
+    numeric = np.concatenate([trees.category for trees in outputs]) < 0
+    split_at = np.column_stack([np.concatenate([trees.threshold for trees in outputs]), gain])
+    splits = tuple(split_at[numeric & (feature == each)] for each in range(num_features))
+    gains = np.bincount(feature, gain, minlength=num_features).astype(np.float64)
+    return Boosted(outputs=outputs, gains=gains, splits=splits)
 
 
 def knots(x: NDArray[np.float32], splits: NDArray[np.float64], *, num_knots: int) -> NDArray[np.float32]:
@@ -218,19 +263,20 @@ class Boosting:
     reads_past: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, material: "Material", spec: Spec, loop: "Loop", folder: Path | None, progress: Any) -> Self:
+    def fit(
+        cls, material: "Material", spec: Spec, loop: "Loop", folder: Path | None, progress: Any
+    ) -> "Scorer":
         """Take the trees that were fitted on the material first."""
         assert material.boosted is not None, "the floor is fitted first"
         return cls.of(material.boosted, np.arange(material.features.shape[1]))
 
     @classmethod
-    def of(cls, boosted: Boosted, columns: NDArray[np.int64]) -> Any:
+    def of(cls, boosted: Boosted, columns: NDArray[np.int64]) -> "Scorer":
         """Return the family of fitted trees over some of the features; of several classes, `Several`."""
         from foretell.models.several import Several
 
-        if not boosted.by_class:
-            return cls(columns=columns, trees=boosted.trees)
-        return Several(members=tuple(cls(columns=columns, trees=trees) for trees in boosted.by_class))
+        members = tuple(cls(columns=columns, trees=trees) for trees in boosted.outputs)
+        return members[0] if len(members) == 1 else Several(members=members)
 
     def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return log-odds [B] of feature rows [B, F]."""

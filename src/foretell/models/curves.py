@@ -11,9 +11,14 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 MOST_VALUES = 64
 """Values of a category that weigh by themselves, the most frequent first; the last stands for the rest."""
+FURTHEST, RANKS, HIGHEST = 8.0, 32, 3.0
+"""Of lines: standard deviations from the mean beyond which numbers are held, knots of their ranks, and the
+normal scores within which these are held."""
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,6 +78,70 @@ class Curves:
             mine = weights_IW[starts[f] : starts[f + 1]]
             table_FKW[f, 1 : 1 + len(mine)] = mine if flag else np.cumsum(mine, axis=0)
         return table_FKW
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lines:
+    """Each number on two scales, its own and that of its ranks; each value of a category by itself.
+
+    Their weighted sum bends at knots too, but a number has two weights for all of them. S: inputs.
+    """
+
+    knots: NDArray[np.float32]
+    """[F, K], as in `Curves`."""
+    features: NDArray[np.int64]
+    """[S] the feature of each input."""
+    values: NDArray[np.float32]
+    """[S, K] each input at its feature's knots."""
+
+    @classmethod
+    def of(cls, x_BF: NDArray[np.float32], categorical: NDArray[np.bool_]) -> "Lines":
+        """Return the lines of the numbers, and of the categories' values, in `x_BF`.
+
+        Numbers are held within `FURTHEST` standard deviations, ranks as normal scores within `HIGHEST`.
+        """
+        bends = [_held(x_BF[:, f]) for f in range(x_BF.shape[1])]
+        knots_FK = Curves.of(x_BF, categorical, bends).knots
+        features, values = [], []
+        for f, flag in enumerate(categorical.tolist()):
+            size = int(np.isfinite(knots_FK[f]).sum())
+            found = np.eye(size)[1:] if flag else _scales(x_BF[:, f], knots_FK[f, :size])
+            features += [f] * len(found)
+            values.append(np.pad(found, ((0, 0), (0, knots_FK.shape[1] - size))))
+        return cls(
+            knots=knots_FK,
+            features=np.array(features, dtype=np.int64),
+            values=np.concatenate(values).astype(np.float32),
+        )
+
+    def inputs(self, x_BF: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the inputs [B, S] of feature rows."""
+        out_BS = np.empty((len(x_BF), len(self.features)), dtype=np.float32)
+        for s, f in enumerate(self.features.tolist()):
+            size = int(np.isfinite(self.knots[f]).sum())
+            out_BS[:, s] = np.interp(x_BF[:, f], self.knots[f, :size], self.values[s, :size])
+        return out_BS
+
+    def table(self, weights_SW: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the weighted sum of each feature's inputs at each of its knots [F, K, W]."""
+        table_FKW = np.zeros((*self.knots.shape, weights_SW.shape[1]), dtype=np.float32)
+        np.add.at(table_FKW, self.features, self.values[:, :, None] * weights_SW[:, None, :])
+        return table_FKW
+
+
+def _held(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return quantiles of a number, and how far it may lie from its mean."""
+    reach = FURTHEST * (float(x.std()) or 1.0)
+    low, high = float(x.mean()) - reach, float(x.mean()) + reach
+    return np.unique(np.concatenate([[low], np.clip(spaced(x, RANKS), low, high), [high]])).astype(np.float32)
+
+
+def _scales(x: NDArray[np.float32], knots: NDArray[np.float32]) -> Floats:
+    """Return a number's knots in its standard deviations, and as normal scores of their ranks [2, K]."""
+    ordered = np.sort(x)
+    ranks = sum(np.searchsorted(ordered, knots, side=side) for side in ("left", "right")) / (2 * len(x))
+    scores = np.clip(ndtri(ranks), -HIGHEST, HIGHEST)
+    return np.stack([(knots - x.mean()) / (float(x.std()) or 1.0), scores])
 
 
 def spaced(x: NDArray[np.float32], num_knots: int) -> NDArray[np.float32]:

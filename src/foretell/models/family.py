@@ -82,6 +82,11 @@ class Material:
         return self.labels if self.scores is None else self.scores
 
     @property
+    def of_events(self) -> bool:
+        """Whether the rows are events of entities, whose past is among their features."""
+        return self.entities.shape[1] > 0
+
+    @property
     def num_rare(self) -> int:
         """How many teaching rows tell of what is rare: the positives, else all rows."""
         binary = self.scores is None and not self.num_classes
@@ -109,8 +114,8 @@ class Material:
         return np.where(self.labels[self.choose] == 1, 1.0, np.exp(self.offset))
 
 
-class Family(Protocol):
-    """One kind of model: fitted on material, read out on rows, stored as arrays.
+class Scorer(Protocol):
+    """A fitted model: read out on rows, stored as arrays.
 
     One that reads the past has neither `logits` nor `reader`.
     """
@@ -118,16 +123,11 @@ class Family(Protocol):
     reads_past: ClassVar[bool]
     """Whether it reads past events themselves (then it is scored on material), or one row of features."""
 
-    @classmethod
-    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Self:
-        """Fit on the teaching rows; `folder` is where a killed fit goes on from."""
-        ...
-
     def logits(self, features: NDArray[np.float32]) -> Floats:
         """Return log-odds [B] of feature rows [B, F]; of a number, scores [B]; of classes, [B, C]."""
         ...
 
-    def reader(self) -> Callable[[NDArray[np.float32]], float]:
+    def reader(self) -> Callable[[NDArray[np.float32]], Any]:
         """Return what gives the log-odds of one row of features [F]; bit for bit what `logits` gives."""
         ...
 
@@ -136,11 +136,22 @@ class Family(Protocol):
         ...
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
-        """Return all that `restore` needs."""
+        """Return all that `restore` of its family needs."""
+        ...
+
+
+class Family(Scorer, Protocol):
+    """One kind of model: fitted on material, restored from arrays."""
+
+    @classmethod
+    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Scorer:
+        """Fit on the teaching rows; `folder` is where a killed fit goes on from."""
         ...
 
     @classmethod
-    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self: ...
+    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        """Return the model that `arrays` described."""
+        ...
 
 
 OF_ROWS = ("logits", "reader")
@@ -149,7 +160,8 @@ OF_ROWS = ("logits", "reader")
 
 def lacking(candidate: Any) -> list[str]:
     """Return the members that an object lacks to be a family."""
-    asked = [name for name in (*Family.__annotations__, *vars(Family)) if not name.startswith("_")]
+    named = (*Scorer.__annotations__, *vars(Scorer), *vars(Family))
+    asked = [name for name in named if not name.startswith("_")]
     missing = [name for name in asked if not hasattr(candidate, name)]
     if "reads_past" not in missing and candidate.reads_past:
         return [name for name in missing if name not in OF_ROWS]

@@ -3,7 +3,7 @@
 n: rows, F: features, K: knots, I: inputs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -12,8 +12,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.models.curves import Curves, spaced
-from foretell.models.family import Floats, Loop, Material, Rows
+from foretell.models.curves import Curves, Lines, spaced
+from foretell.models.family import Floats, Loop, Material, Rows, Scorer
 from foretell.models.several import Several
 from foretell.spec import Spec
 
@@ -38,40 +38,9 @@ class Linear:
     reads_past: ClassVar[bool] = False
 
     @classmethod
-    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Any:
+    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Scorer:
         """Fit on the teaching rows, with the penalty under which the choosing rows lose least."""
-        from sklearn.linear_model import LogisticRegression, Ridge
-
-        rng = np.random.default_rng(spec.train.seed)
-        few = np.sort(rng.permutation(len(material.teach))[:MOST_ROWS])
-        rows, weights = material.teach[few], material.weights[few]
-        x = material.features[rows]
-        curves = Curves.of(x, material.categorical, [spaced(x[:, f], NUM_KNOTS) for f in range(x.shape[1])])
-        inputs = curves.inputs(x)
-        best: tuple[float, Any] | None = None
-        for strength in STRENGTHS:
-            model = (
-                LogisticRegression(C=strength, max_iter=500, tol=1e-4)
-                if material.scores is None
-                else Ridge(1 / strength)
-            )
-            model.fit(inputs, material.aims[rows], sample_weight=weights)
-            biases = np.atleast_1d(model.intercept_).astype(np.float64)
-            outputs = [
-                cls(
-                    columns=np.arange(x.shape[1]),
-                    knots=curves.knots,
-                    table=curves.table(weights_I[:, None])[..., 0].astype(np.float64),
-                    bias=bias[None],
-                )
-                for weights_I, bias in zip(np.atleast_2d(model.coef_), biases, strict=True)
-            ]
-            tried = Several(members=tuple(outputs)) if material.num_classes else outputs[0]
-            loss = material.validation_loss(tried.score(material, material.choose))
-            if best is None or loss < best[0]:
-                best = loss, tried
-        assert best is not None
-        return best[1]
+        return fit_linear([material], seed=spec.train.seed)[0][0]
 
     def logits(self, features: NDArray[np.float32]) -> Floats:
         """Return log-odds [B] of feature rows [B, F]."""
@@ -96,6 +65,98 @@ class Linear:
     def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
         """Return the family that `arrays` described."""
         return cls(**arrays)
+
+
+def curved(x_BF: NDArray[np.float32], categorical: NDArray[np.bool_]) -> Curves:
+    """Return curves that bend at quantiles."""
+    return Curves.of(x_BF, categorical, [spaced(x_BF[:, f], NUM_KNOTS) for f in range(x_BF.shape[1])])
+
+
+Basis = Callable[[NDArray[np.float32], NDArray[np.bool_]], Curves | Lines]
+"""From rows [B, F], and which features are categories, to what curves are made of."""
+SUMS: Mapping[str, Basis] = {"linear": curved, "straight": Lines.of}
+"""Kinds of sums of curves for the rows of a table: those that bend freely, and straight ones."""
+
+
+def fit_linear(
+    materials: Sequence[Material],
+    basis: Basis = curved,
+    *,
+    whole: Material | None = None,
+    seed: int = 0,
+) -> tuple[tuple[Scorer, ...], Scorer | None]:
+    """Fit a sum of curves per fold, with the one penalty under which all choosing rows lose least.
+
+    Args:
+        materials: of each fold.
+        basis: what the curves are made of.
+        whole: all rows teach.
+
+    Returns:
+        The sums of each fold, and that of all rows.
+    """
+    posed, sizes = (
+        [_Posed.of(each, basis, seed) for each in materials],
+        [len(each.choose) for each in materials],
+    )
+    best: tuple[float, float, tuple[Scorer, ...]] | None = None
+    for strength in STRENGTHS:
+        tried = tuple(each.fitted(strength) for each in posed)
+        losses = [
+            each.validation_loss(scorer.score(each, each.choose))
+            for each, scorer in zip(materials, tried, strict=True)
+        ]
+        loss = float(np.average(losses, weights=sizes))
+        if best is None or loss < best[0]:
+            best = loss, strength, tried
+    assert best is not None
+    return best[2], None if whole is None else _Posed.of(whole, basis, seed).fitted(best[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Posed:
+    """The inputs of the teaching rows, whatever the penalty."""
+
+    curves: Curves | Lines
+    inputs: NDArray[np.float32]
+    aims: NDArray[Any]
+    weights: Floats
+    material: Material
+
+    @classmethod
+    def of(cls, material: Material, basis: Basis, seed: int) -> Self:
+        few = np.sort(np.random.default_rng(seed).permutation(len(material.teach))[:MOST_ROWS])
+        x = material.features[material.teach[few]]
+        curves = basis(x, material.categorical)
+        return cls(
+            curves=curves,
+            inputs=curves.inputs(x),
+            aims=material.aims[material.teach[few]],
+            weights=material.weights[few],
+            material=material,
+        )
+
+    def fitted(self, strength: float) -> Scorer:
+        from sklearn.linear_model import LogisticRegression, Ridge
+
+        model = (
+            LogisticRegression(C=strength, max_iter=500, tol=1e-4)
+            if self.material.scores is None
+            else Ridge(1 / strength)
+        )
+        model.fit(self.inputs, self.aims, sample_weight=self.weights)
+        outputs = tuple(
+            Linear(
+                columns=np.arange(len(self.curves.knots)),
+                knots=self.curves.knots,
+                table=self.curves.table(weights_I[:, None])[..., 0].astype(np.float64),
+                bias=np.array([bias], dtype=np.float64),
+            )
+            for weights_I, bias in zip(
+                np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_), strict=True
+            )
+        )
+        return Several(members=outputs) if self.material.num_classes else outputs[0]
 
 
 @numba.njit(cache=True)

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.models.family import Family, Floats, Loop, Material, Rows
-from foretell.spec import Spec
+from foretell.models.family import Family, Floats, Material, Rows, Scorer
 
 SIZE = "classes"
 """Among the arrays of a family: how many members it has. A family of one output has no such array."""
@@ -19,21 +17,17 @@ SIZE = "classes"
 class Several:
     """A member for each class; what they give are log-odds of which only differences count."""
 
-    members: tuple[Family, ...]
+    members: tuple[Scorer, ...]
     reads_past: ClassVar[bool] = False
-
-    @classmethod
-    def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Self:
-        """Not used: the families of one output fit their members together."""
-        raise NotImplementedError
 
     def logits(self, features: NDArray[np.float32]) -> Floats:
         """Return [B, C] of feature rows [B, F]."""
         return np.stack([member.logits(features) for member in self.members], axis=1)
 
-    def reader(self) -> Callable[[NDArray[np.float32]], float]:
-        """Not offered: single events have two outcomes, or a number."""
-        raise NotImplementedError
+    def reader(self) -> Callable[[NDArray[np.float32]], Floats]:
+        """Return what gives [C] of one row of features [F]."""
+        readers = [member.reader() for member in self.members]
+        return lambda x_F: np.array([read(x_F) for read in readers])
 
     def score(self, material: Material, rows: Rows) -> Floats:
         """Return [B, C] of some rows of the material."""
@@ -46,19 +40,14 @@ class Several:
             found |= {f"{code}/{name}": array for name, array in member.arrays().items()}
         return found
 
-    @classmethod
-    def restore(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Not used: `restored` knows the members' family."""
-        raise NotImplementedError
 
-
-def named(family: Family) -> str:
+def named(family: Scorer) -> str:
     """Return what kind of family it is; of several outputs, what each of them is."""
     return type(family.members[0] if isinstance(family, Several) else family).__name__
 
 
-def restored(family: type[Family], arrays: Mapping[str, NDArray[Any]]) -> Family:
-    """Return the family that `arrays` described, of one output or of several."""
+def restored(family: type[Family], arrays: Mapping[str, NDArray[Any]]) -> Scorer:
+    """Return the model that `arrays` described, of one output or of several."""
     if SIZE not in arrays:
         return family.restore(arrays)
     return Several(

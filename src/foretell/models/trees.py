@@ -149,14 +149,15 @@ class Trees:
 
 
 def from_booster(booster: Any) -> Trees:
-    """Return the arrays of a LightGBM booster (its `dump_model()`)."""
-    return _gathered(booster.dump_model()["tree_info"])
+    """Return the arrays of a LightGBM booster of one output (its `dump_model()`)."""
+    (trees,) = by_output(booster)
+    return trees
 
 
-def by_class(booster: Any) -> tuple[Trees, ...]:
-    """Return the arrays of each class of a LightGBM booster of several, which takes turns with them."""
-    dumped, num_classes = booster.dump_model()["tree_info"], booster.num_model_per_iteration()
-    return tuple(_gathered(dumped[code::num_classes]) for code in range(num_classes))
+def by_output(booster: Any) -> tuple[Trees, ...]:
+    """Return the arrays of each output of a LightGBM booster, which takes turns with its classes."""
+    dumped, num_outputs = booster.dump_model()["tree_info"], booster.num_model_per_iteration()
+    return tuple(_gathered(dumped[code::num_outputs]) for code in range(num_outputs))
 
 
 def _gathered(dumped: Sequence[Mapping[str, Any]]) -> Trees:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from foretell.data.dataset import Dataset
 from foretell.models import stream
-from foretell.models.family import Family
+from foretell.models.family import Scorer
 from foretell.prediction.certainty import Certainty
 from foretell.prediction.evening import Evening
 from foretell.prediction.features import Featurizer, Snapshot
@@ -130,8 +130,8 @@ class Fitted:
 
     spec: Spec
     featurizer: Featurizer
-    families: Mapping[str, Family]
-    """Delivered families by name; of one that was fitted once per fold `name/0`, `name/1`, ..."""
+    families: Mapping[str, Scorer]
+    """Delivered families by name; of one that is the mean of its folds `name/0`, `name/1`, ..."""
     weights: Mapping[str, float]
     """Their shares in the raw log-odds, summing to 1."""
     offsets: Mapping[str, float]

@@ -1,8 +1,8 @@
-"""Folds: which rows teach and which choose. Where rows are few, each of them chooses once.
+"""Folds: which rows teach and which choose. Where rows are not too many, each of them chooses once.
 
 A model that is fitted on four fifths of few rows and chosen by one fifth of them is chosen by chance. So the
-training and validation rows are dealt into folds; each fold chooses for the models that the others teach, and
-what is delivered is the mean of those models (Breiman, Machine Learning 24, 1996).
+training and validation rows are dealt into folds, and each fold chooses for the models that the others teach
+(Stone, JRSS B 36, 1974).
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ from foretell.data.split import Split, groups_of
 from foretell.models.family import Rows
 
 FOLDS = 5
-FEW_ROWS = 20_000
+FEW_ROWS = 100_000
 """Training and validation rows up to which they are dealt into folds."""
 Fold = tuple[Rows, Rows]
 """The rows that teach, and the rows that choose."""

@@ -17,7 +17,7 @@ from foretell.errors import SpecError, TrainingError
 from foretell.lookup import load
 from foretell.models import FAMILIES, SUITED
 from foretell.models.boosting import fit_boosting, knots
-from foretell.models.family import Family, Floats, Material, Rows, Sample, lacking, thinned
+from foretell.models.family import Floats, Material, Rows, Sample, Scorer, lacking, thinned
 from foretell.models.suspicion import fit_suspicion
 from foretell.prediction.evening import reweighed
 from foretell.prediction.factors import factors_of
@@ -38,6 +38,7 @@ from foretell.prediction.rungs import (
     Tell,
     choosing_rows,
     climb,
+    greedy,
 )
 from foretell.prediction.student import ENSEMBLE, STUDENT, taught, with_student
 from foretell.prediction.support import HeldOut, supported
@@ -49,10 +50,6 @@ from foretell.units import seconds
 FIRST_TREES, FIRST_RATE = 100, 0.08
 """Trees of the first look, which tells the suspicion where to bend, and their learning rate."""
 SUSPICION_KNOTS = 12
-ROUNDS = 20
-"""Picks of the greedy ensemble (Caruana et al., ICML 2004)."""
-LOOKS = 600_000
-"""Rows that may be scored to see what factors of several classes are worth, divided by the classes."""
 NEAR = 0.8
 """Share of the best one's average precision from which a contestant may enter the ensemble: one far behind
 would only fit the chance of the choosing rows."""
@@ -117,22 +114,21 @@ def _fit(
     tell: Tell,
     weights: Floats | None,
 ) -> tuple[Fitted, Scored]:
-    started, streamed = time.process_time(), bool(dataset.inputs("entity"))
     folds = folds_of(dataset, parts)
     features, events, replayed, samples = _features(spec, dataset, parts, folds, tell, weights)
     scale = scale_of(dataset, replayed.features, features.categorical, folds[0], spec)
-    measure = numbers(scale) if scale else ORDER if streamed else PROBABILITY
-    if streamed:
-        tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
     scores, num_classes = scores_of(dataset, scale), len(dataset.classes)
     materials = [
         material_of(features, events, replayed, dataset.target, sample, choose, scores, num_classes)
         for sample, (_, choose) in zip(samples, folds, strict=True)
     ]
-    choose = choosing_rows(materials)
+    measure = numbers(scale) if scale else ORDER if materials[0].of_events else PROBABILITY
+    choose, whole = choosing_rows(materials), None
     if len(folds) > 1:
-        tell(f"  few rows: {len(folds)} models of each kind, each chosen by rows that it was not taught by")
-    rungs, boosted = climb(spec, materials, families, measure, folder, tell, streamed=streamed)
+        tell(f"  {len(folds)} models of each kind, each chosen by rows that it was not taught by")
+        sample = _sample(spec, dataset, choose, np.zeros(len(dataset)), weights)
+        whole = replace(materials[0], teach=sample.rows, weights=sample.weights, offset=sample.offset)
+    rungs, boosted = climb(spec, materials, whole, families, measure, folder, tell)
     shares = _delivered(spec, rungs, materials[0].aims[choose], measure)
     mixed = _mixed(rungs, shares)
     climbed = Climbed(
@@ -146,7 +142,10 @@ def _fit(
     codes = {name: events.slots[:, e] for e, name in enumerate(features.plan.entities)}
     promise = promised(spec, dataset, parts, choose, mixed, scale, codes, tell)
     fitted = _built(climbed, promise, dataset, parts, features, replayed)
-    held_out = _held_out(materials, rungs, shares, promise.coupling)
+    held_out = [
+        _held_out(material, rungs, shares, number, promise.coupling)
+        for number, material in enumerate(materials)
+    ]
     factors = supported(fitted.factors, held_out, fitted.reference.background, seed=spec.train.seed)
     fitted = replace(watched(fitted, dataset, parts, choose, mixed, codes), factors=factors)
     scored = scored_rows(fitted, events.slots, replayed, parts.test, dataset.frame)
@@ -200,67 +199,50 @@ def _mixed(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Floats:
     return np.sum([shares[rung.name] * rung.choosing for rung in rungs if rung.name in shares], axis=0)
 
 
-def _members(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Mapping[str, tuple[float, float, Family]]:
+def _members(rungs: Sequence[Rung], shares: Mapping[str, float]) -> Mapping[str, tuple[float, float, Scorer]]:
     """Return share, offset and model of all that is delivered, by name."""
     return {
-        f"{rung.name}/{number}" if len(rung.members) > 1 else rung.name: (
-            shares[rung.name] / len(rung.members),
-            rung.offsets[number],
-            member,
+        f"{rung.name}/{number}" if len(rung.delivered) > 1 else rung.name: (
+            shares[rung.name] / len(rung.delivered),
+            rung.delivered_offsets[number],
+            scorer,
         )
         for rung in rungs
         if rung.name in shares
-        for number, member in enumerate(rung.members)
+        for number, scorer in enumerate(rung.delivered)
     }
 
 
 def _held_out(
-    materials: Sequence[Material],
-    rungs: Sequence[Rung],
-    shares: Mapping[str, float],
-    coupling: Coupling | None,
-) -> list[HeldOut]:
-    """Return the choosing rows of each fold, and what scores them without having been taught by them.
-
-    Of several classes, once for each: its log-odds against all others.
-    """
-    return [
-        part
-        for number, material in enumerate(materials)
-        for part in _of_fold(material, rungs, shares, number, coupling)
-    ]
-
-
-def _of_fold(
     material: Material,
     rungs: Sequence[Rung],
     shares: Mapping[str, float],
     number: int,
     coupling: Coupling | None,
-) -> list[HeldOut]:
+) -> HeldOut:
+    """Return the choosing rows of a fold, and what scores them without having been taught by them."""
     used = [(shares[r.name], r.members[number], r.offsets[number]) for r in rungs if r.name in shares]
 
     def score(x_BF: NDArray[np.float32]) -> Floats:
-        return np.sum([share * (member.logits(x_BF) + offset) for share, member, offset in used], axis=0)
+        told = np.sum([share * (member.logits(x_BF) + offset) for share, member, offset in used], axis=0)
+        if coupling is None:
+            return told
+        return np.stack([coupling.against(told, code) for code in range(told.shape[1])], axis=1)
 
-    features, aims = material.features[material.choose], material.aims[material.choose]
-    if coupling is None:
-        return [HeldOut(score=score, features=features, aims=aims, numeric=material.scores is not None)]
-    return [
-        HeldOut(
-            score=lambda x_BF, code=code: coupling.against(score(x_BF), code),
-            features=features,
-            aims=(aims == code).astype(np.int8),
-            looks=LOOKS // material.num_classes,
-        )
-        for code in range(material.num_classes)
-    ]
+    return HeldOut(
+        score=score,
+        features=material.features[material.choose],
+        aims=material.aims[material.choose],
+        numeric=material.scores is not None,
+        num_classes=material.num_classes,
+    )
 
 
 def _features(
     spec: Spec, dataset: Dataset, parts: Split, folds: Sequence[Fold], tell: Tell, weights: Floats | None
 ) -> tuple[Featurizer, Events, Replayed, list[Sample]]:
     """Replay without suspicion, learn it from a first look at the teaching rows, and replay with it."""
+    started = time.process_time()
     half_lives = tuple(seconds(text) for text in spec.model.half_lives)
     rows = parts.train if len(folds) == 1 else np.sort(np.concatenate([parts.train, parts.valid]))
     features = featurizer(fit_schema(dataset, rows), dataset, rows, half_lives)
@@ -286,6 +268,7 @@ def _features(
     features = features.with_suspicion(suspicion)
     replayed = features.replay(events, before, keep=parts.test)
     excused = replayed.excused
+    tell(f"  {len(events.at_seconds):,} events replayed twice, {time.process_time() - started:.1f} CPU-s")
     suspected = 1.0 - np.prod(1.0 - excused.astype(np.float64), axis=1) if excused.size else quiet
     return features, events, replayed, [_sample(spec, dataset, parts.train, suspected, weights)]
 
@@ -348,12 +331,6 @@ def _delivered(
         return {best.name: 1.0}
     if measure is ORDER:
         eligible = [rung for rung in eligible if quality[rung.name] >= NEAR * quality[best.name]]
-    total, picks = np.zeros_like(best.choosing), dict.fromkeys((rung.name for rung in eligible), 0)
-    for picked in range(ROUNDS):
-        scores = {rung.name: measure(aims, (total + rung.choosing) / (picked + 1)) for rung in eligible}
-        name = max(scores, key=lambda key: scores[key])
-        picks[name] += 1
-        total += next(rung.choosing for rung in eligible if rung.name == name)
-    if measure(aims, total / ROUNDS) <= quality[best.name]:
-        return {best.name: 1.0}
-    return {name: count / ROUNDS for name, count in picks.items() if count}
+    shares = greedy({rung.name: rung.choosing for rung in eligible}, aims, measure)
+    mixed = _mixed(eligible, shares)
+    return shares if measure(aims, mixed) > quality[best.name] else {best.name: 1.0}

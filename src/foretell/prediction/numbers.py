@@ -36,7 +36,7 @@ def scale_of(
     rows = np.sort(rng.permutation(teach)[:MOST_TRIED])
     errors = {}
     for scale in (plain, Scale.of(values[teach], LOG)):
-        trees = fit_boosting(
+        (trees,) = fit_boosting(
             x_nF[rows],
             scale.scores(values[rows]),
             np.ones(len(rows)),
@@ -46,7 +46,7 @@ def scale_of(
             threads=spec.train.threads,
             seed=spec.train.seed,
             objective="regression",
-        ).trees
+        ).outputs
         errors[scale] = rmse(scale, trees.logits(x_nF[choose]), values[choose])
     return min(errors, key=lambda scale: errors[scale])
 

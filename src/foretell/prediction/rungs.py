@@ -4,20 +4,21 @@ n: all rows, F: features, C: choosing rows, in the order of the data.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import average_precision_score, log_loss
 
 from foretell import units
 from foretell.errors import TrainingError
-from foretell.models.boosting import TABLE, Boosted, Boosting, fit_boosting, fit_table, objective_of
-from foretell.models.family import Family, Floats, Material, Rows
-from foretell.models.linear import Linear
+from foretell.models.boosting import Boosted
+from foretell.models.family import Family, Floats, Material, Rows, Scorer
+from foretell.prediction.floor import Grown, floor_of_events, floor_of_table
 from foretell.prediction.search import left, searched
 from foretell.spec import Spec
 from foretell.tasks.classify import sigmoid
@@ -34,21 +35,24 @@ class Rung:
     """One fitted contestant."""
 
     name: str
-    members: tuple[Family, ...]
+    members: tuple[Scorer, ...]
     """One per fold."""
     offsets: tuple[float, ...]
     """What undoes the thinned teaching rows of each."""
+    delivered: tuple[Scorer, ...]
+    """What scores later rows, by its mean: one that all rows taught, or the members."""
+    delivered_offsets: tuple[float, ...]
     choosing: Floats
     """Corrected log-odds of the choosing rows [C], each by the member that it did not teach."""
     fit_cpu_seconds: float
     rows_per_cpu_second: float
-    """Of all members together, since all of them score a row."""
+    """Of all that is delivered together, since all of it scores a row."""
     floor: bool = False
 
     def score(self, material: Material, rows: Rows) -> Floats:
-        """Return the mean of the members' corrected log-odds of some rows that taught none of them."""
-        each = zip(self.members, self.offsets, strict=True)
-        return np.mean([member.score(material, rows) + offset for member, offset in each], axis=0)
+        """Return the corrected log-odds of some rows that taught none of what is delivered."""
+        each = zip(self.delivered, self.delivered_offsets, strict=True)
+        return np.mean([scorer.score(material, rows) + offset for scorer, offset in each], axis=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +80,13 @@ class Measure:
         return f"{self.text} {shown}"
 
 
-FIRST = "boosting"
-"""The trees of a table that tell other families where features bend."""
+ROUNDS = 20
+"""Picks of the greedy ensemble."""
+TELLING, LEAST_GAIN = 1_000, 0.003
+"""Choosing rows of the first fold from which they tell whether a family is worth fitting on the other folds,
+and the share of the ensemble's loss that it must take away there."""
+BENDS = ("boosting", "floor")
+"""The trees that tell other families where features bend: the first of these that there are."""
 ORDER = Measure(name="average_precision", text="average precision")
 """Where people review what scores highest in a stream of events, the order at the top counts."""
 PROBABILITY = Measure(name="log_loss", text="log-loss")
@@ -103,60 +112,47 @@ class Climbed:
 def climb(
     spec: Spec,
     materials: Sequence[Material],
+    whole: Material | None,
     families: Families,
     measure: Measure,
     folder: Path,
     tell: Tell,
-    *,
-    streamed: bool,
 ) -> tuple[list[Rung], Boosted]:
-    """Fit the floor, then the families, each once per fold.
+    """Fit the floor, then the families and what a search finds, each once per fold.
 
     Args:
         materials: of each fold.
-        streamed: whether the rows are events of entities, whose past is among their features.
+        whole: all rows teach; None where what the folds taught is delivered.
 
     Returns:
         The rungs, and the first fold's trees with what each feature gained those of all folds.
     """
     rungs: list[Rung] = []
-    until = left(spec, time.monotonic())
+    trees: dict[str, Sequence[Boosted]] = {}
+    until, of_events = left(spec, time.monotonic()), materials[0].of_events
 
-    def add(name: str, spent: float, members: Sequence[Family], *, floor: bool = False) -> None:
-        rungs.append(_rung(name, spent, members, materials, floor=floor))
-        aims = materials[0].aims[choosing_rows(materials)]
-        found = measure.told(measure(aims, rungs[-1].choosing))
-        tell(f"  {name}: {found} on the validation rows, {spent:.1f} CPU-s")
+    def add(contestants: Iterator[Grown], *, floor: bool = False) -> None:
+        started = time.process_time()
+        for grown in contestants:
+            spent = time.process_time() - started
+            rungs.append(_rung(grown, spent, materials, whole, floor=floor))
+            trees[grown.name] = grown.boosted
+            aims = materials[0].aims[choosing_rows(materials)]
+            found = measure.told(measure(aims, rungs[-1].choosing))
+            tell(f"  {grown.name}: {found} on the validation rows, {spent:.1f} CPU-s")
+            started = time.process_time()
 
-    boosted: Sequence[Boosted] = ()
-    for name, columns in _stages(materials[0], streamed=streamed).items():
-        started = time.process_time()
-        found = (
-            [_boosted(spec, material, columns) for material in materials]
-            if streamed
-            else fit_table(materials, name, threads=spec.train.threads, seed=spec.train.seed)
-        )
-        members = [Boosting.of(each, columns) for each in found]
-        add(name, time.process_time() - started, members, floor=True)
-        if streamed or name == FIRST:
-            boosted = found
-    told = [replace(each, boosted=trees) for each, trees in zip(materials, boosted, strict=True)]
-    if not streamed:
-        families = {"linear": Linear, **families}
-    for name, family_class in families.items():
-        started = time.process_time()
-        members = [
-            _fitted(name, family_class, material, spec, folder / (f"{name}.{number}" if number else name))
-            for number, material in enumerate(told)
-        ]
-        add(name, time.process_time() - started, members, floor=family_class is Linear)
-    if until and streamed:
+    add(
+        floor_of_events(spec, materials[0]) if of_events else floor_of_table(spec, materials, whole),
+        floor=True,
+    )
+    boosted = next(trees[name] for name in BENDS if name in trees)
+    told = [replace(each, boosted=found) for each, found in zip(materials, boosted, strict=True)]
+    add(_grown(spec, told, families, rungs, measure, folder, tell))
+    if until and of_events:
         tell("  search: none, since model.budget is for tables and these rows are events of entities")
     elif until:
-        started, everything = time.process_time(), np.arange(materials[0].features.shape[1])
-        for name, found in searched(spec, materials, until, folder / "search", tell).items():
-            add(name, time.process_time() - started, [Boosting.of(each, everything) for each in found])
-            started = time.process_time()
+        add(searched(spec, materials, whole, until, folder / "search", tell))
     gains = np.mean([each.gains for each in boosted], axis=0)
     return rungs, replace(boosted[0], gains=gains)
 
@@ -166,28 +162,61 @@ def choosing_rows(materials: Sequence[Material]) -> Rows:
     return np.sort(np.concatenate([material.choose for material in materials]))
 
 
-def _stages(material: Material, *, streamed: bool) -> Mapping[str, Rows]:
-    """Return the trees of the floor, and the features that each reads."""
-    everything = np.arange(material.features.shape[1])
-    if not streamed:
-        return dict.fromkeys(TABLE, everything)
-    stages = {"floor": material.own.astype(np.int64)}
-    return stages | ({"boosting": everything} if len(material.own) < len(everything) else {})
+def greedy(logits: Mapping[str, Floats], aims: NDArray[Any], measure: Measure) -> Mapping[str, float]:
+    """Return shares that sum to 1, of contestants picked one by one, each time the one that helps most.
+
+    Args:
+        logits: of the same rows, by contestant.
+        aims: labels, or scores, of these rows.
+
+    Source: Caruana et al., Ensemble selection from libraries of models, ICML 2004.
+    """
+    total, picks = np.zeros_like(next(iter(logits.values()))), dict.fromkeys(logits, 0)
+    for picked in range(ROUNDS):
+        quality = {name: measure(aims, (total + own) / (picked + 1)) for name, own in logits.items()}
+        name = max(quality, key=lambda key: quality[key])
+        picks[name] += 1
+        total = total + logits[name]
+    return {name: count / ROUNDS for name, count in picks.items() if count}
 
 
-def _boosted(spec: Spec, material: Material, columns: Rows) -> Boosted:
-    return fit_boosting(
-        np.ascontiguousarray(material.features[material.teach][:, columns]),
-        material.aims[material.teach],
-        material.weights,
-        material.categorical[columns],
-        objective=objective_of(material),
-        threads=spec.train.threads,
-        seed=spec.train.seed,
-    )
+def _mixed_loss(logits: Mapping[str, Floats], aims: NDArray[Any], measure: Measure) -> float:
+    shares = greedy(logits, aims, measure)
+    return -measure(aims, np.sum([share * logits[name] for name, share in shares.items()], axis=0))
 
 
-def _fitted(name: str, family_class: type[Family], material: Material, spec: Spec, folder: Path) -> Family:
+def _grown(
+    spec: Spec,
+    materials: Sequence[Material],
+    families: Families,
+    rungs: Sequence[Rung],
+    measure: Measure,
+    folder: Path,
+    tell: Tell,
+) -> Iterator[Grown]:
+    """Yield the families; one that the first of many rows' folds shows to add nothing is given up."""
+    first, rest = materials[0], materials[1:]
+    for name, family_class in families.items():
+        members = [_fitted(name, family_class, first, spec, folder / name)]
+        if rest and len(first.choose) >= TELLING:
+            places, aims = np.searchsorted(choosing_rows(materials), first.choose), first.aims[first.choose]
+            logits = {rung.name: rung.choosing[places] for rung in rungs}
+            without = _mixed_loss(logits, aims, measure)
+            logits[name] = members[0].score(first, first.choose) + first.offset
+            gain = 1 - _mixed_loss(logits, aims, measure) / without
+            if gain < LEAST_GAIN:
+                tell(
+                    f"  {name}: given up, since it takes {gain:.1%} of the loss away on the first fold's rows"
+                )
+                continue
+        members += [
+            _fitted(name, family_class, material, spec, folder / f"{name}.{number}")
+            for number, material in enumerate(rest, 1)
+        ]
+        yield Grown(name=name, members=members)
+
+
+def _fitted(name: str, family_class: type[Family], material: Material, spec: Spec, folder: Path) -> Scorer:
     try:
         with shown(f"  {name}") as progress:
             return family_class.fit(material, spec, loop.fit, folder, progress)
@@ -196,22 +225,27 @@ def _fitted(name: str, family_class: type[Family], material: Material, spec: Spe
 
 
 def _rung(
-    name: str, spent: float, members: Sequence[Family], materials: Sequence[Material], *, floor: bool
+    grown: Grown, spent: float, materials: Sequence[Material], whole: Material | None, *, floor: bool
 ) -> Rung:
-    members[0].score(materials[0], materials[0].choose[:1])  # the first call pays for what is compiled
+    grown.members[0].score(materials[0], materials[0].choose[:1])  # the first call pays for what is compiled
     started = time.process_time()
     parts = [
         member.score(material, material.choose) + material.offset
-        for member, material in zip(members, materials, strict=True)
+        for member, material in zip(grown.members, materials, strict=True)
     ]
+    # Each member scored its own fold; of those that are delivered together all score a row.
     pace = sum(map(len, parts)) / max(time.process_time() - started, 1e-9)
     order = np.argsort(np.concatenate([material.choose for material in materials]), kind="stable")
+    offsets = tuple(material.offset for material in materials)
+    single = grown.whole is not None and whole is not None
     return Rung(
-        name=name,
-        members=tuple(members),
-        offsets=tuple(material.offset for material in materials),
+        name=grown.name,
+        members=tuple(grown.members),
+        offsets=offsets,
+        delivered=(grown.whole,) if single else tuple(grown.members),
+        delivered_offsets=(whole.offset,) if single else offsets,
         choosing=np.concatenate(parts)[order],
         fit_cpu_seconds=spent,
-        rows_per_cpu_second=pace / len(members),
+        rows_per_cpu_second=pace if single else pace / len(grown.members),
         floor=floor,
     )

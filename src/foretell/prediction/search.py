@@ -7,15 +7,16 @@ down when it is done, so that a search that was stopped goes on.
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from foretell.errors import SpecError
-from foretell.models.boosting import MOST_TREES, Boosted, fit_table, trained
+from foretell.models.boosting import MOST_TREES, fit_table, trained
 from foretell.models.family import Material
+from foretell.prediction.floor import Grown, of_trees
 from foretell.spec import Spec
 from foretell.units import seconds
 
@@ -28,14 +29,16 @@ TRIALS = 10_000
 def searched(
     spec: Spec,
     materials: Sequence[Material],
+    whole: Material | None,
     until: float,
     folder: Path,
     tell: Callable[[str], None],
-) -> Mapping[str, tuple[Boosted, ...]]:
-    """Return the trees of the best trials, of each fold, by the name of their rung.
+) -> Iterator[Grown]:
+    """Yield the trees of the best trials.
 
     Args:
         materials: of each fold.
+        whole: all rows teach; None where what the folds taught is delivered.
         until: instant of `time.monotonic` after which no trial begins.
         folder: where the trials are written down.
 
@@ -71,10 +74,9 @@ def searched(
     )
     tell(f"  search: {tried}; {len(done):,} of them to the end")
     best = sorted(done, key=lambda trial: trial.value)[:KEPT]
-    return {
-        f"tuned_{place}": fit_table(materials, shape_of(trial.params), threads=threads, seed=seed)
-        for place, trial in enumerate(best, 1)
-    }
+    for place, trial in enumerate(best, 1):
+        folds, last = fit_table(materials, shape_of(trial.params), whole=whole, threads=threads, seed=seed)
+        yield of_trees(f"tuned_{place}", folds, last)
 
 
 def left(spec: Spec, started: float) -> float:

@@ -56,22 +56,43 @@ def shapley(
     Source: Strumbelj and Kononenko, KAIS 41 (2014); antithetic pairs: Mitchell et al., JMLR 23 (2022).
     """
     rng = np.random.default_rng(seed)
-    num_pairs, scores = (num_permutations + 1) // 2, score if isinstance(score, Sequence) else (score,)
-    shares_PRG = np.empty((2 * num_pairs, len(x_RF), len(factors)))
-    bases = np.empty(2 * num_pairs)
+    scores = score if isinstance(score, Sequence) else (score,)
+    bases, shares = sampled(scores, x_RF, background_MF, factors, num_permutations, rng)
+    return _with_stability(bases, shares, rng)
+
+
+def sampled(
+    scores: Sequence[Score],
+    x_RF: NDArray[np.float32],
+    background_MF: NDArray[np.float32],
+    factors: Sequence[NDArray[np.int64]],
+    num_permutations: int,
+    rng: np.random.Generator,
+) -> tuple[Floats, Floats]:
+    """Return the background's score and the factors' shares in each permutation, as `shapley` averages them.
+
+    Scores may have several outputs O.
+
+    Returns:
+        Bases [P] or [P, O], and shares [P, R, G] or [P, R, G, O].
+    """
+    num_pairs, bases, shares = (num_permutations + 1) // 2, [], []
     for pair in range(num_pairs):
         order, ask = rng.permutation(len(factors)), scores[pair % len(scores)]
         background_F = background_MF[rng.integers(len(background_MF))]
-        for index, turn in ((2 * pair, order), (2 * pair + 1, order[::-1])):
+        for turn in (order, order[::-1]):
             mixed_RF = np.repeat(background_F[None], len(x_RF), axis=0)
-            before_R = np.full(len(x_RF), ask(background_F[None])[0])
-            bases[index] = before_R[0] if len(before_R) else 0.0
+            base = ask(background_F[None])
+            before_R = np.repeat(base, len(x_RF), axis=0)
+            gained_RG = np.empty((len(x_RF), len(factors), *base.shape[1:]))
             for factor in turn:
                 mixed_RF[:, factors[factor]] = x_RF[:, factors[factor]]
                 after_R = ask(mixed_RF)
-                shares_PRG[index, :, factor] = after_R - before_R
+                gained_RG[:, factor] = after_R - before_R
                 before_R = after_R
-    return _with_stability(bases, shares_PRG, rng)
+            bases.append(base[0])
+            shares.append(gained_RG)
+    return np.array(bases), np.array(shares)
 
 
 def _with_stability(bases: Floats, shares_PRG: Floats, rng: np.random.Generator) -> Shares:

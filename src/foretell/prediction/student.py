@@ -21,7 +21,7 @@ from scipy.special import softmax
 
 from foretell.models.boosting import Boosted, knots
 from foretell.models.curves import Curves
-from foretell.models.family import Family, Floats, Material, Rows
+from foretell.models.family import Floats, Material, Rows, Scorer
 from foretell.models.tabm import TabM
 from foretell.prediction.fitted import Factor, Fitted
 from foretell.prediction.judging import Judge
@@ -48,7 +48,7 @@ LARGEST = 8.0
 class Taught:
     """A student and what it cost."""
 
-    family: Family
+    family: Scorer
     num_parameters: int
     fit_cpu_seconds: float
 

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.prediction.fitted import Factor, Floats
-from foretell.prediction.shares import shapley
+from foretell.prediction.shares import sampled
 
 EACH = 400
 """Most held-out rows of each outcome."""
 ORDERS = 16
 """Sampled orders of the factors."""
+LOOKS = 600_000
+"""Rows that may be scored to see what factors of several classes are worth, divided by the classes."""
 RIDGE = 1e-3
 """Holds the slope of a factor that never moves the score."""
 DRAWS = 400
@@ -36,15 +38,15 @@ class HeldOut:
     """Rows that did not teach what scores them."""
 
     score: Callable[[NDArray[np.float32]], Floats]
-    """Raw log-odds [B] of feature rows [B, F]."""
+    """Raw log-odds [B] of feature rows [B, F]; of several classes [B, C], of each against all others."""
     features: NDArray[np.float32]
     """[V, F]"""
     aims: NDArray[Any]
-    """Their outcomes [V], -1 where unknown; or the scores of their numbers."""
+    """Their outcomes [V], -1 where unknown; of several classes codes; or the scores of their numbers."""
     numeric: bool = False
     """Whether `aims` are scores."""
-    looks: int | None = None
-    """Rows that may be scored in all parts together, where scoring is dear."""
+    num_classes: int = 0
+    """Where there are several."""
 
 
 def supported(
@@ -60,27 +62,41 @@ def supported(
         held_out: of each fold.
     """
     rng = np.random.default_rng(seed)
-    columns = [factor.columns for factor in factors]
-    shares, aims, numeric = [], [], held_out[0].numeric
-    each = EACH if held_out[0].looks is None else max(1, held_out[0].looks // (2 * ORDERS * len(factors)))
+    columns, shares, aims = [factor.columns for factor in factors], [], []
+    numeric, num_classes = held_out[0].numeric, held_out[0].num_classes
     for part in held_out:
-        most = -(-min(EACH, each) // len(held_out))
-        if numeric:
-            rows = rng.permutation(len(part.aims))[: 2 * most]
-        else:
-            chosen = [rng.permutation(np.flatnonzero(part.aims == label))[:most] for label in (0, 1)]
-            rows = np.concatenate(chosen)
-        aims.append(part.aims[rows].astype(np.float64))
-        shares.append(
-            shapley(
-                part.score, part.features[rows], background_MF, columns, num_permutations=ORDERS, seed=seed
-            ).values
+        rows = _asked(part, len(held_out), len(factors), rng)
+        told = part.aims[rows].astype(np.float64)
+        _, found = sampled(
+            [part.score], part.features[rows], background_MF, columns, ORDERS, np.random.default_rng(seed)
         )
+        values = found.mean(0)
+        if num_classes:
+            shares += [values[..., code] for code in range(num_classes)]
+            aims += [(told == code).astype(np.float64) for code in range(num_classes)]
+        else:
+            shares.append(values)
+            aims.append(told)
     shares_VG = np.concatenate(shares)
     slopes, errors = (linear_slopes if numeric else slopes_of)(shares_VG, np.concatenate(aims))
+    if num_classes:
+        # A row's outcome is told once for each class: of two classes twice, of many hardly more than once.
+        errors = errors * np.sqrt(num_classes / (num_classes - 1))
     sizes = np.sqrt((shares_VG**2).mean(0)) if len(shares_VG) else np.zeros(len(factors))
-    found = zip(factors, slopes.tolist(), errors.tolist(), sizes.tolist(), strict=True)
-    return tuple(replace(factor, slope=b, error=error, size=size) for factor, b, error, size in found)
+    each = zip(factors, slopes.tolist(), errors.tolist(), sizes.tolist(), strict=True)
+    return tuple(replace(factor, slope=b, error=error, size=size) for factor, b, error, size in each)
+
+
+def _asked(part: HeldOut, num_parts: int, num_factors: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the rows that are explained, as many of either outcome where there are two."""
+    most = -(-EACH // num_parts)
+    if part.num_classes:
+        affordable = LOOKS // (part.num_classes * ORDERS * (num_factors + 1) * num_parts)
+        return rng.permutation(len(part.aims))[: max(part.num_classes, min(2 * most, affordable))]
+    if part.numeric:
+        return rng.permutation(len(part.aims))[: 2 * most]
+    chosen = [rng.permutation(np.flatnonzero(part.aims == label))[:most] for label in (0, 1)]
+    return np.concatenate(chosen)
 
 
 def slopes_of(shares_VG: Floats, labels: Floats) -> tuple[Floats, Floats]:
