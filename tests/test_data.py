@@ -289,7 +289,8 @@ def test_a_missing_file_is_told_with_the_nearest_name(tmp_path):
         read(spec_of(tmp_path / "nowhere" / "payments.csv"))
     with pytest.raises(DataError, match="no file matches"):
         read(spec_of(tmp_path / "*.parquet"))
-    with pytest.raises(DataError, match="is a folder"):
+    csv_of(tmp_path, "a\ty\n1\t2\n", "payments.tsv")
+    with pytest.raises(DataError, match="holds files of several endings"):
         read(spec_of(tmp_path))
 
 

@@ -192,4 +192,5 @@ def _dataset(fitted: Fitted, held: dict[str, Any]) -> Dataset:
         at_us=np.array(held["at_us"], dtype=np.int64),
         known_at_us=np.array(held["known_at_us"], dtype=np.int64),
         ids=np.array(held["ids"], dtype=object),
+        beyond=np.zeros(len(held["ids"]), dtype=np.bool_),
     )

@@ -18,7 +18,7 @@ class DataSpec:
     __pydantic_config__ = STRICT
 
     source: str = ""
-    """A CSV or Parquet file, a glob of them, or a SQL URL (sqlite:///file.db, postgresql://...)."""
+    """A CSV or Parquet file, a glob or a folder of them, or a SQL URL (sqlite:///file.db, postgresql://...)."""
     table: str = ""
     """For a SQL URL: the table to read, or a SELECT statement."""
     target: str = ""
@@ -35,6 +35,9 @@ class DataSpec:
     """How long after its event a row's target becomes known: 7d, 12h."""
     missing: str = "repair"
     """What to do with missing or wrong values: `repair` (counted) or `refuse`."""
+    rows: int = 1_000_000
+    """Most rows of a table that are held in memory and learned from; of a larger one so many are drawn by the
+    seed, and the others are counted. Rows that are events of entities are all held. 0: all."""
     row_text: str = "row"
     """What one row is called in sentences: transaction, visit, order."""
 

@@ -6,7 +6,7 @@ from foretell import units
 from foretell.cases.drafting import Refusal
 from foretell.cases.registry import FIGURES, Model
 from foretell.data.audit import audit
-from foretell.data.dataset import Dataset
+from foretell.data.dataset import Dataset, told
 from foretell.data.split import split
 from foretell.learning import MIDNIGHT, Learned
 from foretell.prediction.comparison import FEWEST, FEWEST_ROWS, RISING, Comparison
@@ -26,7 +26,7 @@ SHOWN = 5
 def describe(dataset: Dataset) -> str:
     """Return the columns, the repairs, the split and its audit."""
     parts = split(dataset)
-    lines = [f"{len(dataset):,} rows, fingerprint {dataset.fingerprint[:16]}", ""]
+    lines = [f"{told(dataset)}, fingerprint {dataset.fingerprint[:16]}", ""]
     wide = max(len(column.name) for column in dataset.columns)
     lines += [f"  {c.name:{wide}}  {c.kind:8} {c.role:8} {c.reason}" for c in dataset.columns]
     lines += ["", "repairs:" if dataset.repairs else "repairs: none"]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell import report
-from foretell.data.dataset import Dataset
+from foretell.data.dataset import Dataset, told
 from foretell.data.groups import Grouping
 from foretell.data.split import Split
 from foretell.data.target import coded
@@ -93,7 +93,7 @@ def card(fitted: Fitted, dataset: Dataset, parts: Split, scored: Scored) -> str:
     trust = trust_of(fitted, seen, scored, alerts_of(spec, seen, scored))
     about: tuple[str | Table, ...] = (
         f"Predicts {_predicted(fitted)} (column {spec.data.target}) of one {spec.data.row_text}.",
-        f"Data: {len(dataset):,} rows, fingerprint {dataset.fingerprint}.",
+        f"Data: {told(dataset)}, fingerprint {dataset.fingerprint}.",
         f"{len(parts.train):,} training, {len(parts.valid):,} validation and {len(parts.test):,} test rows, "
         f"split by {parts.by}.",
         Table(

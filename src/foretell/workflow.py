@@ -21,7 +21,7 @@ from foretell.cases.drafting import Refusal
 from foretell.cases.opening import open_in, others
 from foretell.cases.registry import FIT
 from foretell.data.audit import AuditFinding, audit
-from foretell.data.dataset import Dataset
+from foretell.data.dataset import Dataset, told
 from foretell.data.reading import read as read_rows
 from foretell.data.split import Split, split
 from foretell.errors import CheckpointError, DataError, SpecError, StoreError
@@ -40,6 +40,7 @@ from foretell.records import Case, Decision, Evidence, Narrative, Verdict
 from foretell.retrieval import citing
 from foretell.spec import NarrateSpec, Spec
 from foretell.tasks.classify import metrics
+from foretell.training.progress import counted, shown
 
 Tell = Callable[[str], None]
 
@@ -79,8 +80,9 @@ class Run:
 
 
 def read(spec: Spec) -> Dataset:
-    """Return the rows that the spec names, repaired by counted rules. See `foretell.data`."""
-    return read_rows(spec)
+    """Return the rows that the spec names, repaired by counted rules; of a large table, those it draws."""
+    with shown("  reading") as progress:
+        return read_rows(spec, watch=counted(progress))
 
 
 def fit(
@@ -95,6 +97,8 @@ def fit(
     folder = Path(spec.out)
     champions.register(store, key)  # a store that cannot be opened is told before the fit
     rows = dataset if dataset is not None else read(spec)
+    if rows.drawn is not None:
+        tell(told(rows))
     parts = split(rows)
     with alone(folder):
         fitted = _fitted(replace(spec, task=rows.spec.task), rows, parts, tell)[0]
@@ -205,7 +209,7 @@ def run(spec: Spec, *, key: str = "", tell: Tell = quiet) -> Run:
     tell(f"reading {spec.data.source}")
     dataset = read(spec)
     spec = replace(spec, task=dataset.spec.task)
-    tell(f"  {len(dataset):,} rows, {len(dataset.repairs)} kinds of repair")
+    tell(f"  {told(dataset)}, {len(dataset.repairs)} kinds of repair")
     for name in spec.narrate.personal:
         if name not in dataset.frame.columns:  # a slip would tell a server what the owner meant to keep
             raise SpecError(*unknown("column in narrate.personal", name, dataset.frame.columns))
@@ -304,9 +308,12 @@ def evidence_of(folder: Path, row_id: str) -> Evidence:
     dataset = read(fitted.spec)
     rows = np.flatnonzero(dataset.ids == row_id)
     if len(rows) == 0:
-        raise DataError(f"there is no row '{row_id}' in {fitted.spec.data.source}", "give the id of a row")
+        where = fitted.spec.data.source
+        if dataset.drawn is not None:
+            raise DataError(f"'{row_id}' is not among the rows drawn from {where}", "give the id of a test row")
+        raise DataError(f"there is no row '{row_id}' in {where}", "give the id of a row")
     parts = split(dataset)
-    if np.isin(rows, np.concatenate([parts.train, parts.valid])).any():
+    if np.isin(rows, np.concatenate([parts.train, parts.valid, parts.more])).any():
         raise DataError(
             f"'{row_id}' is a training or validation row of the model", "give the id of a test row"
         )
@@ -380,6 +387,7 @@ def _judged(fitted: Fitted, dataset: Dataset, scored: Scored) -> Evaluation:
 
 
 def _split_told(parts: Split, findings: tuple[AuditFinding, ...]) -> str:
-    sizes = f"train {len(parts.train):,}, valid {len(parts.valid):,}, test {len(parts.test):,} rows"
+    more = f" (and {len(parts.more):,} more to teach)" if len(parts.more) else ""
+    sizes = f"train {len(parts.train):,}{more}, valid {len(parts.valid):,}, test {len(parts.test):,} rows"
     wrong = [f"  {f.severity}: {f.message}" for f in findings if f.severity != "ok"]
     return "\n".join([f"  split by {parts.by}: {sizes}", *wrong])

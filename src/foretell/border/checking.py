@@ -157,6 +157,11 @@ RULES: tuple[Rule, ...] = (
     _stated("data.target", "must name the column to predict"),
     Rule("data.label_delay", is_duration, "must be a duration such as 0s, 12h or 7d"),
     _one_of("data.missing", MISSING),
+    Rule(
+        "data.rows",
+        lambda value: value == 0 or 1_000 <= value <= LARGEST,
+        f"must be from 1,000 to {LARGEST:,}, or 0 for all",
+    ),
     _stated("data.row_text", "must say what a row is called"),
     _one_of("columns.*.kind", KINDS, inferred=True),
     _one_of("columns.*.change", CHANGES),

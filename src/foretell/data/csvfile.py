@@ -2,7 +2,9 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -18,6 +20,8 @@ HEAD = 1 << 20
 RAGGED = 0.05
 """Share of rows with too few or too many fields from which the file is refused."""
 UNDECODED = "�"
+LARGE = 10**18
+"""More rows than any file has: parts of a file are not judged by their share of ragged rows."""
 
 
 def read_csv(path: Path) -> tuple[pl.DataFrame, tuple[Repair, ...]]:
@@ -30,29 +34,113 @@ def read_csv(path: Path) -> tuple[pl.DataFrame, tuple[Repair, ...]]:
     data, broken = _decoded(path)
     names, body, lines = _head(data, path)
     if not body.strip():
-        raise DataError(f"{path} has column names but no rows", "write the rows below the names")
+        raise _rowless(path)
     ragged: list[pacsv.InvalidRow] = []
 
     def leave_out(row: pacsv.InvalidRow) -> str:
         ragged.append(row)
         return "skip"
 
-    keys = [str(number) for number in range(len(names))]
-    table = pacsv.read_csv(
-        pa.BufferReader(body),
-        read_options=pacsv.ReadOptions(column_names=keys, use_threads=False, block_size=1 << 24),
-        parse_options=pacsv.ParseOptions(
-            delimiter=_separator(data), newlines_in_values=True, invalid_row_handler=leave_out
-        ),
-        convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(keys, pa.large_string())),
-    )
-    frame = pl.DataFrame(
-        {name: pl.Series(name, column) for name, column in zip(names, table.columns, strict=True)}
-    )
-    repairs = [_ragged(ragged, len(frame), body, lines, path)] if ragged else []
+    options = _options(names, _separator(data), leave_out)
+    frame = _frame(names, pacsv.read_csv(pa.BufferReader(body), **options))
+    repairs = []
+    if ragged:
+        before = (b"\n" + body).find(b"\n" + ragged[0].text.encode())
+        line = lines + 1 + body[: max(before, 0)].count(b"\n")
+        repairs.append(_ragged(ragged[0], len(ragged), len(frame), f"line {line}", path))
     if broken:
         repairs.append(_undecoded(frame))
     return frame, tuple(repair for repair in repairs if repair.rows)
+
+
+def columns_of(path: Path) -> list[str]:
+    """Return the names in a file's first line.
+
+    Raises:
+        DataError: as `read_csv`.
+    """
+    with _text(path) as text:
+        return _head(text.read(HEAD).encode(), path)[0]
+
+
+def batches_of(path: Path, rows: int) -> Iterator[tuple[pl.DataFrame, tuple[Repair, ...]]]:
+    """Yield at most so many rows at a time, each time with what was repaired in them; see `read_csv`."""
+    with _text(path) as text:
+        data = text.read(HEAD).encode()
+        separator, (names, body, _) = _separator(data or b" "), _head(data, path)
+        stream = _Utf8(body, text)
+        found: list[pacsv.InvalidRow] = []
+
+        def leave_out(row: pacsv.InvalidRow) -> str:
+            found.append(row)
+            return "skip"
+
+        kept = told = 0
+        if not stream.peek():
+            raise _rowless(path)
+        with pacsv.open_csv(pa.PythonFile(stream, mode="r"), **_options(names, separator, leave_out)) as csvs:
+            for batch in csvs:
+                block = _frame(names, batch)
+                for frame in block.iter_slices(rows):
+                    kept += len(frame)
+                    repairs = [_undecoded(frame)] if stream.broken else []
+                    if found[told:]:  # reading runs ahead: they are counted with the rows that come next
+                        what = f"data row {found[told].number}" if found[told].number else "a row"
+                        repairs.append(_ragged(found[told], len(found) - told, LARGE, what, path))
+                        told = len(found)
+                    yield frame, tuple(repair for repair in repairs if repair.rows)
+        if found:
+            _ragged(found[0], len(found), kept, "a row", path)
+
+
+def _text(path: Path) -> io.TextIOBase:
+    """Open a file as text, whatever its encoding."""
+    with path.open("rb") as file:
+        begin = file.read(HEAD)
+    wide = begin[:2] in (b"\xff\xfe", b"\xfe\xff")
+    if b"\0" in begin and not wide:
+        raise _binary(path)
+    return path.open(encoding="utf-16" if wide else "utf-8-sig", errors="replace", newline="")
+
+
+class _Utf8(io.RawIOBase):
+    """A text file as bytes in UTF-8, whatever its encoding."""
+
+    def __init__(self, begin: bytes, text: io.TextIOBase) -> None:
+        super().__init__()
+        self.begin, self.text = begin, text
+        self.broken = UNDECODED.encode() in begin
+
+    def peek(self) -> bytes:
+        """Return whether anything but white space is left."""
+        while not self.begin.strip() and (more := self.text.read(HEAD)):
+            self.begin += more.encode()
+        return self.begin.strip()
+
+    def read(self, size: int = -1) -> bytes:
+        if self.begin:
+            data, self.begin = self.begin[:size], self.begin[size:]
+            return data
+        read = self.text.read(max(size // 4, 1))  # a character has at most four bytes
+        self.broken = self.broken or UNDECODED in read
+        return read.encode()
+
+
+def _options(names: list[str], separator: str, leave_out: Any) -> dict[str, Any]:
+    keys = [str(number) for number in range(len(names))]
+    return {
+        "read_options": pacsv.ReadOptions(column_names=keys, use_threads=False, block_size=1 << 24),
+        "parse_options": pacsv.ParseOptions(
+            delimiter=separator, newlines_in_values=True, invalid_row_handler=leave_out
+        ),
+        "convert_options": pacsv.ConvertOptions(column_types=dict.fromkeys(keys, pa.large_string())),
+    }
+
+
+def _frame(names: list[str], table: pa.Table | pa.RecordBatch) -> pl.DataFrame:
+    return pl.DataFrame(
+        {name: pl.Series(name, column) for name, column in zip(names, table.columns, strict=True)}
+    )
 
 
 def _decoded(path: Path) -> tuple[bytes, bool]:
@@ -62,7 +150,7 @@ def _decoded(path: Path) -> tuple[bytes, bool]:
         text = data.decode("utf-16", "replace")
         return text.encode(), UNDECODED in text
     if b"\0" in data[:HEAD]:
-        raise DataError(f"{path} is not text: it holds zero bytes", "name a CSV or a Parquet file")
+        raise _binary(path)
     try:
         data.decode()
         broken = False
@@ -101,17 +189,22 @@ def _head(data: bytes, path: Path) -> tuple[list[str], bytes, int]:
     )
 
 
-def _ragged(rows: list[pacsv.InvalidRow], kept: int, body: bytes, lines: int, path: Path) -> Repair:
-    first = rows[0]
-    before = (b"\n" + body).find(b"\n" + first.text.encode())
-    line = lines + 1 + body[: max(before, 0)].count(b"\n")
-    fault = f"line {line} has {first.actual_columns} fields instead of {first.expected_columns}"
-    if len(rows) > RAGGED * (kept + len(rows)):
+def _ragged(first: pacsv.InvalidRow, count: int, kept: int, where: str, path: Path) -> Repair:
+    fault = f"{where} has {first.actual_columns} fields instead of {first.expected_columns}"
+    if count > RAGGED * (kept + count):
         raise DataError(
-            f"{path}: {fault}, and so have {len(rows) - 1:,} more of {kept + len(rows):,} rows",
+            f"{path}: {fault}, and so have {count - 1:,} more of {kept + count:,} rows",
             "check its separator and its quotes",
         )
-    return Repair(column="", rule="ragged row", rows=len(rows), example=fault, action="left out")
+    return Repair(column="", rule="ragged row", rows=count, example=fault, action="left out")
+
+
+def _binary(path: Path) -> DataError:
+    return DataError(f"{path} is not text: it holds zero bytes", "name a CSV or a Parquet file")
+
+
+def _rowless(path: Path) -> DataError:
+    return DataError(f"{path} has column names but no rows", "write the rows below the names")
 
 
 def _undecoded(frame: pl.DataFrame) -> Repair:

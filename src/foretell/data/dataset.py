@@ -46,6 +46,18 @@ class Repair:
     """What was done, as in 'left missing', 'set to missing', 'left out'."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """How the held rows of a large table were drawn."""
+
+    rows: int
+    """Rows of the source."""
+    plain: int
+    """Rows drawn at random from all alike: what is judged, told and compared is of these."""
+    beyond: int
+    """Rows of the rare outcome that are held besides, and only teach."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Dataset:
     """Rows sorted by time (ties keep their order), or in their original order when they have no time."""
@@ -67,6 +79,10 @@ class Dataset:
     no time: then no row comes after another."""
     ids: np.ndarray
     """object [N] of str: the id column, else the row's number in the source."""
+    drawn: Drawn | None = None
+    """None where all rows of the source are held."""
+    beyond: np.ndarray
+    """bool [N]: rows that are held only because their outcome is rare, and only teach."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -116,7 +132,21 @@ class Dataset:
             at_us=self.at_us[rows],
             known_at_us=self.known_at_us[rows],
             ids=self.ids[rows],
+            beyond=self.beyond[rows],
         )
+
+
+def told(dataset: Dataset) -> str:
+    """Return how many rows there are, and which of them are held."""
+    drawn = dataset.drawn
+    if drawn is None:
+        return f"{len(dataset):,} rows"
+    rare = f", and {drawn.beyond:,} more that are positive, which only teach" if drawn.beyond else ""
+    seed = dataset.spec.train.seed
+    return (
+        f"{drawn.rows:,} rows: {drawn.plain:,} drawn at random (data.rows, seed {seed}){rare}; "
+        "repairs, audit and figures are of the drawn rows"
+    )
 
 
 def fingerprint(frame: pl.DataFrame) -> str:

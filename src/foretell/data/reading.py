@@ -8,11 +8,13 @@ import numpy as np
 import polars as pl
 
 from foretell.data import acting
-from foretell.data.cells import clipped, example
-from foretell.data.dataset import NEVER_US, Column, Dataset, Repair, fingerprint
+from foretell.data.batches import Watch, unwatched
+from foretell.data.cells import Found, clipped, example
+from foretell.data.dataset import NEVER_US, Column, Dataset, Drawn, Repair, fingerprint
+from foretell.data.drawing import held
 from foretell.data.inference import infer, missing_column
 from foretell.data.kinds import kind
-from foretell.data.sources import load
+from foretell.data.sources import Raw, load
 from foretell.data.target import coded, labels, outcome, settled
 from foretell.errors import DataError
 from foretell.spec import Spec
@@ -24,35 +26,54 @@ NEEDED = ("input", "time", "id")
 """Roles without which a stored schema cannot be applied."""
 
 
-def read(spec: Spec, *, columns: tuple[Column, ...] = ()) -> Dataset:
-    """Return the rows of `spec.data.source`.
+def read(spec: Spec, *, columns: tuple[Column, ...] = (), watch: Watch = unwatched) -> Dataset:
+    """Return the rows of `spec.data.source`; of a large table, `spec.data.rows` of them that are drawn.
 
     Args:
         spec: where the data are and what is known of them.
-        columns: a stored schema; the data are then read for prediction: same kinds and roles, the target
+        columns: a stored schema; all rows are then read for prediction: same kinds and roles, the target
             may be absent, and columns that the schema lacks are ignored and reported.
+        watch: told how many rows were read, where files are read in batches.
 
     Raises:
         DataError: when the source cannot be read, lacks a column, has one class only, names two different
             rows alike, or holds wrong values while `data.missing` is `refuse`.
     """
-    raw = load(spec.data)
-    repairs = list(raw.repairs)
-    schema = columns
     if columns:
-        schema, ignored = _applied(columns, raw.frame, raw.where)
-        repairs += ignored
-    else:
-        schema = infer(raw.frame, spec, raw.where)
-        acting.check(schema, spec)
-    frame, found = _repaired(raw.frame, schema, learned=not columns)
-    repairs += found
+        return rows_of(spec, load(spec.data), columns)
+    rows = held(spec, watch=watch)
+    schema = infer(rows.raw.frame, spec, rows.raw.where)
+    acting.check(schema, spec)
+    frame, found = _repaired(rows.raw.frame, schema, rows.numbers, learned=True)
+    repairs = [*rows.raw.repairs, *found]
     frame, found = _rows(frame, schema)
     repairs += found
+    beyond = np.isin(frame.to_series(0).to_numpy(), rows.numbers[rows.beyond])
     _refuse(spec, repairs)
-    if not columns:
-        schema = tuple(_described(column, frame[column.name], spec) for column in schema)
-    return _dataset(spec, frame, schema, repairs)
+    outcomes = frame[spec.data.target]
+    if rows.outcomes is not None:
+        (target,) = (column for column in schema if column.role == "target")
+        outcomes = _canonical(rows.outcomes, target)[0].rename(spec.data.target)
+    schema = tuple(_described(column, frame[column.name], outcomes, spec) for column in schema)
+    return _dataset(spec, frame, schema, repairs, beyond, rows.drawn)
+
+
+def rows_of(spec: Spec, raw: Raw, columns: tuple[Column, ...], first: int = 0) -> Dataset:
+    """Return raw rows as a stored schema reads them, for prediction.
+
+    Args:
+        first: the number of the first row in the source.
+
+    Raises:
+        DataError: as `read`.
+    """
+    schema, repairs = _applied(columns, raw.frame, raw.where)
+    numbers = np.arange(first, first + len(raw.frame))
+    frame, found = _repaired(raw.frame, schema, numbers, learned=False)
+    frame, more = _rows(frame, schema)
+    repairs = [*raw.repairs, *repairs, *found, *more]
+    _refuse(spec, repairs)
+    return _dataset(spec, frame, schema, repairs, np.zeros(len(frame), np.bool_))
 
 
 def _applied(
@@ -72,17 +93,13 @@ def _applied(
 
 
 def _repaired(
-    frame: pl.DataFrame, schema: Sequence[Column], *, learned: bool
+    frame: pl.DataFrame, schema: Sequence[Column], numbers: np.ndarray, *, learned: bool
 ) -> tuple[pl.DataFrame, list[Repair]]:
     """Return the frame in canonical dtypes with a first column of row numbers, and each repair by rule."""
-    rows = pl.int_range(len(frame), eager=True).alias("")
-    repaired, repairs = [rows.rename(_free_name(frame))], []
+    repaired, repairs = [pl.Series(_free_name(frame), numbers)], []
     for column in schema:
         raw = frame[column.name]
-        if column.role == "target" and column.kind != "number":
-            series, found = labels(raw)
-        else:
-            series, found = kind(column.kind).repair(raw)
+        series, found = _canonical(raw, column)
         if learned and column.role in ("input", "time") and not series.count():
             seen = example(raw, raw.is_not_null()) if raw.count() else "null"
             raise DataError(
@@ -96,6 +113,13 @@ def _repaired(
                 for rule, count, seen in found
             ]
     return pl.DataFrame(repaired), repairs
+
+
+def _canonical(raw: pl.Series, column: Column) -> tuple[pl.Series, Found]:
+    """Return a column in its canonical dtype, and what was repaired."""
+    if column.role == "target" and column.kind != "number":
+        return labels(raw)
+    return kind(column.kind).repair(raw)
 
 
 def _free_name(frame: pl.DataFrame) -> str:
@@ -221,17 +245,24 @@ def _refuse(spec: Spec, repairs: Sequence[Repair]) -> None:
         )
 
 
-def _described(column: Column, series: pl.Series, spec: Spec) -> Column:
+def _described(column: Column, series: pl.Series, outcomes: pl.Series, spec: Spec) -> Column:
     shown = {"missing": series.null_count()}
     if column.role not in ("id", "time"):  # nearly every row has its own: counting them tells nothing
         shown["distinct"] = series.drop_nulls().n_unique()
     if column.role == "target":
-        found, reason = outcome(series, spec, column.unit)
+        found, reason = outcome(outcomes, spec, column.unit)
         return replace(column, facts={**shown, **found}, reason=f"{column.reason}; {reason}")
     return replace(column, facts=shown)
 
 
-def _dataset(spec: Spec, frame: pl.DataFrame, schema: tuple[Column, ...], repairs: list[Repair]) -> Dataset:
+def _dataset(
+    spec: Spec,
+    frame: pl.DataFrame,
+    schema: tuple[Column, ...],
+    repairs: list[Repair],
+    beyond: np.ndarray,
+    drawn: Drawn | None = None,
+) -> Dataset:
     by_role = {column.role: column for column in schema}
     numbers = frame.to_series(0)
     frame = frame.drop(numbers.name)
@@ -259,6 +290,8 @@ def _dataset(spec: Spec, frame: pl.DataFrame, schema: tuple[Column, ...], repair
         at_us=at_us,
         known_at_us=known_at_us,
         ids=ids.to_numpy(),
+        drawn=drawn,
+        beyond=beyond,
     )
 
 

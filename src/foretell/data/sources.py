@@ -43,34 +43,54 @@ def load(spec: DataSpec) -> Raw:
         table, where = read_sql(spec)
         frame, repairs = readable(table, where)
         return Raw(frame=frame, repairs=repairs, where=where)
-    parts = [(path, *_file(path)) for path in _paths(spec.source)]
+    parts = [(path, *_file(path)) for path in paths_of(spec.source)]
     first_path, first, _ = parts[0]
     for path, frame, _ in parts[1:]:
-        odd = set(first.columns) ^ set(frame.columns)
-        if odd:
-            raise DataError(
-                f"{path} and {first_path} differ in columns: {', '.join(sorted(odd)[:5])}",
-                "name only files of one form in `data.source`",
-            )
+        same_columns(first.columns, frame.columns, path, first_path)
     try:
         frame = pl.concat([frame.select(first.columns) for _, frame, _ in parts], how="vertical_relaxed")
     except pl.exceptions.PolarsError as error:
-        raise DataError(
-            f"the files of {spec.source} hold one column in two types: {error}",
-            "write the files with the same types",
-        ) from error
+        raise two_types(spec.source, error) from error
     if frame.is_empty():
         raise DataError(f"{spec.source} holds no rows", "name a file that has rows below its column names")
     found = tuple(repair for _, _, repairs in parts for repair in repairs)
     return Raw(frame=frame, repairs=found, where=spec.source)
 
 
-def _paths(source: str) -> list[Path]:
+def same_columns(first: list[str], columns: list[str], path: Path, first_path: Path) -> None:
+    """Raise DataError where a file has other columns than the first one."""
+    odd = set(first) ^ set(columns)
+    if odd:
+        raise DataError(
+            f"{path} and {first_path} differ in columns: {', '.join(sorted(odd)[:5])}",
+            "name only files of one form in `data.source`",
+        )
+
+
+def two_types(where: str, error: Exception) -> DataError:
+    """Return the error for files whose columns cannot be joined."""
+    return DataError(
+        f"the files of {where} hold one column in two types: {error}", "write the files with the same types"
+    )
+
+
+def paths_of(source: str) -> list[Path]:
+    """Return the files of a path, a glob, or a folder whose data files are of one ending.
+
+    Raises:
+        DataError: when there are none.
+    """
     path = Path(source)
     if path.is_file():
         return [path]
     if path.is_dir():
-        raise DataError(f"{source} is a folder", f"name its files: {path / '*.csv'} or {path / '*.parquet'}")
+        found = sorted(each for each in path.iterdir() if each.suffix in ENDINGS and each.is_file())
+        if len({each.suffix for each in found}) == 1:
+            return found
+        what = "holds files of several endings" if found else "holds no data files"
+        raise DataError(
+            f"the folder {source} {what}", f"name its files: {path / '*.csv'} or {path / '*.parquet'}"
+        )
     found = [Path(name) for name in sorted(glob(source, recursive=True)) if Path(name).is_file()]  # noqa: PTH207 - takes any pattern
     if found:
         return found
@@ -88,19 +108,26 @@ def _missing_hint(path: Path) -> str:
     return f"the folder holds {', '.join(files[:5])}" if files else f"{path.parent} holds no data files"
 
 
+def is_parquet(path: Path) -> bool:
+    """Say whether a file is Parquet, by its first bytes or its ending."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PAR1" or path.suffix in (".parquet", ".pq")
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """Return the error for a damaged file."""
+    return DataError(f"{path} cannot be read: {error}", "check that the file was written to its end")
+
+
 def _file(path: Path) -> tuple[pl.DataFrame, tuple[Repair, ...]]:
     try:
-        with path.open("rb") as file:
-            parquet = file.read(4) == b"PAR1" or path.suffix in (".parquet", ".pq")
-        if not parquet:
+        if not is_parquet(path):
             return read_csv(path)
         with pq.ParquetFile(path) as file:
             table = file.read()
         table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(
-            f"{path} cannot be read: {error}", "check that the file was written to its end"
-        ) from error
+        raise unreadable(path, error) from error
     return readable(table, str(path))
 
 

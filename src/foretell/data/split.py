@@ -29,6 +29,8 @@ class Split:
     history: np.ndarray
     """int64: rows that only feed the history: before the training window, or with a target that was not
     known when the test began, or not at all."""
+    more: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """int64: rows that only teach: of the rare outcome of a large table, beyond the rows drawn from all."""
     reason: str
     bounds: Mapping[str, str] = field(default_factory=dict)
     """Of a split by time: train_from, train_until, valid_from, ... test_until in ISO, UTC; `until` is
@@ -97,7 +99,7 @@ def _by_time(dataset: Dataset) -> Split:
         raise DataError(
             "the rows have no time to split by", "set `data.time`, or `split.by` to group or random"
         )
-    at, known = dataset.at_us, dataset.target >= 0
+    at, known = dataset.at_us, (dataset.target >= 0) & ~dataset.beyond
     labelled = at[known]
     if not len(labelled):
         raise DataError("no row has a known target", "check `data.target`")
@@ -126,7 +128,10 @@ def _by_time(dataset: Dataset) -> Split:
         train=np.flatnonzero(usable & (at < valid_from)),
         valid=np.flatnonzero(usable & (at >= valid_from)),
         test=np.flatnonzero(test),
-        history=np.flatnonzero(~usable & ~test & (at < end)),
+        history=np.flatnonzero(~usable & ~test & (at < end) & ~dataset.beyond),
+        more=np.flatnonzero(
+            dataset.beyond & (at >= train_from) & (at < valid_from) & (dataset.known_at_us <= test_from)
+        ),
         reason=f"by time: rows from {_told(bounds['test_from'])} on test, as use brings newer rows{delay}",
         bounds=bounds,
     )
@@ -164,8 +169,9 @@ def _by_group(dataset: Dataset) -> Split:
     group = dataset.column("group")
     if group is None:
         raise DataError("the rows have no group to split by", "set `data.group`")
-    spec, rows = dataset.spec.split, np.flatnonzero(dataset.target >= 0)
-    codes = groups_of(dataset.frame[group.name])[rows]
+    spec, rows = dataset.spec.split, np.flatnonzero((dataset.target >= 0) & ~dataset.beyond)
+    all_codes = groups_of(dataset.frame[group.name])
+    codes = all_codes[rows]
     groups = np.random.default_rng(dataset.spec.train.seed).permutation(np.unique(codes))
     num_test = max(1, round(spec.test_share * len(groups)))
     num_valid = max(1, round(spec.valid_share * (len(groups) - num_test)))
@@ -177,6 +183,7 @@ def _by_group(dataset: Dataset) -> Split:
         valid=rows[valid],
         test=rows[test],
         history=np.flatnonzero(dataset.target < 0),
+        more=np.flatnonzero(dataset.beyond & ~np.isin(all_codes, groups[: num_test + num_valid])),
         reason=f"by group: no {group.text} of {len(groups):,} is in two parts",
     )
 
@@ -194,7 +201,7 @@ def _at_random(dataset: Dataset) -> Split:
     rng = np.random.default_rng(dataset.spec.train.seed)
     parts: dict[str, list[np.ndarray]] = {"train": [], "valid": [], "test": []}
     for label in np.unique(dataset.target[dataset.target >= 0]).tolist():
-        rows = rng.permutation(np.flatnonzero(dataset.target == label))
+        rows = rng.permutation(np.flatnonzero((dataset.target == label) & ~dataset.beyond))
         num_test = round(spec.test_share * len(rows))
         num_valid = round(spec.valid_share * (len(rows) - num_test))
         parts["test"].append(rows[:num_test])
@@ -206,5 +213,6 @@ def _at_random(dataset: Dataset) -> Split:
         valid=np.sort(np.concatenate(parts["valid"])),
         test=np.sort(np.concatenate(parts["test"])),
         history=np.flatnonzero(dataset.target < 0),
+        more=np.flatnonzero(dataset.beyond),
         reason=f"at random, stratified by the target, as {why}",
     )

@@ -50,6 +50,7 @@ from foretell.units import seconds
 FIRST_TREES, FIRST_RATE = 100, 0.08
 """Trees of the first look, which tells the suspicion where to bend, and their learning rate."""
 SUSPICION_KNOTS = 12
+NO_ROWS = np.zeros(0, np.int64)
 NEAR = 0.8
 """Share of the best one's average precision from which a contestant may enter the ensemble: one far behind
 would only fit the chance of the choosing rows."""
@@ -250,7 +251,7 @@ def _features(
     events = features.events(dataset, before.register)
     replayed = features.replay(events, before, keep=parts.test)
     quiet = np.zeros(len(dataset))
-    samples = [_sample(spec, dataset, teach, quiet, weights) for teach, _ in folds]
+    samples = [_sample(spec, dataset, teach, quiet, weights, parts.more) for teach, _ in folds]
     if len(features.plan.entities) < 2:
         return features, events, replayed, samples
     tell("learning what each entity's own past explains")
@@ -273,10 +274,24 @@ def _features(
     return features, events, replayed, [_sample(spec, dataset, parts.train, suspected, weights)]
 
 
-def _sample(spec: Spec, dataset: Dataset, teach: Rows, suspected: Floats, weights: Floats | None) -> Sample:
-    """Return the rows that teach, thinned, with the weights that feedback gave them."""
+def _sample(
+    spec: Spec,
+    dataset: Dataset,
+    teach: Rows,
+    suspected: Floats,
+    weights: Floats | None,
+    more: Rows = NO_ROWS,
+) -> Sample:
+    """Return the rows that teach, thinned, with the weights that feedback gave them.
+
+    Args:
+        more: rows of the rare outcome that teach besides; the odds among all of them are corrected for it.
+    """
     if dataset.values is None and not dataset.classes:
+        usual = int((dataset.target[teach] == 1).sum())
+        teach = np.sort(np.concatenate([teach, more]))
         sample = thinned(dataset.target, teach, suspected[teach], seed=spec.train.seed)
+        sample = replace(sample, offset=sample.offset + float(np.log(usual / (usual + len(more)))))
     else:
         sample = Sample(rows=teach, weights=np.ones(len(teach)), offset=0.0)
     return sample if weights is None else replace(sample, weights=sample.weights * weights[sample.rows])

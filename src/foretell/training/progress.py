@@ -35,11 +35,46 @@ class Advance:
         return f"step {self.step:,} of {self.steps:,} ({share}%), loss {self.loss:.4g}, {left}"
 
 
-Progress = Callable[[Advance], None]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How many rows were read or scored."""
+
+    step: int
+    steps: int
+    """Of how many; 0 where that is not known."""
+    left_seconds: float
+
+    @property
+    def stopped(self) -> str:
+        return "finished" if self.step == self.steps else ""
+
+    @property
+    def text(self) -> str:
+        if not self.steps:
+            return f"{self.step:,} rows"
+        left = ENDS.get(self.stopped, f"{duration(self.left_seconds)} left")
+        return f"{self.step:,} of {self.steps:,} rows ({100 * self.step // self.steps}%), {left}"
 
 
-def silent(advance: Advance) -> None:
+Progress = Callable[[Advance | Counted], None]
+
+
+def silent(advance: Advance | Counted) -> None:
     """Show nothing."""
+
+
+def counted(progress: Progress) -> Callable[[int, int], None]:
+    """Return what is told how many rows are done, and of how many, and shows it; a new count may follow."""
+    started, before = time.monotonic(), 0
+
+    def watch(done: int, total: int) -> None:
+        nonlocal started, before
+        if done < before:
+            started = time.monotonic()
+        before, spent = done, time.monotonic() - started
+        progress(Counted(step=done, steps=total, left_seconds=spent / max(done, 1) * max(total - done, 0)))
+
+    return watch
 
 
 def duration(seconds: float) -> str:
@@ -66,13 +101,15 @@ def shown(title: str, stream: TextIO | None = None) -> Generator[Progress, None,
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}")
     with Bar(*columns, console=console) as bar:
         task = bar.add_task(title, text="")
-        yield lambda advance: bar.update(task, completed=advance.step, total=advance.steps, text=advance.text)
+        yield lambda advance: bar.update(
+            task, completed=advance.step, total=advance.steps or None, text=advance.text
+        )
 
 
 def _lines(title: str, stream: TextIO) -> Progress:
     last_at = time.monotonic()
 
-    def show(advance: Advance) -> None:
+    def show(advance: Advance | Counted) -> None:
         nonlocal last_at
         if time.monotonic() - last_at >= LINE_SECONDS or advance.stopped:
             last_at = time.monotonic()

@@ -1,0 +1,120 @@
+"""How large a table Foretell takes: memory, time and loss of a fit and of scores on millions of rows.
+
+    python benchmarks/scale.py [--rows 10000000] [--folder FOLDER]
+
+A table of 18 numbers, 11 categories and a date is simulated into FOLDER, as one Parquet file and as a folder
+of them, with the true probability of each row kept apart. Then the commands `foretell fit`, `foretell read`
+(of the folder) and `foretell predict --out` each run in a process of their own, whose memory at its peak and
+CPU-seconds the system counts. The scores of rows that were not drawn are judged beside the true probabilities
+and beside LightGBM, which is given all rows of a tenth of the table, a quarter and so on as long as memory
+allows. One thread each. The figures go to benchmarks/results/scale.json.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS"):
+    os.environ.setdefault(name, "1")
+
+import numpy as np  # noqa: E402
+import polars as pl  # noqa: E402
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+from sklearn.metrics import average_precision_score, log_loss, roc_auc_score  # noqa: E402
+
+from cases import RESULTS, commit, machine  # noqa: E402
+
+Floats = NDArray[np.float64]
+NUMBERS, BLOCK, FILES = 18, 250_000, 10
+SIZES = (3, 4, 5, 8, 12, 20, 30, 50, 100, 400, 2_000)
+"""Different values of the categories."""
+FIRST = datetime(2023, 1, 1, tzinfo=UTC)
+DAYS = 730
+EFFECTS = [np.random.default_rng(size).normal(0.0, 0.5, size) for size in SIZES]
+
+
+def block(number: int, rows: int, total: int) -> tuple[pl.DataFrame, Floats]:
+    """Return some rows in the order of their dates, and the probability with which each is positive."""
+    rng = np.random.default_rng((7, number))
+    x = rng.normal(size=(rows, NUMBERS))
+    x[:, 6:12] = np.exp(x[:, 6:12])
+    codes = [(size * rng.random(rows) ** 1.5).astype(np.int64) for size in SIZES]
+    logit = (
+        -4.1
+        + 0.8 * x[:, 0]
+        - 0.6 * np.maximum(x[:, 1], 0.0)
+        + 0.7 * np.sin(2.0 * x[:, 2])
+        + 0.5 * x[:, 3] * (codes[1] == 0)
+        - 0.4 * x[:, 4] * x[:, 5]
+        + 0.5 * np.log1p(x[:, 6])
+        + 0.6 * (x[:, 7] > 3.0)
+        + EFFECTS[3][codes[3]] + EFFECTS[6][codes[6]] + EFFECTS[9][codes[9]]
+    )  # fmt: skip
+    true = 1.0 / (1.0 + np.exp(-logit))
+    positive = rng.random(rows) < true
+    x[rng.random(x.shape) < 0.02] = np.nan
+    at = FIRST + timedelta(days=DAYS) * (number * BLOCK / total)
+    step = timedelta(days=DAYS) / total
+    seconds = at.timestamp() + step.total_seconds() * np.arange(rows)
+    columns: dict[str, Any] = {"ordered": pl.Series((seconds * 1e6).astype(np.int64)).cast(pl.Datetime("us"))}
+    columns |= {f"measure_{n}": pl.Series(x[:, n], dtype=pl.Float64).fill_nan(None) for n in range(NUMBERS)}
+    for n, (size, code) in enumerate(zip(SIZES, codes, strict=True)):
+        names = pl.Series([f"k{value:04}" for value in range(size)])
+        columns[f"group_{n}"] = names.gather(code)
+    columns["returned"] = pl.Series(np.where(positive, "yes", "no"))
+    return pl.DataFrame(columns), true
+
+
+def blocks(total: int) -> Iterator[tuple[pl.DataFrame, Floats]]:
+    for number, start in enumerate(range(0, total, BLOCK)):
+        yield block(number, min(BLOCK, total - start), total)
+
+
+def simulate(folder: Path, total: int) -> None:
+    """Write the table twice, as `table.parquet` and as files under `parts`, and `true.npy`."""
+    if (folder / "true.npy").exists() and len(np.load(folder / "true.npy")) == total:
+        return
+    (folder / "parts").mkdir(parents=True, exist_ok=True)
+    true: list[Floats] = []
+    writer = part = None
+    for number, (frame, probabilities) in enumerate(blocks(total)):
+        table = frame.to_arrow()
+        writer = writer or pq.ParquetWriter(folder / "table.parquet", table.schema)
+        writer.write_table(table)
+        if number % max(total // BLOCK // FILES, 1) == 0:
+            if part:
+                part.close()
+            part = pq.ParquetWriter(folder / "parts" / f"part-{number:05}.parquet", table.schema)
+        part.write_table(table)
+        true.append(probabilities)
+    for each in (writer, part):
+        if each:
+            each.close()
+    np.save(folder / "true.npy", np.concatenate(true))
+
+
+def measured(*words: str) -> dict[str, float]:
+    """Run one command of Foretell in a process of its own; return what it took."""
+    command = [sys.executable, "-m", "foretell", *words]
+    started = time.perf_counter()
+    process = subprocess.Popen(command)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"{shlex.join(command)} failed")
+    return {
+        "peak_gb": round(used.ru_maxrss / 2**20, 2),
+        "cpu_seconds": round(used.ru_utime + used.ru_stime, 1),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
