@@ -14,8 +14,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import foretell
-from foretell import cli_ask, cli_convert, cli_desk, cli_export, cli_learn, cli_search, cli_style, cli_watch
-from foretell.errors import DataError, ForetellError, SpecError, StoreError
+from foretell import (
+    cli_ask,
+    cli_convert,
+    cli_desk,
+    cli_export,
+    cli_learn,
+    cli_predict,
+    cli_search,
+    cli_style,
+    cli_watch,
+)
+from foretell.errors import ForetellError, SpecError, StoreError
 from foretell.shell import called, database, found, own_key, run_option, say, store
 
 if TYPE_CHECKING:
@@ -173,37 +183,7 @@ def evaluate(folder: Path | None) -> None:
         click.echo(f"{name:24} {value:.4f}")
 
 
-@main.command()
-@click.argument("data", default="")
-@run_option
-@click.option("--out", type=Path, help="CSV or Parquet file to write; CSV to stdout if not given.")
-@click.option("--reasons", is_flag=True, help="Name the factors that moved each score most, as codes.")
-def predict(data: str, folder: Path | None, out: Path | None, reasons: bool) -> None:
-    """Score every row of DATA (of the test rows of the run if not given), and flag the alerts.
-
-    New rows go on where the model's data ended, and are alerts when they reach its threshold. The alerts
-    among the test rows are the cases of the run.
-    """
-    from foretell.champions import settled
-    from foretell.evidence.reasons import codes
-    from foretell.prediction.folder import open_fitted
-
-    if out is not None and out.suffix not in (".csv", ".parquet"):
-        raise DataError(
-            f"'{out}' is neither .csv nor .parquet", "give --out a name with one of these endings"
-        )
-    fitted = open_fitted(settled(found(folder)))
-    frame = foretell.predict(fitted, data, reasons=reasons)
-    if reasons:
-        held = {code for row in frame["reasons"].to_list() for code in row.split()}
-        named = codes(fitted.factors)
-        say("\n".join(f"{named[f.name]}  {f.text}" for f in fitted.factors if named[f.name] in held))
-    if out is None:
-        click.echo(frame.write_csv(), nl=False)
-    elif out.suffix == ".parquet":
-        frame.write_parquet(out)
-    else:
-        frame.write_csv(out)
+main.add_command(cli_predict.predict)
 
 
 @main.command()

@@ -1,23 +1,40 @@
 """Files: written whole or not at all, whoever is killed and whenever."""
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write one file aside, fsync it and rename it: a reader sees the old file or the new one.
+@contextmanager
+def aside(path: Path) -> Generator[Path, None, None]:
+    """Yield where to write a file aside; when the block ends well it is fsynced and renamed.
+
+    A reader sees the old file or the new one.
 
     Raises:
         OSError: when it cannot be written; the old file still stands then.
     """
-    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    aside.unlink(missing_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    new.unlink(missing_ok=True)
     try:
-        write_new(aside, content)
-        aside.replace(path)
+        yield new
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        new.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
     sync(path.parent)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write one file as `aside` does.
+
+    Raises:
+        OSError: when it cannot be written; the old file still stands then.
+    """
+    with aside(path) as new:
+        write_new(new, content)
 
 
 def write_new(path: Path, content: bytes) -> None:

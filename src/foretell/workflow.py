@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from foretell import champions, narration, reporting, styles, trust, verification
+from foretell import champions, narration, reporting, scoring, styles, trust, verification
 from foretell import evidence as collectors
 from foretell.cases import Store
 from foretell.cases.drafting import Refusal
@@ -26,7 +26,6 @@ from foretell.data.reading import read as read_rows
 from foretell.data.split import Split, split
 from foretell.errors import CheckpointError, DataError, SpecError, StoreError
 from foretell.evidence.predictions import predictions_of
-from foretell.evidence.reasons import reasons as reason_codes
 from foretell.evidence.scene import Scene
 from foretell.lookup import unknown
 from foretell.prediction import ladder
@@ -118,8 +117,8 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "", *, reasons: bool = 
 
     Args:
         fitted: a model, as `fit` returns it or `open_fitted` opens it.
-        rows: a file, glob or SQL URL of new rows, which go on where the stream stood when the model was
-            fitted, so that their entities' past is known. Else the test rows are scored: those of the
+        rows: a file, folder, glob or SQL URL of new rows; see `scoring.scores`, which gives them batch by
+            batch. Else the test rows are scored: those of the
             model's own data as `read` returned them, or, when nothing is given, of its data read again.
         reasons: whether to name the factors that raised an alert's score most, and that lowered another's.
 
@@ -131,30 +130,12 @@ def predict(fitted: Fitted, rows: Dataset | Path | str = "", *, reasons: bool = 
         new row, when its probability reaches the model's threshold, whatever rows it comes with.
     """
     if not isinstance(rows, Dataset) and rows:
-        spec = replace(fitted.spec, data=replace(fitted.spec.data, source=str(rows)))
-        dataset = read_rows(spec, columns=fitted.featurizer.schema.columns)
-        scored = fitted.score(dataset, np.arange(len(dataset)), after=fitted.snapshot)
-        alert = scored.probabilities >= fitted.thresholds(dataset.frame)
-    else:
-        dataset = rows if isinstance(rows, Dataset) else read(fitted.spec)
-        scored = fitted.score(dataset, split(dataset).test)
-        seen = reviewed_as(fitted, dataset, scored)
-        alert = np.isin(scored.rows, alerts_of(fitted.spec, seen, scored).rows)
-    columns: dict[str, object] = {"id": [str(name) for name in dataset.ids[scored.rows]]}
-    time_column = dataset.column("time")
-    if time_column is not None:
-        columns["at"] = dataset.frame[time_column.name][scored.rows]
-    columns |= fitted.estimates(scored.logits)
-    if reasons:
-        columns["reasons"] = reason_codes(fitted, scored.features[scored.rows], alert)
-    if fitted.coupling is None:
-        return pl.DataFrame({**columns, "probability": scored.probabilities, "alert": alert})
-    told, names = fitted.coupling(scored.logits), np.array(fitted.coupling.names)
-    columns |= {"class": names[told.argmax(axis=1)], "probability": told.max(axis=1), "alert": alert}
-    if fitted.certainty is not None:
-        left = fitted.certainty.sets(dataset.frame[scored.rows], told)
-        columns["possible"] = [" | ".join(names[row]) for row in left]
-    return pl.DataFrame({**columns, **{f"p_{name}": told[:, code] for code, name in enumerate(names)}})
+        return pl.concat(scoring.scores(fitted, str(rows), reasons=reasons))
+    dataset = rows if isinstance(rows, Dataset) else read(fitted.spec)
+    scored = fitted.score(dataset, split(dataset).test)
+    seen = reviewed_as(fitted, dataset, scored)
+    alert = np.isin(scored.rows, alerts_of(fitted.spec, seen, scored).rows)
+    return scoring.lines_of(fitted, dataset, scored, alert, reasons=reasons)
 
 
 def explain(fitted: Fitted, dataset: Dataset, scored: Scored, alerts: Alerts) -> tuple[Evidence, ...]:
@@ -310,7 +291,9 @@ def evidence_of(folder: Path, row_id: str) -> Evidence:
     if len(rows) == 0:
         where = fitted.spec.data.source
         if dataset.drawn is not None:
-            raise DataError(f"'{row_id}' is not among the rows drawn from {where}", "give the id of a test row")
+            raise DataError(
+                f"'{row_id}' is not among the rows drawn from {where}", "give the id of a test row"
+            )
         raise DataError(f"there is no row '{row_id}' in {where}", "give the id of a row")
     parts = split(dataset)
     if np.isin(rows, np.concatenate([parts.train, parts.valid, parts.more])).any():

@@ -111,8 +111,11 @@ class _Utf8(io.RawIOBase):
         self.begin, self.text = begin, text
         self.broken = UNDECODED.encode() in begin
 
+    def readable(self) -> bool:
+        return True
+
     def peek(self) -> bytes:
-        """Return whether anything but white space is left."""
+        """Return what comes next; nothing where only white space is left."""
         while not self.begin.strip() and (more := self.text.read(HEAD)):
             self.begin += more.encode()
         return self.begin.strip()

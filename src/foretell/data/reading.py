@@ -58,11 +58,15 @@ def read(spec: Spec, *, columns: tuple[Column, ...] = (), watch: Watch = unwatch
     return _dataset(spec, frame, schema, repairs, beyond, rows.drawn)
 
 
-def rows_of(spec: Spec, raw: Raw, columns: tuple[Column, ...], first: int = 0) -> Dataset:
+def rows_of(
+    spec: Spec, raw: Raw, columns: tuple[Column, ...], *, first: int = 0, as_stored: bool = False
+) -> Dataset:
     """Return raw rows as a stored schema reads them, for prediction.
 
     Args:
         first: the number of the first row in the source.
+        as_stored: leave rows in the order of the source, and two that are named alike: of a table each row
+            is scored by itself.
 
     Raises:
         DataError: as `read`.
@@ -70,7 +74,7 @@ def rows_of(spec: Spec, raw: Raw, columns: tuple[Column, ...], first: int = 0) -
     schema, repairs = _applied(columns, raw.frame, raw.where)
     numbers = np.arange(first, first + len(raw.frame))
     frame, found = _repaired(raw.frame, schema, numbers, learned=False)
-    frame, more = _rows(frame, schema)
+    frame, more = _rows(frame, schema, as_stored=as_stored)
     repairs = [*raw.repairs, *repairs, *found, *more]
     _refuse(spec, repairs)
     return _dataset(spec, frame, schema, repairs, np.zeros(len(frame), np.bool_))
@@ -137,22 +141,25 @@ def _action(rule: str, column: Column) -> str:
     return "left missing" if rule == "missing" else "set to missing"
 
 
-def _rows(frame: pl.DataFrame, schema: Sequence[Column]) -> tuple[pl.DataFrame, list[Repair]]:
-    """Return the rows that have an instant and a name of their own, sorted by time."""
+def _rows(
+    frame: pl.DataFrame, schema: Sequence[Column], *, as_stored: bool = False
+) -> tuple[pl.DataFrame, list[Repair]]:
+    """Return the rows that have an instant, sorted by it, each name once; or in the order they are stored."""
     repairs: list[Repair] = []
     roles = {column.role: column.name for column in schema}
     if "time" in roles:
         repairs += _without_time(frame, roles["time"])
         frame = frame.filter(pl.col(roles["time"]).is_not_null())
-        if frame.is_empty():
+        if frame.is_empty() and not as_stored:
             raise DataError(f"no row has an instant in column '{roles['time']}'", "check `data.time`")
     if "id" in roles:
         rows = frame.columns[0]
         numbered = pl.lit("row ") + pl.col(rows).cast(pl.String)
         frame = frame.with_columns(pl.col(roles["id"]).fill_null(numbered))
-        frame, found = _without_twins(frame, roles["id"])
-        repairs += found
-    if "time" in roles:
+        if not as_stored:
+            frame, found = _without_twins(frame, roles["id"])
+            repairs += found
+    if "time" in roles and not as_stored:
         repairs += _late_and_future(frame[roles["time"]])
         frame = frame.sort(roles["time"], maintain_order=True)
     return frame, repairs

@@ -1,0 +1,193 @@
+"""Large tables: which rows are drawn and what they stand for, and scores that do not depend on batches."""
+
+import sqlite3
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+import foretell
+from data_samples import spec_of
+from foretell import scoring
+from foretell.border import load_spec
+from foretell.cli import main
+from foretell.data.audit import audit
+from foretell.data.reading import read
+from foretell.data.split import split
+from foretell.errors import DataError
+from foretell.prediction.fitted import Fitted
+from foretell.spec import Spec
+from foretell.tasks.classify import sigmoid
+
+NUM_ROWS, MOST = 40_000, 10_000
+
+
+def rare(num_rows: int = NUM_ROWS) -> pl.DataFrame:
+    """Return rows of which a fiftieth are positive, in no order."""
+    rng = np.random.default_rng(5)
+    amount, kind = rng.normal(size=num_rows), rng.integers(0, 4, num_rows)
+    chance = sigmoid(1.5 * amount + (kind == 2) - 5.2)
+    return pl.DataFrame(
+        {
+            "place": np.arange(num_rows),
+            "amount": pl.Series(amount).set(pl.Series(rng.random(num_rows) < 0.05), None),
+            "kind": [f"k{code}" for code in kind],
+            "y": np.where(rng.random(num_rows) < chance, "yes", "no"),
+        }
+    )
+
+
+def stored(folder: Path, frame: pl.DataFrame) -> list[Spec]:
+    """Write one table in four forms; return the spec of each."""
+    (folder / "parts").mkdir(exist_ok=True)
+    frame.write_parquet(folder / "rows.parquet", row_group_size=7_000)
+    frame.write_csv(folder / "rows.csv")
+    for number, part in enumerate(frame.iter_slices(9_000)):
+        part.write_parquet(folder / "parts" / f"part{number}.parquet")
+    with sqlite3.connect(folder / "rows.db") as database:
+        database.execute(f"create table held ({', '.join(frame.columns)})")
+        marks = ",".join("?" * frame.width)
+        database.executemany(f"insert into held values ({marks})", frame.rows())
+    database.close()
+    places = (folder / "rows.parquet", folder / "rows.csv", folder / "parts")
+    return [
+        *(spec_of(place, rows=MOST) for place in places),
+        spec_of(f"sqlite:///{folder / 'rows.db'}", rows=MOST, table="held"),
+    ]
+
+
+def test_a_table_is_drawn_alike_wherever_it_is_stored(tmp_path: Path) -> None:
+    frame = rare()
+    drawn = [read(spec) for spec in stored(tmp_path, frame)]
+    assert len({dataset.fingerprint for dataset in drawn}) == 1
+    dataset = drawn[0]
+    assert len(dataset) == MOST
+    rows = dataset.ids.astype(np.int64)
+    assert (np.diff(rows) > 0).all()
+    assert dataset.frame["amount"].equals(frame["amount"][rows])
+    column = dataset.column("target")
+    assert column is not None
+    assert column.facts["positives"] == (frame["y"] == "yes").sum()
+    other = replace(dataset.spec, train=replace(dataset.spec.train, seed=1))
+    assert read(other).fingerprint != dataset.fingerprint
+
+
+def test_a_table_that_fits_is_held_whole(tmp_path: Path) -> None:
+    rare(3_000).write_parquet(tmp_path / "rows.parquet")
+    spec = spec_of(tmp_path / "rows.parquet", rows=3_000)
+    whole = read(replace(spec, data=replace(spec.data, rows=0)))
+    assert read(spec).fingerprint == whole.fingerprint
+    assert read(spec).drawn is None
+    assert not len(split(whole).more)
+
+
+@pytest.mark.parametrize("by", ["random", "time", "group"])
+def test_rows_beyond_the_plain_draw_only_teach(tmp_path: Path, by: str) -> None:
+    start = datetime(2024, 1, 1)
+    frame = rare().with_columns(
+        at=pl.Series([start + timedelta(minutes=7 * row % NUM_ROWS) for row in range(NUM_ROWS)]),
+        team=pl.Series(np.arange(NUM_ROWS) % 900).cast(pl.String),
+    )
+    frame = frame.select(pl.all() if by == "time" else pl.exclude("at"))
+    frame.write_parquet(tmp_path / "rows.parquet")
+    roles = {"time": {"exclude": ("team",)}, "group": {"group": "team"}, "random": {"exclude": ("team",)}}[by]
+    dataset = read(spec_of(tmp_path / "rows.parquet", rows=MOST, **roles))
+    parts = split(dataset)
+    assert parts.by == by
+    assert len(parts.more) > 0
+    assert (dataset.target[parts.more] == 1).all()
+    judged = np.concatenate([parts.train, parts.valid, parts.test])
+    assert not dataset.beyond[judged].any()
+    assert not np.isin(parts.more, judged).any()
+    usual = (frame["y"] == "yes").mean()
+    assert (dataset.target[judged] == 1).mean() == pytest.approx(usual, abs=4 * np.sqrt(usual / len(judged)))
+    held = np.concatenate([parts.valid, parts.test])
+    if by == "time":
+        assert dataset.at_us[parts.more].max() < dataset.at_us[held].min()
+    if by == "group":
+        assert not set(dataset.frame["team"][parts.more]) & set(dataset.frame["team"][held])
+    assert all(finding.severity != "fault" for finding in audit(dataset, parts))
+
+
+def test_events_of_entities_are_all_held(tmp_path: Path) -> None:
+    """A draw of one row in four would leave each customer hardly one event."""
+    start = datetime(2024, 1, 1)
+    frame = rare(8_000).with_columns(
+        at=pl.Series([start + timedelta(minutes=row) for row in range(8_000)]),
+        customer_id=pl.Series(np.arange(8_000) % 3_000),
+    )
+    frame.write_parquet(tmp_path / "rows.parquet")
+    dataset = read(spec_of(tmp_path / "rows.parquet", rows=2_000, exclude=("place",)))
+    assert [column.name for column in dataset.inputs("entity")] == ["customer_id"]
+    assert len(dataset) == 8_000
+
+
+def test_the_columns_of_every_file_are_the_same(tmp_path: Path) -> None:
+    rare(3_000).write_parquet(tmp_path / "a.parquet")
+    rare(3_000).rename({"kind": "sort"}).write_parquet(tmp_path / "b.parquet")
+    with pytest.raises(DataError, match="differ in columns: kind, sort"):
+        read(spec_of(tmp_path, rows=1_000))
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    folder = tmp_path_factory.mktemp("scale")
+    rare().write_parquet(folder / "rows.parquet")
+    overrides = (f"out={folder / 'run'}", "model.families=[]", f"data.rows={MOST}", 'data.exclude=["place"]')
+    return foretell.fit(load_spec({"source": str(folder / "rows.parquet"), "target": "y"}, overrides))
+
+
+def test_odds_are_those_of_all_rows(fitted: Fitted) -> None:
+    """Before any calibration: what teaches is far richer in positives than the table is."""
+    dataset = foretell.read(fitted.spec)
+    rows, usual = split(dataset).test, (rare()["y"] == "yes").mean()
+    teaching = split(dataset)
+    assert (dataset.target[np.concatenate([teaching.train, teaching.more])] == 1).mean() > 2 * usual
+    raw = sigmoid(fitted.score(dataset, rows).logits)
+    assert raw.mean() == pytest.approx(usual, rel=0.3)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_scores_do_not_depend_on_batches(fitted: Fitted, tmp_path: Path, ending: str) -> None:
+    new = rare(2_500).drop("y").with_columns(pl.col("kind").replace("k3", "never seen"))
+    source = tmp_path / f"new.{ending}"
+    new.write_parquet(source) if ending == "parquet" else new.write_csv(source)
+    whole = foretell.predict(fitted, source, reasons=True)
+    assert whole["id"].to_list() == [str(row) for row in range(2_500)]
+    for rows in (1, 7, 999) if ending == "parquet" else (999,):
+        frames = scoring.scores(fitted, str(source), reasons=True, rows=rows)
+        taken = [next(frames) for _ in range(3)] if rows == 1 else list(frames)
+        assert all(len(frame) <= rows for frame in taken)
+        assert pl.concat(taken).equals(whole[: sum(map(len, taken))])
+
+
+def test_scores_are_written_as_they_are_returned(fitted: Fitted, tmp_path: Path) -> None:
+    rare(500).drop("y").write_parquet(tmp_path / "new.parquet")
+    told = foretell.predict(fitted, tmp_path / "new.parquet")
+    command = ["predict", str(tmp_path / "new.parquet"), "--run", fitted.spec.out]
+    for ending, opened in (("csv", pl.read_csv), ("parquet", pl.read_parquet)):
+        out = tmp_path / f"scores.{ending}"
+        done = CliRunner().invoke(main, [*command, "--out", str(out)])
+        assert done.exit_code == 0, done.output
+        assert opened(out)["probability"].equals(told["probability"])
+    assert CliRunner().invoke(main, command).stdout == told.write_csv()
+
+
+def test_what_is_interrupted_leaves_the_old_file(fitted: Fitted, tmp_path: Path) -> None:
+    rare(400).drop("y").write_parquet(tmp_path / "new.parquet")
+    out = tmp_path / "scores.parquet"
+    scoring.write(scoring.scores(fitted, str(tmp_path / "new.parquet")), out)
+    before = out.read_bytes()
+
+    def interrupted():
+        yield from list(scoring.scores(fitted, str(tmp_path / "new.parquet"), rows=100))[:2]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scoring.write(interrupted(), out)
+    assert out.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.parquet", "scores.parquet"]
