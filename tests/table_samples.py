@@ -3,6 +3,8 @@
 import numpy as np
 import polars as pl
 
+from foretell.tasks.classify import sigmoid
+
 NUM_ROWS = 600
 
 
@@ -27,5 +29,20 @@ def kinds(seed: int = 0) -> pl.DataFrame:
             "width": (code == 1) + rng.normal(0, 0.5, NUM_ROWS),
             "colour": [f"c{number}" for number in rng.integers(0, 3, NUM_ROWS)],
             "kind": [("oak", "ash", "elm")[number] for number in code],
+        }
+    )
+
+
+def rare(num_rows: int = 40_000) -> pl.DataFrame:
+    """Return rows of which a fiftieth are positive, in no order."""
+    rng = np.random.default_rng(5)
+    amount, kind = rng.normal(size=num_rows), rng.integers(0, 4, num_rows)
+    chance = sigmoid(1.5 * amount + (kind == 2) - 5.2)
+    return pl.DataFrame(
+        {
+            "place": np.arange(num_rows),
+            "amount": pl.Series(amount).set(pl.Series(rng.random(num_rows) < 0.05), None),
+            "kind": [f"k{code}" for code in kind],
+            "y": np.where(rng.random(num_rows) < chance, "yes", "no"),
         }
     )

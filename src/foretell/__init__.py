@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from foretell.launching import launch
     from foretell.learning import learn
     from foretell.watching import watch
     from foretell.workflow import decide, evaluate, explain, fit, narrate, predict, read, run, verify
@@ -14,6 +15,7 @@ __all__ = [
     "evaluate",
     "explain",
     "fit",
+    "launch",
     "learn",
     "narrate",
     "predict",
@@ -22,7 +24,7 @@ __all__ = [
     "verify",
     "watch",
 ]
-HOMES = {"learn": "learning", "watch": "watching"}
+HOMES = {"launch": "launching", "learn": "learning", "watch": "watching"}
 """Verbs that have a module of their own; all others stand in `workflow`."""
 
 

@@ -19,6 +19,7 @@ from foretell import (
     cli_convert,
     cli_desk,
     cli_export,
+    cli_launch,
     cli_learn,
     cli_predict,
     cli_search,
@@ -163,6 +164,7 @@ def read(spec: str, target: str, overrides: tuple[str, ...]) -> None:
 @ladder_options
 @set_option
 @click.option("--store", default="", help="URL of a store to register the model in.")
+@cli_launch.together
 def fit(spec: str, target: str, overrides: tuple[str, ...], store: str, **ladder: str) -> None:
     """Fit the floor and the model families; print the leaderboard."""
     from foretell.terminal import leaderboard
@@ -227,9 +229,11 @@ def narrate(row_id: str, folder: Path | None, length: str | None, seed: int | No
 @target_option
 @ladder_options
 @set_option
+@cli_launch.together
 def run(spec: str, target: str, overrides: tuple[str, ...], **ladder: str) -> None:
     """Walk the whole road: read, fit, evaluate, predict, explain, narrate, verify, open cases, report."""
-    finish(foretell.run(loaded(spec, target, (*overrides, *ladder.values())), key=own_key(), tell=say))
+    asked = loaded(spec, target, (*overrides, *ladder.values()))
+    finish(foretell.run(asked, key=own_key(), tell=say)) if cli_launch.leads() else foretell.fit(asked)
 
 
 @main.command()
@@ -306,6 +310,7 @@ main.add_command(cli_export.replay)
 main.add_command(cli_export.export)
 main.add_command(cli_export.card)
 main.add_command(cli_convert.convert)
+main.add_command(cli_launch.launch)
 main.add_command(cli_learn.learn)
 main.add_command(cli_learn.models)
 main.add_command(cli_style.style)

@@ -39,6 +39,7 @@ from foretell.records import Case, Decision, Evidence, Narrative, Verdict
 from foretell.retrieval import citing
 from foretell.spec import NarrateSpec, Spec
 from foretell.tasks.classify import metrics
+from foretell.training import parallel
 from foretell.training.progress import counted, shown
 
 Tell = Callable[[str], None]
@@ -315,7 +316,13 @@ def _found(cases: Store, case_id: str) -> list[Case]:
 
 @contextmanager
 def alone(folder: Path) -> Generator[None, None, None]:
-    """Hold the folder of a run against other runs; the hold ends with the process, however that ends."""
+    """Hold the folder of a run against other runs; the hold ends with the process, however that ends.
+
+    Of several processes that share a fit the first one holds it.
+    """
+    if not parallel.leads():
+        yield
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
@@ -342,18 +349,27 @@ def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fit
             f"people put a model in use in '{folder}', and a fit would overwrite what it came from",
             "choose another folder in `out`",
         )
+    if parallel.GROUP.size > 1 and spec.model.budget:
+        raise SpecError(
+            "model.budget tries shapes of trees by the clock, and no two processes read it alike",
+            "leave it out, or fit in one process",
+        )
     tell("fitting the floor first, then the families")
     fitted, scored = ladder.fit(spec, dataset, parts, folder=folder / "training", tell=tell)
     plain = unmitigated(fitted, dataset, parts, scored, folder=folder / "training" / "plain", tell=tell)
     fitted = replace(fitted, unmitigated=plain)
     card = trust.card(fitted, dataset, parts, scored)
+    if not parallel.leads():
+        return fitted, scored
     digest = write_fitted(fitted, folder / "model", fingerprint=dataset.fingerprint, card=card)
     return replace(fitted, digest=digest), scored
 
 
 def _end_training(folder: Path) -> None:
     """Take away the checkpoints: until the end of the road an interrupted run goes on from them."""
-    shutil.rmtree(folder / "training", ignore_errors=True)
+    parallel.wait()  # every process has read what it needs of them
+    if parallel.leads():
+        shutil.rmtree(folder / "training", ignore_errors=True)
 
 
 def _judged(fitted: Fitted, dataset: Dataset, scored: Scored) -> Evaluation:

@@ -1,10 +1,27 @@
 """What every network states of itself: its turns, its loss in each, and the parameters each turn moves."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 Batch = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which rows of a batch this process takes, where several share it."""
+
+    first: int
+    end: int
+    whole: int
+    """Rows of the batch."""
+
+
+PART: ContextVar[Part | None] = ContextVar("PART", default=None)
+"""None where one process takes whole batches."""
 
 
 class Model(nn.Module):
@@ -16,7 +33,10 @@ class Model(nn.Module):
     turns: tuple[str, ...] = ("fit",)
 
     def loss(self, batch: Batch, turn: str) -> Tensor:
-        """Return the scalar that this turn makes smaller; noise comes from torch's global generator alone."""
+        """Return the scalar that this turn makes smaller, a mean over the batch's rows.
+
+        Noise comes from torch's global generator alone, that of rows by `Dropout`.
+        """
         raise NotImplementedError
 
     def parameters_of(self, turn: str) -> Mapping[str, nn.Parameter]:
@@ -26,6 +46,17 @@ class Model(nn.Module):
     def matrices_of(self, turn: str) -> frozenset[str]:
         """Return the names of the weight matrices that Muon moves; AdamW moves all the others."""
         return frozenset()
+
+
+class Dropout(nn.Dropout):
+    """Dropout whose noise is that of the whole batch, whichever part of it is here [B, ...]."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch calls it so
+        part = PART.get()
+        if part is None or not self.training:
+            return super().forward(input)
+        noise = functional.dropout(input.new_ones(part.whole, *input.shape[1:]), self.p)
+        return input * noise[part.first : part.end]
 
 
 def placed(batch: Batch, model: Model) -> Batch:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foretell.models.base import Batch, Model
+from foretell.models.base import Batch, Dropout, Model
 from foretell.models.curves import Curves
 from foretell.models.readout import ReadoutArrays
 
@@ -46,7 +46,7 @@ class Readout(Model):
         self.middle = nn.Linear(width, width)
         self.head_MCW = nn.Parameter(torch.randn(members, len(base), width) / math.sqrt(width))
         self.bias_MC = nn.Parameter(torch.zeros(members, len(base)))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, inputs_BI: Tensor) -> Tensor:
         """Return the members' outputs [B, M, C]."""

@@ -17,6 +17,7 @@ import torch
 from foretell.errors import TrainingError
 from foretell.models.base import Batch, Model
 from foretell.spec import TrainSpec
+from foretell.training import parallel
 from foretell.training.checkpoint import exists
 from foretell.training.progress import Advance, Progress, silent
 from foretell.training.run import Counts, Run, identity_of
@@ -59,7 +60,8 @@ def fit(
     """Fit a model in place; it ends with the weights to deliver (best, else averaged, else last).
 
     Args:
-        model: what is fitted; its device and sharding are the caller's choice.
+        model: what is fitted; its device is the caller's choice. Where several processes are joined, each
+            takes its part of every batch.
         batch_at: step -> batch; a pure function, so that a resumed run sees the same batches.
         spec: how. A `budget` lowers `steps` to what fits in it, measured before the first step.
         steps: most steps to take; the schedule is laid over them.
@@ -75,7 +77,8 @@ def fit(
     """
     with torch.random.fork_rng(devices=[]), held_to(spec.threads), _interruptions() as interrupted:
         identity = identity_of(model, batch_at(0), spec, steps)
-        if folder is not None and exists(folder):
+        parallel.check(identity)
+        if folder is not None and parallel.agreed(exists(folder)):
             run = Run(model, spec, steps)
             run.resume(folder, identity)
         else:
@@ -87,16 +90,14 @@ def fit(
         try:
             for advance in _steps(run, batch_at, validate):
                 progress(advance)
-                last = bool(run.counts.stopped)
-                if folder is not None and (
-                    last or interrupted() or advance.step % spec.checkpoint_every == 0
-                ):
+                last, pressed = bool(run.counts.stopped), bool(parallel.summed(interrupted()))
+                if folder is not None and (last or pressed or advance.step % spec.checkpoint_every == 0):
                     run.save(folder, identity)
-                if interrupted():
+                if pressed:
                     raise KeyboardInterrupt(_goodbye(advance, folder))
         except TrainingError:
             # The same settings would diverge at the same step again: such a run is not worth resuming.
-            if folder is not None:
+            if folder is not None and parallel.leads():
                 shutil.rmtree(folder, ignore_errors=True)
             raise
     model.load_state_dict(run.best or run.delivered())
@@ -162,7 +163,13 @@ def _steps_within(
     probe.model.train()
     probe.take_step(batch_at(0))  # the first one pays for memory and kernels
     clock, taken = time.perf_counter(), 0
-    while probe.counts.step < steps and (taken < 3 or time.perf_counter() - started < PROBE_SHARE * budget):
+
+    def goes_on() -> bool:
+        return probe.counts.step < steps and (
+            taken < 3 or time.perf_counter() - started < PROBE_SHARE * budget
+        )
+
+    while parallel.agreed(goes_on()):
         probe.take_step(batch_at(probe.counts.step))
         taken += 1
     pace = (time.perf_counter() - clock) / max(taken, 1)
@@ -171,7 +178,7 @@ def _steps_within(
         _validation(probe, validate)
         pace += (time.perf_counter() - clock) / spec.evaluate_every
     left = budget - (time.perf_counter() - started)
-    return max(1, min(steps, int(left / max(pace, 1e-9))))
+    return parallel.agreed(max(1, min(steps, int(left / max(pace, 1e-9)))))
 
 
 def _goodbye(advance: Advance, folder: Path | None) -> str:

@@ -18,6 +18,7 @@ from foretell.records import canonical, plain
 from foretell.spec import TrainSpec
 from foretell.training.checkpoint import open_checkpoint, pack_tensors, save
 from foretell.training.muon import Muon
+from foretell.training.parallel import leads, parted, sum_gradients, summed
 
 EXPLODED = 1e4
 """A loss this many times larger than the first one is a divergence, though still a number."""
@@ -57,9 +58,9 @@ class Run:
         """Take the turns of one step, move the average, and return the summed loss."""
         counts, spec = self.counts, self.spec
         torch.manual_seed(mixed(spec.seed, counts.step))
-        batch = placed(batch, self.model)
-        share = one_cycle(counts.step, counts.steps, spec.warmup)
-        total = sum(self._take_turn(turn, batch, spec.learning_rate * share) for turn in self.model.turns)
+        rate = spec.learning_rate * one_cycle(counts.step, counts.steps, spec.warmup)
+        with parted(placed(batch, self.model)) as (mine, share):
+            total = sum(self._take_turn(turn, mine, share, rate) for turn in self.model.turns)
         counts.step += 1
         counts.stretch += total
         if counts.step % spec.evaluate_every == 0 or counts.step == counts.steps:
@@ -70,17 +71,19 @@ class Run:
             move_average(self.average, self.model.state_dict(), decay)
         return total
 
-    def _take_turn(self, turn: str, batch: Batch, learning_rate: float) -> float:
+    def _take_turn(self, turn: str, batch: Batch, share: float, learning_rate: float) -> float:
+        """Take one turn by this process's share of the batch, and return the loss of the whole batch."""
         parameters = self.parameters[turn]
         for parameter in parameters.values():
             parameter.grad = None
         loss = self.model.loss(batch, turn)
-        value = loss.item()
+        value = summed(share * loss.item())
         if self.counts.first_loss is None:
             self.counts.first_loss = value
         if not math.isfinite(value) or abs(value) > EXPLODED * (1 + abs(self.counts.first_loss)):
             raise self.divergence(f"The loss of '{turn}'", value)
         loss.backward(inputs=list(parameters.values()))
+        sum_gradients((each.grad for each in parameters.values() if each.grad is not None), share)
         norm = get_total_norm([each.grad for each in parameters.values() if each.grad is not None])
         if not torch.isfinite(norm):
             name = next((name for name, each in parameters.items() if not _finite(each.grad)), "all together")
@@ -120,7 +123,9 @@ class Run:
         return self.average or self.model.state_dict()
 
     def save(self, folder: Path, identity: Mapping[str, Any]) -> None:
-        """Write all that `resume` needs."""
+        """Write all that `resume` needs; the first of several processes does."""
+        if not leads():
+            return
         moments = {
             f"{turn}/{name}/{key}": value
             for turn, optimizers in self.optimizers.items()
