@@ -41,11 +41,11 @@ def launch(
     Raises:
         SpecError: when Ray is not installed, or two specs would write to one folder.
     """
-    ray = _ray()
     placed = [_absolute(spec) for spec in specs]
     twice = [folder for folder, count in Counter(spec.out for spec in placed).items() if count > 1]
     if twice:
         raise SpecError(f"several specs write to '{twice[0]}'", "give each spec an `out` of its own")
+    ray = _ray()
     ray.init(address=address or None, include_dashboard=False, logging_level="ERROR")
     try:
         tell(f"{len(placed)} specs on {ray.cluster_resources().get('CPU', 0):g} processors")
@@ -68,6 +68,7 @@ def _ray() -> Any:
     # A launcher must not tell others what is launched.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    os.environ.setdefault("RAY_COLOR_PREFIX", "0")
     try:
         return import_module("ray")
     except ImportError as error:
