@@ -3,11 +3,12 @@
     python benchmarks/scale.py [--rows 10000000] [--folder FOLDER]
 
 A table of 18 numbers, 11 categories and a date is simulated into FOLDER, as one Parquet file and as a folder
-of them, with the true probability of each row kept apart. Then the commands `foretell fit`, `foretell read`
+of them, with the true probability of each row kept apart. Then the commands `foretell run`, `foretell read`
 (of the folder) and `foretell predict --out` each run in a process of their own, whose memory at its peak and
 CPU-seconds the system counts. The scores of the newest fifth of the rows, which taught nothing, are judged
 beside the true probabilities and beside LightGBM with its usual settings, which is given --peer-rows of the
-rows before them, all in memory. One thread each. The figures go to benchmarks/results/scale.json.
+rows before them, all in memory. One thread each. What was measured stands in FOLDER, so that a benchmark that
+was stopped goes on. The figures go to benchmarks/results/scale.json.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ def judged(probabilities: Floats, positive: NDArray[np.bool_]) -> dict[str, floa
 
 
 def peer(path: Path, rows: int, total: int) -> dict[str, float]:
-    """Judge LightGBM, given the newest of the rows before the test: the last tenth of them stops its trees."""
+    """Judge LightGBM, given the newest rows before the test; the last tenth of them stops its trees."""
     import lightgbm
 
     started, test = time.process_time(), round(0.8 * total)
@@ -168,23 +169,33 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "foretell-scale")
-    parser.add_argument("--peer-rows", type=int, nargs="*", default=[1_000_000, 4_000_000])
+    parser.add_argument("--peer-rows", type=int, nargs="*", default=[1_000_000])
     asked = parser.parse_args()
     simulate(asked.folder, asked.rows)
-    table, run = asked.folder / "table.parquet", asked.folder / "run"
-    target = ("--target", "returned")
-    figures: dict[str, Any] = {
-        "read_folder": measured("read", str(asked.folder / "parts"), *target),
-        "fit": measured("fit", str(table), *target, "--set", f"out={run}"),
-        "predict": measured("predict", str(table), "--run", str(run), "--out", str(run / "scores.parquet")),
+    table, run, test = asked.folder / "table.parquet", asked.folder / "run", round(0.8 * asked.rows)
+    scores, target = run / "scores.parquet", ("--target", "returned")
+    settings = ("--set", f"out={run}", "--set", "review.capacity=5")
+
+    def positive() -> NDArray[np.bool_]:
+        last = pl.scan_parquet(table).select(pl.col("returned") == "yes").slice(test)
+        return last.collect().to_series().to_numpy()
+
+    def probabilities() -> Floats:
+        return pl.scan_parquet(scores).select("probability").slice(test).collect().to_series().to_numpy()
+
+    stages: dict[str, Callable[[], Any]] = {
+        "run": lambda: measured("run", str(table), *target, *settings),
+        "predict": lambda: measured("predict", str(table), "--run", str(run), "--out", str(scores)),
+        "read_folder": lambda: measured("read", str(asked.folder / "parts"), *target),
+        "foretell": lambda: judged(probabilities(), positive()),
+        "true_probabilities": lambda: judged(np.load(asked.folder / "true.npy")[test:], positive()),
+        **{f"lightgbm_{rows}": lambda rows=rows: peer(table, rows, asked.rows) for rows in asked.peer_rows},
     }
-    test = round(0.8 * asked.rows)
-    last = pl.scan_parquet(table).select(pl.col("returned") == "yes").slice(test).collect()
-    positive = last.to_series().to_numpy()
-    scores = pl.scan_parquet(run / "scores.parquet").select("probability").slice(test).collect()
-    figures["foretell"] = judged(scores.to_series().to_numpy(), positive)
-    figures["true_probabilities"] = judged(np.load(asked.folder / "true.npy")[test:], positive)
-    figures["lightgbm"] = [peer(table, rows, asked.rows) for rows in asked.peer_rows]
+    done = asked.folder / "figures.json"
+    figures: dict[str, Any] = json.loads(done.read_text()) if done.exists() else {}
+    for name, stage in stages.items():
+        figures[name] = figures.get(name) or stage()
+        done.write_text(json.dumps(figures))
     result = {
         "command": shlex.join(["python", *sys.argv[:1], "--rows", str(asked.rows)]),
         "commit": commit(),

@@ -293,6 +293,7 @@ def data() -> r.DataSummary:
     return r.DataSummary(
         source="../shared/data/fraud/transactions.parquet",
         rows=1_304_112,
+        source_rows=1_304_112,
         fingerprint=digest("sample rows"),
         columns=tuple(
             r.Column(name=name, kind=kind, role=role, unit=unit, reason=reason)
@@ -461,7 +462,7 @@ def bare() -> r.RunReport:
         summary=r.Summary(
             scored=0, alerts=0, cases=0, sentences=0, threshold=0.5, capacity=10, per="thousand rows"
         ),
-        data=r.DataSummary(source="visits.csv", rows=0, fingerprint=digest([]), columns=()),
+        data=r.DataSummary(source="visits.csv", rows=0, source_rows=0, fingerprint=digest([]), columns=()),
         parts=(r.Part(name="train", rows=0),),
         leaderboard=(r.LeaderboardRow(name="trees", family="lightgbm", floor=True, delivered=True),),
     )

@@ -163,7 +163,8 @@ def _reviews(material: Material) -> int:
 def _data(dataset: Dataset) -> report.DataSummary:
     return report.DataSummary(
         source=_shown(dataset.spec.data.source),
-        rows=len(dataset),
+        rows=len(dataset) if dataset.drawn is None else dataset.drawn.plain,
+        source_rows=len(dataset) if dataset.drawn is None else dataset.drawn.rows,
         fingerprint=dataset.fingerprint,
         columns=tuple(
             report.Column(name=c.name, kind=c.kind, role=c.role, unit=c.unit, reason=c.reason)

@@ -68,6 +68,8 @@ class Repair:
 class DataSummary:
     source: str
     rows: int
+    source_rows: int
+    """Rows that those told of were drawn from; as many where none were drawn."""
     fingerprint: str
     """Digest of the rows."""
     columns: tuple[Column, ...]
