@@ -177,3 +177,27 @@ def test_what_is_interrupted_leaves_the_old_file(fitted: Fitted, tmp_path: Path)
         scoring.write(interrupted(), out)
     assert out.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.parquet", "scores.parquet"]
+
+
+def test_rows_that_cannot_be_scored_are_told(tmp_path: Path) -> None:
+    start = datetime(2024, 1, 1)
+    frame = rare(4_000).with_columns(at=pl.Series([start + timedelta(minutes=row) for row in range(4_000)]))
+    frame.write_parquet(tmp_path / "rows.parquet")
+    source = {"source": str(tmp_path / "rows.parquet"), "target": "y"}
+    overrides = (f"out={tmp_path / 'run'}", "model.families=[]", 'data.exclude=["place"]')
+    model = foretell.fit(load_spec(source, overrides))
+    gaps = pl.Series(np.arange(4_000) % 1_000 == 7)
+    new = frame.with_columns(pl.when(gaps).then(None).otherwise(pl.col("at")).alias("at"))
+    new.reverse().write_parquet(tmp_path / "new.parquet")
+    told: list[str] = []
+    scores = pl.concat(scoring.scores(model, str(tmp_path / "new.parquet"), rows=500, tell=told.append))
+    assert told == ["left out 4 rows: no instant, as in row 993"]
+    assert scores["at"].is_sorted(descending=True), "a table stays in the order of its file"
+    assert len(scores) == 3_996
+
+
+def test_a_target_that_no_file_holds_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    for spec in stored(tmp_path, rare()):
+        with pytest.raises(DataError, match="unknown column 'kimd'") as told:
+            read(replace(spec, data=replace(spec.data, target="kimd")))
+        assert "kind" in told.value.hint

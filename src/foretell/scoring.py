@@ -19,7 +19,8 @@ from foretell.files import aside
 from foretell.prediction.fitted import Fitted, Scored
 
 ENDINGS = (".csv", ".parquet")
-LEFT_OUT = "left out"
+LEFT_OUT = ("no instant", "ragged row")
+"""Rules by which rows are left out of what is scored."""
 
 
 def lines_of(
@@ -68,21 +69,23 @@ def scores(
         DataError: when the source cannot be read, or lacks a column of the model.
     """
     spec = replace(fitted.spec, data=replace(fitted.spec.data, source=source))
-    columns, left_out = fitted.featurizer.schema.columns, 0
+    columns = fitted.featurizer.schema.columns
     if fitted.featurizer.plan.entities:
         dataset = read(spec, columns=columns)
         yield _lines(fitted, dataset, reasons=reasons)
         return
-    none = True
+    none, left_out = True, dict[str, tuple[int, str]]()
     for first, raw in batches(spec.data, rows=rows, watch=watch):
         dataset = rows_of(spec, raw, columns, first=first, as_stored=True)
-        left_out += sum(repair.rows for repair in dataset.repairs if repair.action == LEFT_OUT)
+        for repair in (each for each in dataset.repairs if each.rule in LEFT_OUT):
+            rows_before, seen = left_out.get(repair.rule, (0, repair.example))
+            left_out[repair.rule] = rows_before + repair.rows, seen
         none = none and not len(raw.frame)
         yield _lines(fitted, dataset, reasons=reasons)
     if none:
         raise DataError(f"{source} holds no rows", "name a file that has rows below its column names")
-    if left_out:
-        tell(f"left out {left_out:,} rows or columns that could not be read, or had no instant")
+    for rule, (rows, seen) in left_out.items():
+        tell(f"left out {rows:,} rows: {rule}, as in {seen}")
 
 
 def _lines(fitted: Fitted, dataset: Dataset, *, reasons: bool) -> pl.DataFrame:

@@ -76,7 +76,8 @@ class Files:
         try:
             if not self.parquet:
                 for frame, repairs in batches_of(path, rows):
-                    yield frame.select(columns or pl.all()), repairs
+                    wanted = [name for name in columns if name in frame.columns]
+                    yield frame.select(wanted or pl.all()), repairs
                 return
             with pq.ParquetFile(path, memory_map=True) as file:
                 stored = [name for name in file.schema_arrow.names if name.strip() in columns] or None

@@ -140,7 +140,8 @@ def told(dataset: Dataset) -> str:
     """Return how many rows there are, and which of them are held."""
     drawn = dataset.drawn
     if drawn is None:
-        return f"{len(dataset):,} rows"
+        whole = 0 < dataset.spec.data.rows < len(dataset)
+        return f"{len(dataset):,} rows" + ", all held, as they are events of entities" * whole
     rare = f", and {drawn.beyond:,} more that are positive, which only teach" if drawn.beyond else ""
     seed = dataset.spec.train.seed
     return (

@@ -31,6 +31,8 @@ class Held:
     """What is held of a source: all of its rows, or those that were drawn."""
 
     raw: Raw
+    schema: tuple[Column, ...]
+    """What the columns are."""
     numbers: np.ndarray
     """int64 [N]: the number of each held row in the source."""
     drawn: Drawn | None = None
@@ -97,35 +99,47 @@ def held(spec: Spec, *, watch: Watch = unwatched) -> Held:
     Raises:
         DataError: when the source cannot be read, or lacks the target.
     """
-    most = spec.data.rows
+    most = 0 if _stated(spec) else spec.data.rows
     files = files_of(spec.data.source) if most and spec.data.source else None
-    source: Stored | Loaded
-    if files is not None and _may_exceed(files, most):
-        source = Stored(files=files, watch=watch)
-    else:
-        source = Loaded(raw=load(spec.data))
-        if not most or len(source.raw.frame) <= most:
-            return _whole(source.raw)
+    if files is None or not _may_exceed(files, most):
+        raw = load(spec.data)
+        return _drawn(Loaded(raw=raw), spec) if 0 < most < len(raw.frame) else _whole(raw, spec)
+    return _drawn(Stored(files=files, watch=watch), spec)
+
+
+def _stated(spec: Spec) -> bool:
+    """Say whether the spec itself states that rows are events of entities."""
+    others = {spec.data.id, spec.data.group, *spec.data.exclude}
+    stated = {name for name, column in spec.columns.items() if column.kind == "entity"}
+    return bool(spec.review.entity or stated - others)
+
+
+def _drawn(source: Stored | Loaded, spec: Spec) -> Held:
     outcomes = source.column(spec.data.target)
-    if len(outcomes) <= most:
-        return _whole(load(spec.data))
-    plain, beyond = _chosen(outcomes, spec)
-    numbers = np.sort(np.concatenate([plain, beyond]))
-    raw = source.take(numbers)
-    if _streamed(infer(raw.frame, spec, raw.where), source, raw.frame):
-        return _whole(load(spec.data))
+    if len(outcomes) > spec.data.rows:
+        plain, beyond = _chosen(outcomes, spec)
+        numbers = np.sort(np.concatenate([plain, beyond]))
+        raw = source.take(numbers)
+        schema = infer(raw.frame, spec, raw.where)
+        if not _streamed(schema, source):
+            return Held(
+                raw=raw,
+                schema=schema,
+                numbers=numbers,
+                drawn=Drawn(rows=len(outcomes), plain=len(plain), beyond=len(beyond)),
+                beyond=np.isin(numbers, beyond, assume_unique=True),
+                outcomes=outcomes,
+            )
+    return _whole(source.raw if isinstance(source, Loaded) else load(spec.data), spec)
+
+
+def _whole(raw: Raw, spec: Spec) -> Held:
     return Held(
         raw=raw,
-        numbers=numbers,
-        drawn=Drawn(rows=len(outcomes), plain=len(plain), beyond=len(beyond)),
-        beyond=np.isin(numbers, beyond, assume_unique=True),
-        outcomes=outcomes,
+        schema=infer(raw.frame, spec, raw.where),
+        numbers=np.arange(len(raw.frame)),
+        beyond=np.zeros(len(raw.frame), np.bool_),
     )
-
-
-def _whole(raw: Raw) -> Held:
-    num_rows = len(raw.frame)
-    return Held(raw=raw, numbers=np.arange(num_rows), beyond=np.zeros(num_rows, np.bool_))
 
 
 def _may_exceed(files: Files, rows: int) -> bool:
@@ -163,7 +177,7 @@ def _rare(outcomes: pl.Series, spec: Spec) -> np.ndarray:
     return np.zeros(0, np.int64)
 
 
-def _streamed(schema: tuple[Column, ...], source: Stored | Loaded, frame: pl.DataFrame) -> bool:
+def _streamed(schema: tuple[Column, ...], source: Stored | Loaded) -> bool:
     """Say whether the rows are events of entities: names return in all rows that hardly do in a few."""
     if any(column.kind == "entity" and column.role == "input" for column in schema):
         return True

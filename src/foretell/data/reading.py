@@ -12,7 +12,7 @@ from foretell.data.batches import Watch, unwatched
 from foretell.data.cells import Found, clipped, example
 from foretell.data.dataset import NEVER_US, Column, Dataset, Drawn, Repair, fingerprint
 from foretell.data.drawing import held
-from foretell.data.inference import infer, missing_column
+from foretell.data.inference import missing_column
 from foretell.data.kinds import kind
 from foretell.data.sources import Raw, load
 from foretell.data.target import coded, labels, outcome, settled
@@ -42,7 +42,7 @@ def read(spec: Spec, *, columns: tuple[Column, ...] = (), watch: Watch = unwatch
     if columns:
         return rows_of(spec, load(spec.data), columns)
     rows = held(spec, watch=watch)
-    schema = infer(rows.raw.frame, spec, rows.raw.where)
+    schema = rows.schema
     acting.check(schema, spec)
     frame, found = _repaired(rows.raw.frame, schema, rows.numbers, learned=True)
     repairs = [*rows.raw.repairs, *found]

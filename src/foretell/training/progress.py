@@ -100,9 +100,9 @@ def shown(title: str, stream: TextIO | None = None) -> Generator[Progress, None,
         return
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[text]}")
     with Bar(*columns, console=console) as bar:
-        task = bar.add_task(title, text="")
+        task = bar.add_task(title, text="", visible=False)  # what is done at once shows no bar
         yield lambda advance: bar.update(
-            task, completed=advance.step, total=advance.steps or None, text=advance.text
+            task, completed=advance.step, total=advance.steps or None, text=advance.text, visible=True
         )
 
 
