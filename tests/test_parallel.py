@@ -4,12 +4,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from foretell.prediction.folder import open_fitted
 from table_samples import rare
+
+SCRIPT = Path(__file__).with_name("shared_fit.py")
 
 
 def torchrun(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -20,16 +23,31 @@ def torchrun(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return done
 
 
+def fitted(path: Path) -> dict[str, Any]:
+    """Return the losses and the weights that `shared_fit.py` wrote, the latter in one row."""
+    told = json.loads(path.read_text())
+    return {"losses": told["losses"], "weights": np.concatenate(list(told["weights"].values()))}
+
+
 def test_two_processes_take_the_steps_of_one(tmp_path: Path) -> None:
     """With dropout, and batches that cannot be halved."""
-    script = Path(__file__).with_name("shared_fit.py")
-    subprocess.run([sys.executable, script, tmp_path / "one.json"], check=True)
-    torchrun(script, tmp_path / "two.json")
-    one, two = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "two"))
-    np.testing.assert_allclose(one["losses"], two["losses"], rtol=0, atol=1e-5)
-    for name, weights in one["weights"].items():
-        np.testing.assert_allclose(weights, two["weights"][name], rtol=0, atol=1e-5)
+    subprocess.run([sys.executable, SCRIPT, tmp_path / "one.json"], check=True)
+    torchrun(SCRIPT, tmp_path / "two.json")
+    one, two = (fitted(tmp_path / f"{name}.json") for name in ("one", "two"))
     assert len(set(one["losses"])) > 1
+    for what in one:
+        np.testing.assert_allclose(one[what], two[what], rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_one_process_goes_on_where_two_stopped(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, SCRIPT, tmp_path / "one.json"], check=True)
+    torchrun(SCRIPT, tmp_path / "both.json", "40")
+    assert not (tmp_path / "both.json").exists()
+    subprocess.run([sys.executable, SCRIPT, tmp_path / "both.json"], check=True)
+    one, both = (fitted(tmp_path / f"{name}.json") for name in ("one", "both"))
+    for what in one:
+        np.testing.assert_allclose(one[what], both[what], rtol=0, atol=1e-5)
 
 
 @pytest.mark.slow
