@@ -1,5 +1,6 @@
 """Large tables: which rows are drawn and what they stand for, and scores that do not depend on batches."""
 
+import re
 import sqlite3
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,11 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 import foretell
-from data_samples import spec_of
+from data_samples import csv_of, spec_of
 from foretell import scoring
 from foretell.border import load_spec
 from foretell.cli import main
 from foretell.data.audit import audit
+from foretell.data.csvfile import batches_of, read_csv
 from foretell.data.reading import read
 from foretell.data.split import split
 from foretell.errors import DataError
@@ -201,3 +203,30 @@ def test_a_target_that_no_file_holds_is_told_with_the_nearest_name(tmp_path: Pat
         with pytest.raises(DataError, match="unknown column 'kimd'") as told:
             read(replace(spec, data=replace(spec.data, target="kimd")))
         assert "kind" in told.value.hint
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a;b\r\n1;x\r\n;\r\n",
+        b'\xef\xbb\xbfa,b\n1,"x\ny, z"\n2,\xff\n',
+        "a\tb\n1\tü\n".encode("utf-16"),
+        b"a,b\n" + b"1,x\n" * 50 + b"1\n",
+        b"a,b\n",
+        b"",
+        b"a,b\n1\n2,x,y\n",
+    ],
+)
+def test_a_csv_file_is_read_alike_whole_and_in_batches(tmp_path: Path, content: bytes) -> None:
+    path = csv_of(tmp_path, content)
+    try:
+        whole, repairs = read_csv(path)
+    except DataError as fault:
+        with pytest.raises(DataError, match=re.escape(fault.message.split(":")[0])):
+            list(batches_of(path, 7))
+        return
+    parts = list(batches_of(path, 7))
+    assert all(len(frame) <= 7 for frame, _ in parts)
+    assert pl.concat([frame for frame, _ in parts]).equals(whole)
+    counted = [(repair.rule, repair.rows) for _, found in parts for repair in found]
+    assert counted == [(repair.rule, repair.rows) for repair in repairs]

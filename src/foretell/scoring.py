@@ -85,7 +85,7 @@ def scores(
     if none:
         raise DataError(f"{source} holds no rows", "name a file that has rows below its column names")
     for rule, (rows, seen) in left_out.items():
-        tell(f"left out {rows:,} rows: {rule}, as in {seen}")
+        tell(f"left out {rows:,} row{'s' * (rows != 1)}: {rule}, as in {seen}")
 
 
 def _lines(fitted: Fitted, dataset: Dataset, *, reasons: bool) -> pl.DataFrame:

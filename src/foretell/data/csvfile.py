@@ -67,7 +67,8 @@ def batches_of(path: Path, rows: int) -> Iterator[tuple[pl.DataFrame, tuple[Repa
     """Yield at most so many rows at a time, each time with what was repaired in them; see `read_csv`."""
     with _text(path) as text:
         data = text.read(HEAD).encode()
-        separator, (names, body, _) = _separator(data or b" "), _head(data, path)
+        names, body, _ = _head(data, path)
+        separator = _separator(data)
         stream = _Utf8(body, text)
         found: list[pacsv.InvalidRow] = []
 
