@@ -16,6 +16,9 @@ from foretell.spec import DataSpec
 ROWS = 1 << 16
 """Rows of a batch."""
 
+PAGES = 1 << 20
+"""Bytes of a column that are read at once; else a whole row group of each is."""
+
 Watch = Callable[[int, int], None]
 """Told how many rows were read, and of how many; 0 where that is not known."""
 
@@ -79,7 +82,7 @@ class Files:
                     wanted = [name for name in columns if name in frame.columns]
                     yield frame.select(wanted or pl.all()), repairs
                 return
-            with pq.ParquetFile(path, memory_map=True) as file:
+            with pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGES) as file:
                 stored = [name for name in file.schema_arrow.names if name.strip() in columns] or None
                 for batch in file.iter_batches(rows, columns=stored, use_threads=False):
                     batch.validate(full=True)
