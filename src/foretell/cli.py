@@ -170,6 +170,7 @@ def fit(spec: str, target: str, overrides: tuple[str, ...], store: str, **ladder
     from foretell.terminal import leaderboard
 
     asked = loaded(spec, target, (*overrides, *ladder.values()))
+    store = store if cli_launch.leads() else ""  # a model is registered once
     click.echo(leaderboard(foretell.fit(asked, store=store, key=own_key(), tell=say)))
 
 

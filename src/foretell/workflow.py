@@ -102,7 +102,8 @@ def fit(
     parts = split(rows)
     with alone(folder):
         fitted = _fitted(replace(spec, task=rows.spec.task), rows, parts, tell)[0]
-        champions.register(store, key, champions.entries(folder, fitted.digest, how=FIT, made_now=True))
+        if parallel.leads():
+            champions.register(store, key, champions.entries(folder, fitted.digest, how=FIT, made_now=True))
         _end_training(folder)
     return fitted
 
