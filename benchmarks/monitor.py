@@ -116,6 +116,7 @@ class World:
             at_us=day * DAY_US,
             known_at_us=day * DAY_US,
             ids=np.zeros(0),
+            beyond=np.zeros(len(day), np.bool_),
         )
 
 

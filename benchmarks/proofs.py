@@ -141,13 +141,14 @@ def stored(name: str, sums: Path) -> dict[str, Any]:
 
 
 def go_on(slices: Path, name: str, seconds: float, sums: Path = STORED) -> bool:
-    """Do slices of a proof until its goal is reached or the time is up; tell whether nothing got through."""
+    """Do a slice of a proof, and more until its time or goal is reached; tell if nothing got through."""
     slices.mkdir(parents=True, exist_ok=True)
     code, proof, start = commit(), PROOFS[name], time.monotonic()
     before, past = stored(name, sums), done(slices, name, sums)
-    while (
-        count := before["count"] + sum(each["count"] for each in past)
-    ) < proof.goal and time.monotonic() < start + seconds:
+    held = len(past)
+    while (count := before["count"] + sum(each["count"] for each in past)) < proof.goal and (
+        len(past) == held or time.monotonic() < start + seconds
+    ):
         began = time.monotonic()
         with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
             seen = proof.attack(before["slices"] + len(past), Path(folder))

@@ -66,6 +66,7 @@ def days_of(
         at_us=day * DAY_US,
         known_at_us=day * DAY_US,
         ids=np.arange(n).astype(str).astype(object),
+        beyond=np.zeros(n, np.bool_),
     )
     return dataset, logits
 

@@ -9,7 +9,7 @@ from safetensors.numpy import load as load_arrays
 
 from foretell.lookup import load
 from foretell.models import FAMILIES
-from foretell.models.boosting import fit_table
+from foretell.models.boosting import TABLE, fit_table
 from foretell.models.curved import base_of, loss_of
 from foretell.models.curves import Curves
 from foretell.models.family import Family, Material
@@ -53,7 +53,7 @@ def material(kind: str) -> Material:
         num_classes=3 if kind == "classes" else 0,
         scores=score if kind == "number" else None,
     )
-    (boosted,) = fit_table([found], "boosting")
+    ((boosted,), _) = fit_table([found], TABLE["boosting"])
     return Material(
         **{name: getattr(found, name) for name in found.__dataclass_fields__} | {"boosted": boosted}
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from evidences import evidence
@@ -160,6 +160,8 @@ def test_what_only_looks_like_personal_data_is_none(of, text):
 def test_values_of_personal_columns_stand_in_no_text(seed):
     plain = evidence(seed)
     people = [fact for fact in plain.of("entity") if isinstance(fact.value, str)]
+    # A branch named 2018 leaves no sentence that may tell the year.
+    assume(not any(str(fact.value) in str(at.value) for fact in people for at in plain.of("instant")))
     facts = ruled(plain, *(rule("column", fact.name, fact.name) for fact in people), rule("column", "id"))
     narrative = write(facts, NarrateSpec(length="medium", seed=seed), 0)
     verdict = verify(narrative, facts)

@@ -141,7 +141,7 @@ def _joined(fitted: Fitted, sources: Sequence[str | Path]) -> tuple[Dataset, lis
         frame=frame,
         **{
             name: np.concatenate([getattr(dataset, name) for dataset in each])
-            for name in ("target", "at_us", "known_at_us", "ids")
+            for name in ("target", "at_us", "known_at_us", "ids", "beyond")
         },
     )
     kept = np.arange(len(joined))

@@ -31,6 +31,8 @@ class Model(nn.Module):
     """
 
     turns: tuple[str, ...] = ("fit",)
+    rate_share: float = 1.0
+    """Share of the spec's learning rate that suits it."""
 
     def loss(self, batch: Batch, turn: str) -> Tensor:
         """Return the scalar that this turn makes smaller, a mean over the batch's rows.

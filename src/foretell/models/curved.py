@@ -33,8 +33,6 @@ class Curved:
     few_features: ClassVar[int] = 256
     """Features that are read at most where positives are few."""
     batch_sizes: ClassVar[tuple[int, int]] = (64, 512)
-    rate_share: ClassVar[float] = 1.0
-    """Share of the spec's learning rate that it takes."""
 
     @classmethod
     def network(cls, curves: Curves, spec: Spec, base: tuple[float, ...], loss: str) -> "Model":
@@ -60,7 +58,7 @@ class Curved:
         least = 1 if train.epochs else LEAST_STEPS
         steps = max(least, round((train.epochs or EPOCHS) * num_rows / batch_size))
         looks = {} if train.patience else {"patience": PATIENCE, "evaluate_every": max(1, steps // LOOKS)}
-        return steps, replace(train, learning_rate=cls.rate_share * train.learning_rate, **looks)
+        return steps, replace(train, **looks)
 
     @classmethod
     def fit(cls, material: Material, spec: Spec, loop: Loop, folder: Path | None, progress: Any) -> Any:

@@ -52,6 +52,7 @@ class FTNetwork(Model):
     """A token for each feature and one that asks them; what it heard is read out."""
 
     present: Tensor
+    rate_share = 1 / 3
 
     def __init__(
         self, curves: Curves, *, width: int, layers: int, heads: int, base: tuple[float, ...], loss: str

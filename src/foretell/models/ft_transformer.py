@@ -39,7 +39,6 @@ class FTTransformer(Curved):
     """The network's parameters by their names; matrices with the input first."""
     most_features: ClassVar[int] = 64
     few_features: ClassVar[int] = 64
-    rate_share: ClassVar[float] = 1 / 3
 
     @classmethod
     def network(cls, curves: Curves, spec: Spec, base: tuple[float, ...], loss: str) -> "FTNetwork":

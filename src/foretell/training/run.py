@@ -58,7 +58,8 @@ class Run:
         """Take the turns of one step, move the average, and return the summed loss."""
         counts, spec = self.counts, self.spec
         torch.manual_seed(mixed(spec.seed, counts.step))
-        rate = spec.learning_rate * one_cycle(counts.step, counts.steps, spec.warmup)
+        rate = self.model.rate_share * spec.learning_rate
+        rate *= one_cycle(counts.step, counts.steps, spec.warmup)
         with parted(placed(batch, self.model)) as (mine, share):
             total = sum(self._take_turn(turn, mine, share, rate) for turn in self.model.turns)
         counts.step += 1
