@@ -196,7 +196,8 @@ def paces(fitted: Any, path: Path) -> dict[str, float]:
     spec = replace(fitted.spec, data=replace(fitted.spec.data, source=str(path)))
     dataset = read_rows(spec, columns=fitted.featurizer.schema.columns)
     explained = []
-    for row_F in fitted.score(dataset, np.arange(WARM + EXPLAINED), after=fitted.snapshot).features:
+    features = fitted.score(dataset, np.arange(len(dataset)), after=fitted.snapshot).features
+    for row_F in features[: WARM + EXPLAINED]:
         started = time.thread_time_ns()
         reasons(fitted, row_F[None], np.array([True]))
         explained.append(time.thread_time_ns() - started)

@@ -21,7 +21,7 @@ MOST = 4
 """Reasons of one row: more would not inform a person (Regulation B, comment 9(b)(2)-1)."""
 ORDERS, FEWEST = 6, 40
 """Sampled orders of the factors that each fold of the model scores, and of all together at least."""
-CHUNK = 2_000
+CHUNK = 500
 """Rows at once."""
 LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: without letters that look like figures."""

@@ -46,6 +46,9 @@ ALL_OF_TABLE: Mapping[str, Any] = {
     "cat_smooth": 20,
     "cat_l2": 20,
 }
+MANY_ROWS = 10_000
+"""Teaching rows from which each tree sees all of them: resampling pays where rows are few, and hides the rare
+values that tell most where they are many."""
 MOST_TREES, STILL = 2000, 60
 """Trees at most, and how many without a gain on the choosing rows end a fit."""
 FEW_CLASSES = 3
@@ -193,7 +196,8 @@ def _posed(
     """Return what LightGBM is to do, and its data set of the teaching rows."""
     import lightgbm
 
-    parameters = {**SETTINGS, **ALL_OF_TABLE, "num_trees": MOST_TREES, **settings}
+    many = {"bagging_fraction": 1.0} if len(material.teach) >= MANY_ROWS else {}
+    parameters = {**SETTINGS, **ALL_OF_TABLE, **many, "num_trees": MOST_TREES, **settings}
     parameters |= {"objective": objective_of(material), "num_threads": threads, "seed": seed}
     if material.num_classes:
         parameters |= {"num_class": material.num_classes}

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 BOOTSTRAPS = 200
+AT_ONCE = 4_000_000
+"""Values of rows that are mixed and scored in one call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,19 +82,33 @@ def sampled(
     for pair in range(num_pairs):
         order, ask = rng.permutation(len(factors)), scores[pair % len(scores)]
         background_F = background_MF[rng.integers(len(background_MF))]
+        base = ask(background_F[None])
         for turn in (order, order[::-1]):
-            mixed_RF = np.repeat(background_F[None], len(x_RF), axis=0)
-            base = ask(background_F[None])
-            before_R = np.repeat(base, len(x_RF), axis=0)
-            gained_RG = np.empty((len(x_RF), len(factors), *base.shape[1:]))
-            for factor in turn:
-                mixed_RF[:, factors[factor]] = x_RF[:, factors[factor]]
-                after_R = ask(mixed_RF)
-                gained_RG[:, factor] = after_R - before_R
-                before_R = after_R
+            gained_RG = _gained(ask, base, x_RF, background_F, [factors[factor] for factor in turn])
             bases.append(base[0])
-            shares.append(gained_RG)
+            shares.append(gained_RG[:, np.argsort(turn)])
     return np.array(bases), np.array(shares)
+
+
+def _gained(
+    ask: Score,
+    base: Floats,
+    x_RF: NDArray[np.float32],
+    background_F: NDArray[np.float32],
+    turn: Sequence[NDArray[np.int64]],
+) -> Floats:
+    """Return what each factor changes when they change one by one, in this order [R, G] or [R, G, O]."""
+    at_once = max(1, AT_ONCE // max(x_RF.size, 1))
+    mixed_RF = np.repeat(background_F[None], len(x_RF), axis=0)
+    told = [np.repeat(base, len(x_RF), axis=0)[None]]
+    for start in range(0, len(turn), at_once):
+        mixed = []
+        for columns in turn[start : start + at_once]:
+            mixed_RF[:, columns] = x_RF[:, columns]
+            mixed.append(mixed_RF.copy())
+        found = ask(np.concatenate(mixed))
+        told.append(found.reshape(len(mixed), len(x_RF), *found.shape[1:]))
+    return np.moveaxis(np.diff(np.concatenate(told), axis=0), 0, 1)
 
 
 def _with_stability(bases: Floats, shares_PRG: Floats, rng: np.random.Generator) -> Shares:
@@ -100,17 +116,30 @@ def _with_stability(bases: Floats, shares_PRG: Floats, rng: np.random.Generator)
     num_pairs = len(bases) // 2
     values_RG = shares_PRG.mean(0)
     pairs_PRG = 0.5 * (shares_PRG[0::2] + shares_PRG[1::2])
-    rank_RG = np.argsort(np.argsort(-np.abs(values_RG), axis=1), axis=1)
-    same_sign = np.zeros_like(values_RG)
-    same_rank = np.zeros_like(values_RG)
     weights_BP = rng.multinomial(num_pairs, np.full(num_pairs, 1 / num_pairs), size=BOOTSTRAPS) / num_pairs
-    resampled_BRG = np.tensordot(weights_BP, pairs_PRG, axes=1)
-    for again_RG in resampled_BRG:
-        same_sign += np.sign(again_RG) == np.sign(values_RG)
-        same_rank += np.argsort(np.argsort(-np.abs(again_RG), axis=1), axis=1) == rank_RG
+    sign_stability, rank_stability = kept(np.tensordot(weights_BP, pairs_PRG, axes=1), values_RG)
     return Shares(
         base=float(bases.mean()),
         values=values_RG,
-        sign_stability=same_sign / BOOTSTRAPS,
-        rank_stability=same_rank / BOOTSTRAPS,
+        sign_stability=sign_stability,
+        rank_stability=rank_stability,
     )
+
+
+def kept(draws_DRG: Floats, values_RG: Floats) -> tuple[Floats, Floats]:
+    """Return in which share of draws each factor keeps its sign [R, G], and its rank [R, G]."""
+    at_once = max(1, AT_ONCE // max(values_RG.size, 1))
+    signs_RG, ranks_RG = np.zeros(values_RG.shape), np.zeros(values_RG.shape)
+    for start in range(0, len(draws_DRG), at_once):
+        part_DRG = draws_DRG[start : start + at_once]
+        signs_RG += (np.sign(part_DRG) == np.sign(values_RG)).sum(0)
+        ranks_RG += (ranks(part_DRG) == ranks(values_RG)).sum(0)
+    return signs_RG / len(draws_DRG), ranks_RG / len(draws_DRG)
+
+
+def ranks(shares: Floats) -> NDArray[np.int64]:
+    """Return each factor's place by the size of its share, the largest first [..., G]."""
+    order = np.argsort(-np.abs(shares), axis=-1)
+    found = np.empty_like(order)
+    np.put_along_axis(found, order, np.broadcast_to(np.arange(shares.shape[-1]), order.shape), axis=-1)
+    return found

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.prediction.fitted import Factor, Floats
-from foretell.prediction.shares import sampled
+from foretell.prediction.shares import kept, sampled
 
 EACH = 400
 """Most held-out rows of each outcome."""
@@ -137,16 +137,7 @@ def believed(factors: Sequence[Factor], values_RG: Floats, *, seed: int = 0) -> 
     slopes, errors, sizes = np.array([(f.slope, f.error, f.size) for f in factors]).reshape(-1, 3).T
     idle = slopes < HEEDED * errors
     noise = BEYOND * np.sqrt((sizes[idle] ** 2).mean()) if idle.any() else 0.0
-    rank_RG = _ranks(values_RG)
-    signs_RG, ranks_RG = np.zeros(values_RG.shape), np.zeros(values_RG.shape)
-    for _ in range(DRAWS):
-        slopes_G = slopes + DOUBT * errors * rng.standard_normal(len(factors))
-        # The same noise for every row, so that a row is told alike alone and among others.
-        drawn_RG = values_RG * slopes_G + noise * rng.standard_normal(len(factors))
-        signs_RG += np.sign(drawn_RG) == np.sign(values_RG)
-        ranks_RG += _ranks(drawn_RG) == rank_RG
-    return signs_RG / DRAWS, ranks_RG / DRAWS
-
-
-def _ranks(values_RG: Floats) -> NDArray[np.int64]:
-    return np.argsort(np.argsort(-np.abs(values_RG), axis=1), axis=1)
+    # The same noise for every row, so that a row is told alike alone and among others.
+    drawn_D2G = rng.standard_normal((DRAWS, 2, len(factors)))
+    slopes_DG, noise_DG = slopes + DOUBT * errors * drawn_D2G[:, 0], noise * drawn_D2G[:, 1]
+    return kept(values_RG * slopes_DG[:, None] + noise_DG[:, None], values_RG)
