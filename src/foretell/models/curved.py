@@ -3,6 +3,7 @@
 B: rows, F: features, C: outputs.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -24,7 +25,7 @@ LOOKS, PATIENCE = 25, 6
 """Looks at the choosing rows along the schedule, and how many without a gain end it."""
 
 
-class Curved:
+class Curved(ABC):
     """A fitted network over the curves of the features that gained the first trees most."""
 
     reads_past: ClassVar[bool] = False
@@ -35,22 +36,22 @@ class Curved:
     batch_sizes: ClassVar[tuple[int, int]] = (64, 512)
 
     @classmethod
+    @abstractmethod
     def network(cls, curves: Curves, spec: Spec, base: tuple[float, ...], loss: str) -> "Model":
         """Return a network that takes inputs of the curves and says `base` before it has learned.
 
         Args:
             loss: a row of `readout_network.LOSSES`.
         """
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def of_network(cls, columns: Rows, curves: Curves, model: Any) -> Any:
         """Return the family of a network over the curves of some columns."""
-        raise NotImplementedError
 
+    @abstractmethod
     def logits(self, features: NDArray[np.float32]) -> Floats:
         """Return log-odds [B] of feature rows [B, F]; of classes, [B, C]."""
-        raise NotImplementedError
 
     @classmethod
     def schedule(cls, train: TrainSpec, num_rows: int, batch_size: int) -> tuple[int, TrainSpec]:
