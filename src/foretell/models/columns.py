@@ -1,0 +1,155 @@
+"""Rows as sequences of tokens, each drawn from those that are known: the column net.
+
+Every token has a small network of its own, all of them in one batched product, which reads the sum of the
+known tokens' embeddings, each weighted for its reader. The order is that of the table in some steps and a
+random one in the others, so that one net draws rows, fills gaps, and tells how odd each value is given all
+others (Uria et al., A deep and tractable density estimator, ICML 2014).
+
+B: rows, T: tokens of a row, W: width of an embedding, H: hidden units, K: values of one token.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from foretell.models.base import Batch, Model
+
+ANY_ORDER = 0.3
+"""Share of the steps in a random order."""
+PRIOR = 0.1
+"""Rows added to each value's count, so that none is impossible."""
+
+
+class Blockwise(nn.Module):
+    """A linear map for each token, [T, B, in] to [T, B, out]."""
+
+    def __init__(self, tokens: int, ins: int, outs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(tokens, ins, outs) / ins**0.5)
+        self.bias = nn.Parameter(torch.zeros(tokens, 1, outs))
+
+    def forward(self, x_TBI: Tensor, at: slice) -> Tensor:
+        return torch.baddbmm(self.bias[at], x_TBI, self.weight[at])
+
+
+class ColumnNet(Model):
+    """Tokens of a row, each from the known ones. A batch holds `tokens`, int64 [B, T]."""
+
+    starts: Tensor
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        width: int = 64,
+        hidden: int = 96,
+        layers: int = 2,
+        dropout: float = 0.12,
+        any_order: float = ANY_ORDER,
+    ) -> None:
+        super().__init__()
+        self.sizes, self.dropout, self.any_order = tuple(sizes), dropout, any_order
+        num = len(self.sizes)
+        self.register_buffer("starts", torch.tensor([0, *np.cumsum(sizes)[:-1]]), persistent=False)
+        self.embed = nn.Embedding(sum(sizes), width)
+        nn.init.normal_(self.embed.weight, std=0.3)
+        self.mix = nn.Parameter((1 + 0.1 * torch.randn(num, num, width)) / num**0.5)
+        self.first = Blockwise(num, width, hidden)
+        self.rest = nn.ModuleList(Blockwise(num, hidden, hidden) for _ in range(layers - 1))
+        self.out = nn.ParameterList(nn.Parameter(torch.zeros(hidden, size)) for size in sizes)
+        self.base = nn.ParameterList(nn.Parameter(torch.zeros(size)) for size in sizes)
+
+    def start_at(self, tokens_NT: NDArray[np.int64]) -> None:
+        """Begin with the values' own frequencies, so that only what departs from them is learned."""
+        with torch.no_grad():
+            for place, base in enumerate(self.base):
+                counts = np.bincount(tokens_NT[:, place], minlength=len(base)) + PRIOR
+                base.copy_(torch.tensor(np.log(counts / counts.sum())))
+
+    def loss(self, batch: Batch, turn: str) -> Tensor:
+        tokens_BT = batch["tokens"]
+        num = len(self.sizes)
+        places = torch.randperm(num) if torch.rand(()) < self.any_order else torch.arange(num)
+        reads_TT = (places[:, None] > places[None, :]).float()
+        hidden_TBH = self._hidden(self._embedded(tokens_BT), self.mix * reads_TT[:, :, None], slice(None))
+        return self._surprise(hidden_TBH, tokens_BT).mean(0).sum()
+
+    def _embedded(self, tokens_BT: Tensor) -> Tensor:
+        return self.embed(tokens_BT + self.starts)
+
+    def _hidden(self, known_BTW: Tensor, mix_TTW: Tensor, at: slice) -> Tensor:
+        """Return what the networks of some tokens make of the known ones' embeddings [T, B, H]."""
+        x_TBW = torch.einsum("biw,jiw->jbw", known_BTW, mix_TTW[at])
+        x_TBH = functional.dropout(functional.silu(self.first(x_TBW, at)), self.dropout, self.training)
+        for layer in self.rest:
+            x = functional.silu(layer(_normed(x_TBH), at))
+            x_TBH = x_TBH + functional.dropout(x, self.dropout, self.training)
+        return _normed(x_TBH)
+
+    def _surprise(self, hidden_TBH: Tensor, tokens_BT: Tensor) -> Tensor:
+        """Return the negative log-probability of each token [B, T]."""
+        return torch.stack(
+            [
+                functional.cross_entropy(
+                    hidden_TBH[place] @ self.out[place] + self.base[place],
+                    tokens_BT[:, place],
+                    reduction="none",
+                )
+                for place in range(len(self.sizes))
+            ],
+            dim=1,
+        )
+
+    @torch.no_grad()
+    def surprise(self, tokens_BT: Tensor, *, given_all: bool = False) -> Tensor:
+        """Return the negative log-probability of each token [B, T], in nats.
+
+        Args:
+            given_all: each given all others; else each given those before it, so that they add up to that
+                of the row.
+        """
+        num = len(self.sizes)
+        reads_TT = 1 - torch.eye(num) if given_all else torch.ones(num, num).tril(-1)
+        hidden_TBH = self._hidden(self._embedded(tokens_BT), self.mix * reads_TT[:, :, None], slice(None))
+        return self._surprise(hidden_TBH, tokens_BT)
+
+    @torch.no_grad()
+    def draw(
+        self,
+        known_BT: Tensor,
+        generator: torch.Generator,
+        *,
+        allowed: Sequence[Tensor | None] | None = None,
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """Return whole rows [B, T]: known tokens as they are, the others drawn in the table's order.
+
+        Args:
+            known_BT: tokens; -1 where one is to be drawn.
+            generator: of the random choices.
+            allowed: of each token, which values it may have [K] or [B, K]; all, where there is None.
+            temperature: below 1, likelier values are drawn more often than they were seen.
+        """
+        tokens_BT = known_BT.clone()
+        held_BTW = self._embedded(tokens_BT.clamp(min=0)) * (tokens_BT >= 0)[:, :, None]
+        for place, size in enumerate(self.sizes):
+            wanted = tokens_BT[:, place] < 0
+            if not wanted.any():
+                continue
+            at = slice(place, place + 1)
+            logits_BK = self._hidden(held_BTW, self.mix, at)[0] @ self.out[place] + self.base[place]
+            if allowed is not None and allowed[place] is not None:
+                logits_BK = logits_BK.masked_fill(~allowed[place].expand(len(logits_BK), size), -torch.inf)
+            chance_BK = (logits_BK / temperature).softmax(-1)
+            drawn = torch.multinomial(chance_BK, 1, generator=generator)[:, 0]
+            tokens_BT[wanted, place] = drawn[wanted]
+            held_BTW[:, place] = self.embed(tokens_BT[:, place] + self.starts[place])
+        return tokens_BT
+
+
+def _normed(x_TBH: Tensor) -> Tensor:
+    return functional.layer_norm(x_TBH, x_TBH.shape[-1:])
