@@ -235,6 +235,13 @@ class TableCodec:
         """How many values each token may have [T]."""
         return tuple(size for name in self.drawn for size in self.coders[name].sizes)
 
+    def dtype(self, name: str) -> pl.DataType:
+        """Return the canonical dtype of a column."""
+        coder = self.coders[name]
+        if isinstance(coder, Names):
+            return pl.String()
+        return INSTANT if coder.grain_us else pl.Float64()
+
     def span(self, name: str) -> slice:
         """Return the places of a drawn column's tokens."""
         before = self.drawn[: self.drawn.index(name)]

@@ -1,9 +1,11 @@
 """What every network states of itself: its turns, its loss in each, and the parameters each turn moves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -65,3 +67,18 @@ def placed(batch: Batch, model: Model) -> Batch:
     """Return the batch on the device of the model's parameters."""
     device = next(model.parameters()).device
     return {name: tensor.to(device) for name, tensor in batch.items()}
+
+
+def passes(num_rows: int, *, batch_size: int, seed: int) -> Callable[[int], NDArray[np.int64]]:
+    """Return step -> rows: pass after pass over them, each in an order drawn from (seed, pass)."""
+    per_pass = max(num_rows // batch_size, 1)
+    order: dict[int, NDArray[np.int64]] = {}
+
+    def rows_at(step: int) -> NDArray[np.int64]:
+        number = step // per_pass
+        if number not in order:
+            order.clear()
+            order[number] = np.random.default_rng((seed, number)).permutation(num_rows)
+        return order[number][(step % per_pass) * batch_size :][:batch_size]
+
+    return rows_at

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foretell.models.base import Batch, Model
+from foretell.models.base import Batch, Dropout, Model
 
 ANY_ORDER = 0.3
 """Share of the steps in a random order."""
@@ -52,7 +52,7 @@ class ColumnNet(Model):
         any_order: float = ANY_ORDER,
     ) -> None:
         super().__init__()
-        self.sizes, self.dropout, self.any_order = tuple(sizes), dropout, any_order
+        self.sizes, self.any_order, self.dropout = tuple(sizes), any_order, Dropout(dropout)
         num = len(self.sizes)
         self.register_buffer("starts", torch.tensor([0, *np.cumsum(sizes)[:-1]]), persistent=False)
         self.embed = nn.Embedding(sum(sizes), width)
@@ -84,11 +84,14 @@ class ColumnNet(Model):
     def _hidden(self, known_BTW: Tensor, mix_TTW: Tensor, at: slice) -> Tensor:
         """Return what the networks of some tokens make of the known ones' embeddings [T, B, H]."""
         x_TBW = torch.einsum("biw,jiw->jbw", known_BTW, mix_TTW[at])
-        x_TBH = functional.dropout(functional.silu(self.first(x_TBW, at)), self.dropout, self.training)
+        x_TBH = self._thinned(functional.silu(self.first(x_TBW, at)))
         for layer in self.rest:
             x = functional.silu(layer(_normed(x_TBH), at))
-            x_TBH = x_TBH + functional.dropout(x, self.dropout, self.training)
+            x_TBH = x_TBH + self._thinned(x)
         return _normed(x_TBH)
+
+    def _thinned(self, x_TBH: Tensor) -> Tensor:
+        return self.dropout(x_TBH.transpose(0, 1)).transpose(0, 1)
 
     def _surprise(self, hidden_TBH: Tensor, tokens_BT: Tensor) -> Tensor:
         """Return the negative log-probability of each token [B, T]."""
@@ -142,8 +145,9 @@ class ColumnNet(Model):
                 continue
             at = slice(place, place + 1)
             logits_BK = self._hidden(held_BTW, self.mix, at)[0] @ self.out[place] + self.base[place]
-            if allowed is not None and allowed[place] is not None:
-                logits_BK = logits_BK.masked_fill(~allowed[place].expand(len(logits_BK), size), -torch.inf)
+            mask = None if allowed is None else allowed[place]
+            if mask is not None:
+                logits_BK = logits_BK.masked_fill(~mask.expand(len(logits_BK), size), -torch.inf)
             chance_BK = (logits_BK / temperature).softmax(-1)
             drawn = torch.multinomial(chance_BK, 1, generator=generator)[:, 0]
             tokens_BT[wanted, place] = drawn[wanted]

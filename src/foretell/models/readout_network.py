@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foretell.models.base import Batch, Dropout, Model
+from foretell.models.base import Batch, Dropout, Model, passes
 from foretell.models.curves import Curves
 from foretell.models.readout import ReadoutArrays
 
@@ -100,16 +100,11 @@ def batches(
     seed: int,
 ) -> Callable[[int], Batch]:
     """Return step -> batch: pass after pass over the rows, each in an order drawn from (seed, pass)."""
-    per_pass = max(len(x_BF) // batch_size, 1)
     scaled = (weights / weights.mean()).astype(np.float32)
-    order: dict[int, NDArray[np.int64]] = {}
+    rows_at = passes(len(x_BF), batch_size=batch_size, seed=seed)
 
     def batch_at(step: int) -> Batch:
-        number = step // per_pass
-        if number not in order:
-            order.clear()
-            order[number] = np.random.default_rng((seed, number)).permutation(len(x_BF))
-        rows = order[number][(step % per_pass) * batch_size :][:batch_size]
+        rows = rows_at(step)
         return {
             "inputs": torch.from_numpy(curves.inputs(x_BF[rows])),
             "aims": torch.from_numpy(aims[rows].astype(np.float32)),

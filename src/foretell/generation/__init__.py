@@ -1,0 +1,1 @@
+"""The studio: samples of tables, and what was measured about them."""
