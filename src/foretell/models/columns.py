@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from foretell.models.base import Batch, Dropout, Model
 
-ANY_ORDER = 0.3
+ANY_ORDER = 0.5
 """Share of the steps in a random order."""
 PRIOR = 0.1
 """Rows added to each value's count, so that none is impossible."""
@@ -108,15 +108,19 @@ class ColumnNet(Model):
         )
 
     @torch.no_grad()
-    def surprise(self, tokens_BT: Tensor, *, given_all: bool = False) -> Tensor:
+    def surprise(
+        self, tokens_BT: Tensor, *, given_all: bool = False, order: Sequence[int] | None = None
+    ) -> Tensor:
         """Return the negative log-probability of each token [B, T], in nats.
 
         Args:
             given_all: each given all others; else each given those before it, so that they add up to that
                 of the row.
+            order: place of each token in the order [T]; that of the table if not given.
         """
         num = len(self.sizes)
-        reads_TT = 1 - torch.eye(num) if given_all else torch.ones(num, num).tril(-1)
+        places = torch.arange(num) if order is None else torch.tensor(order)
+        reads_TT = 1 - torch.eye(num) if given_all else (places[:, None] > places[None, :]).float()
         hidden_TBH = self._hidden(self._embedded(tokens_BT), self.mix * reads_TT[:, :, None], slice(None))
         return self._surprise(hidden_TBH, tokens_BT)
 
