@@ -4,7 +4,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from foretell.models.trees import by_output, from_booster, sum_rows
+from foretell.models.trees import by_output, sum_rows
 
 
 @pytest.mark.parametrize("zero_as_missing", [False, True])
@@ -21,7 +21,7 @@ def test_trees_as_arrays_say_what_lightgbm_says(zero_as_missing):
     booster = lightgbm.train(parameters, lightgbm.Dataset(x, y, categorical_feature=[2]), 40)
     unseen = x.copy()
     unseen[:50, 2] = rng.integers(-2, 90, 50)
-    trees = from_booster(booster)
+    trees = by_output(booster)[0]
     np.testing.assert_allclose(
         trees.logits(unseen), booster.predict(unseen, raw_score=True), rtol=0, atol=1e-12
     )
@@ -32,7 +32,7 @@ def test_a_booster_without_splits_is_a_constant():
     x, y = np.zeros((100, 2)), np.tile([0, 1], 50)
     booster = lightgbm.train({"objective": "binary", "verbosity": -1}, lightgbm.Dataset(x, y), 2)
     np.testing.assert_allclose(
-        from_booster(booster).logits(x), booster.predict(x, raw_score=True), atol=1e-12
+        by_output(booster)[0].logits(x), booster.predict(x, raw_score=True), atol=1e-12
     )
 
 
@@ -42,7 +42,7 @@ def test_trees_that_never_saw_a_missing_number_say_what_lightgbm_says_of_rows_th
     x = rng.normal(size=(1000, 5)).astype(np.float32)
     y = (x[:, 0] * x[:, 1] > 0.3).astype(int)
     booster = lightgbm.train({"objective": "binary", "verbosity": -1}, lightgbm.Dataset(x, y), num_trees)
-    trees = from_booster(booster)
+    trees = by_output(booster)[0]
     assert trees.masked, "this is the fast way"
     np.testing.assert_allclose(trees.logits(x), booster.predict(x, raw_score=True), rtol=0, atol=1e-12)
     read = trees.reader(np.arange(5))
@@ -64,7 +64,7 @@ def test_the_fast_way_takes_categories_and_large_trees(num_leaves):
         "max_cat_to_onehot": 4,
     }
     booster = lightgbm.train(parameters, lightgbm.Dataset(x, y, categorical_feature=[1, 3]), 30)
-    trees = from_booster(booster)
+    trees = by_output(booster)[0]
     assert trees.masked and (trees.category >= 0).any()
     x[:500, 1], x[:500, 3] = rng.integers(-3, 60, 500), rng.integers(-3, 9, 500)
     np.testing.assert_allclose(trees.logits(x), booster.predict(x), rtol=0, atol=1e-12)

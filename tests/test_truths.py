@@ -180,7 +180,7 @@ def test_the_desk_asks_which_it_is_and_does_not_tell_whom_it_asks_first(world, t
     assert question is not None
     page = bob.get(f"/case?id={first.id}", headers=HTML).text
     other = next((name for name in question.classes if name != question.told), "")
-    assert (f"<option>{other}</option>" in page) == bool(other)
+    assert (f'<option value="{other}">{other}</option>' in page) == bool(other)
     assert f"<option>{question.told}</option>" not in page, "who rejects a class does not name it"
     other = other or ("-1e9" if question.above is first.prediction.alert else "1e9")
     sent = form(bob, verb="reject", content=first.content, code="other", truth=other)

@@ -239,10 +239,11 @@ def supported(case: Case, decision: Decision, standing: Standing) -> ForetellErr
 
 
 RULES: tuple[Rule, ...] = (
-    known, current, admitted, complete, meant, detailed, held, unhurried, own_judgement, four_eyes,
+    known, current, admitted, complete, detailed, held, unhurried, own_judgement, meant, four_eyes,
     supported,
 )  # fmt: skip
-"""Asked in this order; the first that refuses answers."""
+"""Asked in this order; the first that refuses answers. `meant` tells what the model said, so it stands behind
+the one that asks for a judgement first."""
 
 
 def refusal(case: Case, decision: Decision, standing: Standing) -> ForetellError | None:

@@ -65,8 +65,8 @@ def measured(values: pl.Series) -> bool:
     to both sides of the most frequent one, up to a rare last one: how often something happened looks so, and
     codes hardly ever do.
     """
-    counts = values.value_counts().sort(values.name)
-    shares, lowest = (counts["count"] / len(values)).to_numpy(), counts[values.name][0]
+    counts = values.rename("value").value_counts().sort("value")
+    shares, lowest = (counts["count"] / len(values)).to_numpy(), counts["value"][0]
     if len(shares) > SOME_WHOLE and shares.min() < ALIKE * shares.max():
         return True
     mode = int(shares.argmax())
@@ -110,7 +110,7 @@ def outcome(series: pl.Series, spec: Spec, unit: str = "") -> tuple[Mapping[str,
 
 
 def _valued(text: pl.Series, spec: Spec) -> tuple[Mapping[str, object], str]:
-    counts = dict(text.drop_nulls().value_counts().sort(["count", text.name]).iter_rows())
+    counts = dict(text.drop_nulls().rename("value").value_counts().sort(["count", "value"]).iter_rows())
     shown = ", ".join(f"'{clipped(value)}'" for value in list(counts)[:5])
     if len(counts) < 2:
         found = f"only one value, {shown}" if counts else "no known value"

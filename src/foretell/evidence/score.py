@@ -73,10 +73,10 @@ def _estimate(scene: Scene, prediction: Prediction) -> list[Fact]:
     target = next(column for column in schema if column.role == "target")
     score = np.array([prediction.logit])
     task = scene.fitted.spec.task
-    detail: dict[str, Value] = {"level": estimator.level, "line": task.line, "side": task.positive}
+    detail: dict[str, Value] = {"line": task.line, "side": task.positive}
     ends = estimator.intervals(score)
     if ends is not None:
-        detail |= {"low": float(ends[0][0]), "high": float(ends[1][0])}
+        detail |= {"level": estimator.level, "low": float(ends[0][0]), "high": float(ends[1][0])}
     if target.name in scene.fitted.reference.quartiles:
         low, high = scene.fitted.reference.quartiles[target.name]
         detail |= {"usual_low": low, "usual_high": high}

@@ -22,7 +22,7 @@ from foretell.data.codecs import Floats, TableCodec, Tokens
 from foretell.data.dataset import Column
 from foretell.models.base import Model, passes
 from foretell.models.columns import ColumnNet
-from foretell.models.trees import Trees, from_booster
+from foretell.models.trees import Trees, by_output
 from foretell.spec import TrainSpec
 from foretell.training import loop
 from foretell.training.progress import Progress, silent
@@ -249,4 +249,5 @@ def _trees(teach: Tokens, choose: Tokens, pool: Tokens, train: TrainSpec) -> Tre
         valid_sets=[data(choose, pool[:cut], teaching)],
         callbacks=[lightgbm.early_stopping(STILL, verbose=False)],
     )
-    return from_booster(booster)
+    (trees,) = by_output(booster)
+    return trees

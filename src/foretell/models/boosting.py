@@ -144,6 +144,9 @@ def fit_table(
     Returns:
         The trees of each fold, and those of all rows.
     """
+    # Of the trees of all rows the folds settle how many there are: they are grown alike.
+    if len(materials[0].teach) >= MANY_ROWS:
+        settings = {"bagging_fraction": 1.0, **settings}
     boosters, curves = zip(
         *(trained(material, settings, threads=threads, seed=seed) for material in materials), strict=True
     )
@@ -196,8 +199,7 @@ def _posed(
     """Return what LightGBM is to do, and its data set of the teaching rows."""
     import lightgbm
 
-    many = {"bagging_fraction": 1.0} if len(material.teach) >= MANY_ROWS else {}
-    parameters = {**SETTINGS, **ALL_OF_TABLE, **many, "num_trees": MOST_TREES, **settings}
+    parameters = {**SETTINGS, **ALL_OF_TABLE, "num_trees": MOST_TREES, **settings}
     parameters |= {"objective": objective_of(material), "num_threads": threads, "seed": seed}
     if material.num_classes:
         parameters |= {"num_class": material.num_classes}

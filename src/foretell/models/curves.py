@@ -131,6 +131,7 @@ class Lines:
 
 def _held(x: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return quantiles of a number, and how far it may lie from its mean."""
+    x = x.astype(np.float64)  # the square of a large one is no float32
     reach = FURTHEST * (float(x.std()) or 1.0)
     low, high = float(x.mean()) - reach, float(x.mean()) + reach
     return np.unique(np.concatenate([[low], np.clip(spaced(x, RANKS), low, high), [high]])).astype(np.float32)
@@ -138,6 +139,7 @@ def _held(x: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _scales(x: NDArray[np.float32], knots: NDArray[np.float32]) -> Floats:
     """Return a number's knots in its standard deviations, and as normal scores of their ranks [2, K]."""
+    x = x.astype(np.float64)
     ordered = np.sort(x)
     ranks = sum(np.searchsorted(ordered, knots, side=side) for side in ("left", "right")) / (2 * len(x))
     scores = np.clip(ndtri(ranks), -HIGHEST, HIGHEST)

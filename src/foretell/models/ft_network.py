@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foretell.models.base import Batch, Model
+from foretell.models.base import Batch, Dropout, Model
 from foretell.models.curves import Curves
 from foretell.models.readout_network import LOSSES
 
@@ -29,7 +29,7 @@ class Block(nn.Module):
         self.out = nn.Linear(width, width, bias=False)
         self.gate = nn.Linear(width, 4 * width)
         self.down = nn.Linear(2 * width, width)
-        self.dropout = nn.Dropout(DROPOUT_GATE)
+        self.dropout, self.dropout_mix = Dropout(DROPOUT_GATE), Dropout(DROPOUT_MIX)
 
     def forward(self, x_BTW: Tensor) -> Tensor:
         normed = self.norm_mix(x_BTW)
@@ -37,9 +37,8 @@ class Block(nn.Module):
             x_BTW = x_BTW[:, :1]
         query_BHTD = self._split(self.query(normed[:, : x_BTW.shape[1]]))
         key_BHTD, value_BHTD = map(self._split, self.key_value(normed).chunk(2, dim=-1))
-        mixed = functional.scaled_dot_product_attention(
-            query_BHTD, key_BHTD, value_BHTD, dropout_p=DROPOUT_MIX if self.training else 0.0
-        )
+        looks_BHTT = query_BHTD @ key_BHTD.transpose(-1, -2) / query_BHTD.shape[-1] ** 0.5
+        mixed = self.dropout_mix(looks_BHTT.softmax(-1)) @ value_BHTD
         x_BTW = x_BTW + self.out(mixed.transpose(1, 2).flatten(2))
         gate, value = self.gate(self.norm_gate(x_BTW)).chunk(2, dim=-1)
         return x_BTW + self.down(self.dropout(functional.relu(gate) * value))

@@ -95,22 +95,18 @@ def fit_linear(
     Returns:
         The sums of each fold, and that of all rows.
     """
-    posed, sizes = (
-        [_Posed.of(each, basis, seed) for each in materials],
-        [len(each.choose) for each in materials],
-    )
-    best: tuple[float, float, tuple[Scorer, ...]] | None = None
-    for strength in STRENGTHS:
-        tried = tuple(each.fitted(strength) for each in posed)
-        losses = [
-            each.validation_loss(scorer.score(each, each.choose))
-            for each, scorer in zip(materials, tried, strict=True)
-        ]
-        loss = float(np.average(losses, weights=sizes))
-        if best is None or loss < best[0]:
-            best = loss, strength, tried
-    assert best is not None
-    return best[2], None if whole is None else _Posed.of(whole, basis, seed).fitted(best[1])
+    tried: list[list[Scorer]] = []
+    for each in materials:  # one fold's inputs are held at a time
+        posed = _Posed.of(each, basis, seed)
+        tried.append([posed.fitted(strength) for strength in STRENGTHS])
+    losses = [
+        [each.validation_loss(scorer.score(each, each.choose)) for scorer in scorers]
+        for each, scorers in zip(materials, tried, strict=True)
+    ]
+    sizes = [len(each.choose) for each in materials]
+    best = int(np.argmin(np.average(losses, axis=0, weights=sizes)))
+    last = None if whole is None else _Posed.of(whole, basis, seed).fitted(STRENGTHS[best])
+    return tuple(scorers[best] for scorers in tried), last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -148,12 +148,6 @@ class Trees:
         return lambda x_F: sum_leaves(x_F, columns, *kernel)
 
 
-def from_booster(booster: Any) -> Trees:
-    """Return the arrays of a LightGBM booster of one output (its `dump_model()`)."""
-    (trees,) = by_output(booster)
-    return trees
-
-
 def by_output(booster: Any) -> tuple[Trees, ...]:
     """Return the arrays of each output of a LightGBM booster, which takes turns with its classes."""
     dumped, num_outputs = booster.dump_model()["tree_info"], booster.num_model_per_iteration()

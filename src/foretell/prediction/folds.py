@@ -40,3 +40,12 @@ def folds_of(dataset: Dataset, parts: Split) -> tuple[Fold, ...]:
     num_outcomes = len(np.unique(labels))
     all_of_them = all(len(np.unique(dataset.target[part])) == num_outcomes for fold in found for part in fold)
     return found if all_of_them else ((parts.train, parts.valid),)
+
+
+def more_of(dataset: Dataset, more: Rows, choose: Rows) -> Rows:
+    """Return the rows that only teach, without those of groups that choose."""
+    group = dataset.column("group")
+    if group is None or not len(more):
+        return more
+    codes = groups_of(dataset.frame[group.name])
+    return more[~np.isin(codes[more], codes[choose])]

@@ -23,7 +23,7 @@ from foretell.prediction.evening import reweighed
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
 from foretell.prediction.fitted import Fitted, Scored, scored_rows
-from foretell.prediction.folds import Fold, folds_of
+from foretell.prediction.folds import Fold, folds_of, more_of
 from foretell.prediction.judging import judge_of, standings_of
 from foretell.prediction.numbers import numbers, scale_of, scores_of
 from foretell.prediction.promise import Promise, promised, with_capacity
@@ -127,7 +127,7 @@ def _fit(
     choose, whole = choosing_rows(materials), None
     if len(folds) > 1:
         tell(f"  {len(folds)} models of each kind, each chosen by rows that it was not taught by")
-        sample = _sample(spec, dataset, choose, np.zeros(len(dataset)), weights)
+        sample = _sample(spec, dataset, choose, np.zeros(len(dataset)), weights, parts.more)
         whole = replace(materials[0], teach=sample.rows, weights=sample.weights, offset=sample.offset)
     rungs, boosted = climb(spec, materials, whole, families, measure, folder, tell)
     shares = _delivered(spec, rungs, materials[0].aims[choose], measure)
@@ -251,7 +251,10 @@ def _features(
     events = features.events(dataset, before.register)
     replayed = features.replay(events, before, keep=parts.test)
     quiet = np.zeros(len(dataset))
-    samples = [_sample(spec, dataset, teach, quiet, weights, parts.more) for teach, _ in folds]
+    samples = [
+        _sample(spec, dataset, teach, quiet, weights, more_of(dataset, parts.more, choose))
+        for teach, choose in folds
+    ]
     if len(features.plan.entities) < 2:
         return features, events, replayed, samples
     tell("learning what each entity's own past explains")

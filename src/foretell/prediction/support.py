@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.prediction.fitted import Factor, Floats
-from foretell.prediction.shares import kept, sampled
+from foretell.prediction.shares import AT_ONCE, kept, sampled
 
 EACH = 400
 """Most held-out rows of each outcome."""
@@ -140,4 +140,8 @@ def believed(factors: Sequence[Factor], values_RG: Floats, *, seed: int = 0) -> 
     # The same noise for every row, so that a row is told alike alone and among others.
     drawn_D2G = rng.standard_normal((DRAWS, 2, len(factors)))
     slopes_DG, noise_DG = slopes + DOUBT * errors * drawn_D2G[:, 0], noise * drawn_D2G[:, 1]
-    return kept(values_RG * slopes_DG[:, None] + noise_DG[:, None], values_RG)
+    at_once = max(1, AT_ONCE // (DRAWS * max(len(factors), 1)))
+    parts = [values_RG[start : start + at_once] for start in range(0, max(len(values_RG), 1), at_once)]
+    found = [kept(part * slopes_DG[:, None] + noise_DG[:, None], part) for part in parts]
+    signs, ranks = zip(*found, strict=True)
+    return np.concatenate(signs), np.concatenate(ranks)

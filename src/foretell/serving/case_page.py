@@ -127,7 +127,7 @@ def _decision(who: Person, form: Mapping[str, str], now: datetime) -> Decision:
     detail = {
         "approve": truth,
         "reject": {"code": form.get("code", ""), **truth},
-        "judge": truth or {"judgement": form.get("judgement", "")},
+        "judge": {**truth, **({"judgement": form["judgement"]} if form.get("judgement") else {})},
         "ask": {"person": form.get("person", "")},
         "edit": {"unsupported": "keep"} if form.get("unsupported") == "keep" else {},
     }.get(verb, {})
