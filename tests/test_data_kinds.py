@@ -126,3 +126,12 @@ def test_one_row_is_encoded_as_it_is_among_many(tmp_path):
     whole = encode(dataset, schema).values
     for row in (0, 17, 59):
         np.testing.assert_array_equal(encode(dataset.take(np.array([row])), schema).values[0], whole[row])
+
+
+def test_a_date_is_read_alike_beside_instants_of_any_offset():
+    found, _ = kind("time").repair(
+        pl.Series("at", ["2018-08-10", "2018-08-10 12:00:00+02", "2018-08-10 12:00:00-05"])
+    )
+    assert [at.isoformat() for at in found] == [
+        "2018-08-10T00:00:00+00:00", "2018-08-10T10:00:00+00:00", "2018-08-10T17:00:00+00:00",
+    ]  # fmt: skip

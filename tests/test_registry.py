@@ -207,3 +207,11 @@ def test_however_models_come_and_go_the_states_are_those_of_a_plain_account_of_i
         model: CHAMPION if used and model == used[-1] else RETIRED if model in used else CHALLENGER
         for model in known
     }
+
+
+def test_who_runs_an_old_spec_again_has_its_model_in_use_again(house):
+    registry = Registry(house.store)
+    other = replace(FIRST, model=B)
+    for entry in (FIRST, other, FIRST, FIRST):
+        registry.register([entry], "foretell")
+    assert {each.model: each.state for each in registry.models()} == {A: CHAMPION, B: RETIRED}

@@ -165,6 +165,24 @@ def test_scores_are_written_as_they_are_returned(fitted: Fitted, tmp_path: Path)
     assert CliRunner().invoke(main, command).stdout == told.write_csv()
 
 
+def test_scores_are_never_written_over_the_rows_that_are_scored(fitted: Fitted, tmp_path: Path) -> None:
+    rows = tmp_path / "new.csv"
+    rows.write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="holds the rows that are to be scored"):
+        scoring.check(rows, str(rows))
+    scoring.check(tmp_path / "scores.csv", str(rows))
+
+
+def test_a_table_that_grows_keeps_most_of_the_rows_that_were_drawn(tmp_path: Path) -> None:
+    whole = rare(5_000)
+    drawn = []
+    for size in (4_800, 5_000):
+        whole.head(size).write_parquet(tmp_path / "rows.parquet")
+        spec = spec_of(tmp_path / "rows.parquet", rows=1_000)
+        drawn.append(set(read(spec).ids.tolist()))
+    assert len(drawn[0] & drawn[1]) > 900
+
+
 def test_what_is_interrupted_leaves_the_old_file(fitted: Fitted, tmp_path: Path) -> None:
     rare(400).drop("y").write_parquet(tmp_path / "new.parquet")
     out = tmp_path / "scores.parquet"

@@ -34,6 +34,8 @@ def together(command: Callable[..., None]) -> Callable[..., None]:
                     return command(**asked)
             except ForetellError as error:
                 raise SystemExit(error.exit_code) from None  # the first process says why
+            except RuntimeError:
+                raise SystemExit(1) from None  # the first process is gone
 
     return called
 

@@ -35,7 +35,7 @@ def predict(data: str, folder: Path | None, out: Path | None, reasons: bool) -> 
     from foretell.training.progress import counted, shown
 
     if out is not None:
-        scoring.check(out)
+        scoring.check(out, data)
     fitted = open_fitted(settled(found(folder)))
     used: set[str] = set()
 

@@ -46,7 +46,12 @@ def launch(
     if twice:
         raise SpecError(f"several specs write to '{twice[0]}'", "give each spec an `out` of its own")
     ray = _ray()
-    ray.init(address=address or None, include_dashboard=False, logging_level="ERROR")
+    try:
+        ray.init(address=address or None, include_dashboard=False, logging_level="ERROR")
+    except ConnectionError as error:
+        raise SpecError(
+            f"there is no Ray cluster at '{address}'", "start one, or leave --address out"
+        ) from error
     try:
         tell(f"{len(placed)} specs on {ray.cluster_resources().get('CPU', 0):g} processors")
         task = ray.remote(max_retries=0)(_fitted)

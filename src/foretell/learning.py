@@ -169,9 +169,11 @@ def _placed(dataset: Dataset, said: tuple[Label, ...]) -> tuple[Rows, tuple[Labe
         ((place[label.id], label) for label in said if label.id in place), key=lambda pair: pair[0]
     )
     if not pairs:
+        where = dataset.spec.data.source
+        drawn = "the rows that were drawn from " * (dataset.drawn is not None)
         raise DataError(
-            f"nothing to learn from: of {len(said):,} decided rows, none is in {dataset.spec.data.source}",
-            "decide cases first: foretell desk",
+            f"nothing to learn from: of {len(said):,} decided rows, none is in {drawn}{where}",
+            "raise `data.rows`" if drawn else "decide cases first: foretell desk",
         )
     return np.array([row for row, _ in pairs], dtype=np.int64), tuple(label for _, label in pairs)
 
@@ -295,7 +297,7 @@ def _later_rows(
     if labels == "source":
         return told, parts.test, np.ones(len(parts.test))
     rows, said = decided
-    after = told.at_us[rows] >= at
+    after = (told.at_us[rows] >= at) & ~told.beyond[rows]
     kept = [label for label, later in zip(said, after, strict=True) if later]
     return (
         truths.with_answers(told, rows[after], kept),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from foretell.data.batches import ROWS, Watch, batches, unwatched
 from foretell.data.dataset import Dataset
 from foretell.data.reading import read, rows_of
+from foretell.data.sources import paths_of
 from foretell.errors import DataError
 from foretell.evidence.reasons import reasons as reason_codes
 from foretell.files import aside
@@ -118,9 +119,11 @@ def write(frames: Iterable[pl.DataFrame], path: Path) -> None:
                 writer.close()
 
 
-def check(path: Path) -> None:
-    """Raise DataError where a file's name tells no form that scores are written in."""
+def check(path: Path, source: str = "") -> None:
+    """Raise DataError where a file's name tells no form that scores are written in, or it holds the data."""
     if path.suffix not in ENDINGS:
         raise DataError(
             f"'{path}' is neither .csv nor .parquet", "give --out a name with one of these endings"
         )
+    if source and "://" not in source and path.exists() and any(map(path.samefile, paths_of(source))):
+        raise DataError(f"'{path}' holds the rows that are to be scored", "give --out another name")

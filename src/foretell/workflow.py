@@ -209,6 +209,11 @@ def _promoted(spec: Spec, tell: Tell) -> Fitted | None:
     used = champions.settled(folder)
     if not (folder / champions.POINTER).exists():
         return None
+    if parallel.GROUP.size > 1:
+        raise CheckpointError(
+            f"people put a model in use in '{folder}': nothing is fitted that processes could share",
+            "run it in one process",
+        )
     fitted = open_fitted(used)
     tell(f"people put model {fitted.digest[:12]} in use here: it scores by its own spec; nothing is fitted")
     held = replace(fitted.spec, data=replace(fitted.spec.data, source=spec.data.source), out=spec.out)

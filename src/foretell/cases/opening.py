@@ -1,6 +1,7 @@
 """How the cases of a run come into the store of its folder."""
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 
 from foretell.cases.registry import Entry, Registry, author
@@ -29,7 +30,8 @@ def open_in(
     path, model = folder / "cases.db", entries[-1].model
     other = "" if promoted else others(path, model)
     if other:
-        aside = path.with_name(f"cases-{other[:12]}.db")
+        names = (f"cases-{other[:12]}{f'-{number}' * bool(number)}.db" for number in count())
+        aside = next(place for place in map(path.with_name, names) if not place.exists())
         path.rename(aside)
         tell(f"  the store held another model's cases; it is kept as {aside}")
     with Store(f"sqlite:///{path}") as store:

@@ -190,8 +190,12 @@ def _entry(body: str) -> Entry:
 
 
 def _known(entry: Entry, connection: Connection) -> ForetellError | None:
-    for body in connection.scalars(_TOLD.with_only_columns(events.c.body)):
-        held = _entry(body)
-        if (held.model, held.how) == (entry.model, entry.how):
-            return _KnownError(f"model {entry.model[:12]} is registered", "list the models")
+    """Return an error where nothing new would be said; a run says again whose model stands in its folder."""
+    told = [
+        _entry(body)
+        for body in connection.scalars(_TOLD.with_only_columns(events.c.body).order_by(events.c.seq))
+    ]
+    held = [each for each in told if each.how == entry.how]
+    if any(each.model == entry.model for each in (held[-1:] if entry.how == RUN else held)):
+        return _KnownError(f"model {entry.model[:12]} is registered", "list the models")
     return None

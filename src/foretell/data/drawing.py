@@ -65,7 +65,8 @@ class Stored:
         repairs: dict[tuple[str, str], Repair] = {}
         for start, raw in self.files.batches(watch=self.watch):
             first, end = np.searchsorted(numbers, [start, start + len(raw.frame)])
-            frames.append(raw.frame[numbers[first:end] - start])
+            # Taken rows share the texts of their whole batch; copied, they hold their own alone.
+            frames.append(pl.DataFrame(raw.frame[numbers[first:end] - start].to_arrow()))
             for repair in raw.repairs:
                 before = repairs.get((repair.column, repair.rule))
                 rows = repair.rows + (before.rows if before else 0)
@@ -158,13 +159,31 @@ def _joined(frames: list[pl.DataFrame], where: str) -> pl.DataFrame:
 
 def _chosen(outcomes: pl.Series, spec: Spec) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of rows that are drawn from all alike, and of rare ones that are held besides."""
-    rng, most = np.random.default_rng(spec.train.seed), spec.data.rows
+    most, keys = spec.data.rows, _keys(len(outcomes), spec.train.seed)
     rare = _rare(outcomes, spec)
     usual = round(most / len(outcomes) * len(rare))
     more = min(max(min(ENOUGH, len(rare)) - usual, 0), int(MOST_BEYOND * most))
-    plain = rng.choice(len(outcomes), most - more, replace=False, shuffle=False)
-    left = np.setdiff1d(rare, plain, assume_unique=True)
-    return plain, rng.choice(left, min(more, len(left)), replace=False, shuffle=False)
+    plain = _least(np.arange(len(outcomes)), keys, most - more)
+    return plain, _least(np.setdiff1d(rare, plain, assume_unique=True), keys, more)
+
+
+def _least(rows: np.ndarray, keys: np.ndarray, count: int) -> np.ndarray:
+    """Return the rows of the least keys, so many at most."""
+    if count >= len(rows):
+        return rows
+    return rows[np.argpartition(keys[rows], count)[:count]]
+
+
+def _keys(count: int, seed: int) -> np.ndarray:
+    """Return what each row is drawn by: a hash of its number, so that most rows stay when a table grows.
+
+    Source: Steele, Lea and Flood, Fast splittable pseudorandom number generators (OOPSLA 2014).
+    """
+    start = np.random.default_rng(seed).integers(0, 2**64, dtype=np.uint64)
+    keys = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + start
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return keys ^ (keys >> np.uint64(31))
 
 
 def _rare(outcomes: pl.Series, spec: Spec) -> np.ndarray:

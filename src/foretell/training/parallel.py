@@ -24,7 +24,8 @@ LONGEST_WAIT = timedelta(hours=12)
 
 def asked() -> int:
     """Return how many processes `torchrun` started for this work; 1 where it started none."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    # Schedulers set WORLD_SIZE as well, for other work than this.
+    return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
 class Group:

@@ -101,9 +101,7 @@ def _from_epoch(numbers: pl.Series) -> pl.Series:
 
 def _from_text(text: pl.Series) -> pl.Series:
     plain = text.str.replace(r"^(\d{4}\S*)T", "${1} ").str.replace(r"\s*(Z|UTC)$", "+00:00")
-    plain = (
-        plain.str.replace(r"([+-]\d\d)$", "${1}:00") if plain.str.contains(r":\d\d[+-]\d\d$").any() else plain
-    )
+    plain = plain.str.replace(r"(:\d\d[+-]\d\d)$", "${1}:00")
     instants = pl.Series(text.name, [None], dtype=INSTANT).new_from_index(0, len(text))
     for pattern in FORMATS:
         left = instants.is_null() & plain.is_not_null()
