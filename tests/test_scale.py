@@ -183,6 +183,16 @@ def test_a_table_that_grows_keeps_most_of_the_rows_that_were_drawn(tmp_path: Pat
     assert len(drawn[0] & drawn[1]) > 900
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_class_of_which_hardly_a_row_is_drawn_is_none_of_the_classes(tmp_path: Path, seed: int) -> None:
+    frame = rare(20_000).with_columns(y=pl.Series(["d"] * 8 + ["a", "b", "c"] * 6664))
+    frame.write_parquet(tmp_path / "rows.parquet")
+    spec = spec_of(tmp_path / "rows.parquet", rows=2_000)
+    dataset = read(replace(spec, train=replace(spec.train, seed=seed)))
+    assert sorted(dataset.classes) == ["a", "b", "c"]
+    assert len(split(dataset).train)
+
+
 def test_what_is_interrupted_leaves_the_old_file(fitted: Fitted, tmp_path: Path) -> None:
     rare(400).drop("y").write_parquet(tmp_path / "new.parquet")
     out = tmp_path / "scores.parquet"

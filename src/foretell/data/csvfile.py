@@ -20,6 +20,8 @@ HEAD = 1 << 20
 RAGGED = 0.05
 """Share of rows with too few or too many fields from which the file is refused."""
 UNDECODED = "�"
+MANY_RAGGED = 10_000
+"""Ragged rows from which it is asked, before the end of a file, whether they are too many."""
 LARGE = 10**18
 """More rows than any file has: parts of a file are not judged by their share of ragged rows."""
 
@@ -73,7 +75,7 @@ def batches_of(path: Path, rows: int) -> Iterator[tuple[pl.DataFrame, tuple[Repa
         found: list[pacsv.InvalidRow] = []
 
         def leave_out(row: pacsv.InvalidRow) -> str:
-            found.append(row)
+            found.append(row._replace(text=""))  # a large file may have many
             return "skip"
 
         kept = told = 0
@@ -90,8 +92,13 @@ def batches_of(path: Path, rows: int) -> Iterator[tuple[pl.DataFrame, tuple[Repa
                         repairs.append(_ragged(found[told], len(found) - told, LARGE, what, path))
                         told = len(found)
                     yield frame, tuple(repair for repair in repairs if repair.rows)
+                if len(found) > MANY_RAGGED:
+                    _ragged(found[0], len(found), kept, "a row", path)
         if found:
             _ragged(found[0], len(found), kept, "a row", path)
+        if found[told:]:
+            last = _ragged(found[told], len(found) - told, LARGE, "a row", path)
+            yield pl.DataFrame(schema=dict.fromkeys(names, pl.String)), (last,)
 
 
 def _text(path: Path) -> io.TextIOBase:

@@ -15,7 +15,7 @@ from foretell.data.drawing import held
 from foretell.data.inference import missing_column
 from foretell.data.kinds import kind
 from foretell.data.sources import Raw, load
-from foretell.data.target import coded, labels, outcome, settled
+from foretell.data.target import LEAST_ROWS, coded, labels, outcome, settled
 from foretell.errors import DataError
 from foretell.spec import Spec
 from foretell.units import seconds
@@ -53,9 +53,18 @@ def read(spec: Spec, *, columns: tuple[Column, ...] = (), watch: Watch = unwatch
     outcomes = frame[spec.data.target]
     if rows.outcomes is not None:
         (target,) = (column for column in schema if column.role == "target")
-        outcomes = _canonical(rows.outcomes, target)[0].rename(spec.data.target)
+        outcomes = _held(_canonical(rows.outcomes, target)[0], frame[target.name]).rename(target.name)
     schema = tuple(_described(column, frame[column.name], outcomes, spec) for column in schema)
     return _dataset(spec, frame, schema, repairs, beyond, rows.drawn)
+
+
+def _held(outcomes: pl.Series, drawn: pl.Series) -> pl.Series:
+    """Return the outcomes of all rows; of several, those that hardly any drawn row has are unknown."""
+    if outcomes.dtype != pl.String or outcomes.drop_nulls().n_unique() <= 2:
+        return outcomes
+    counts = drawn.drop_nulls().rename("value").value_counts()
+    known = counts.filter(pl.col("count") >= LEAST_ROWS)["value"]
+    return outcomes.set(~outcomes.is_in(known).fill_null(True), None)
 
 
 def rows_of(
