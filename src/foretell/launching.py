@@ -54,6 +54,13 @@ def launch(
         ) from error
     try:
         tell(f"{len(placed)} specs on {ray.cluster_resources().get('CPU', 0):g} processors")
+        most = max(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"])
+        for spec in placed:
+            if spec.train.threads > most:
+                raise SpecError(
+                    f"'{spec.out}' asks for {spec.train.threads} threads, and machines have {most:g} at most",
+                    "lower `train.threads`",
+                )
         task = ray.remote(max_retries=0)(_fitted)
         left = {
             task.options(num_cpus=spec.train.threads or 1, name=Path(spec.out).name).remote(
