@@ -399,7 +399,7 @@ def tables(results: Mapping[str, Any]) -> str:
         mine = {(cell["name"], cell["seed"]): cell for cell in cells if cell["table"] == each}
         best = min(DEFAULTS, key=lambda name: _mean(mine, name, "loss"))
         figures = [_share(mine, name, best) for name in names]
-        drawn = len({seed for _, seed in mine})
+        drawn = len({seed for name, seed in mine if name == "Foretell"})
         size = next(iter(mine.values()))["rows"]
         label = f"{each}, {size:,} rows, {drawn} seed{'s' * (drawn > 1)}"
         rows.append([label, f"{_mean(mine, best, 'loss'):.4f}, {best}", *figures])
