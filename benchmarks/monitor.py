@@ -171,10 +171,9 @@ class Peers:
             if _psi(self.binned[i], self._binned(i, values)) > 0.2:
                 found["psi"].add(f"n{i}")
             mean, scale = self.scales[i]
-            if self.hinkleys[i] is not None:
-                self.hinkleys[i].update((values.mean() - mean) / (scale / np.sqrt(len(values))))
-                if self.hinkleys[i].drift_detected:
-                    found["page_hinkley"].add(f"n{i}")
+            self.hinkleys[i].update((values.mean() - mean) / (scale / np.sqrt(len(values))))
+            if self.hinkleys[i].drift_detected:
+                found["page_hinkley"].add(f"n{i}")
         for i in range(CATEGORIES):
             shares, size = self._shares(frame[f"c{i}"]), len(frame)
             table = np.stack([shares * size, self.shares[i] * len(self.frame)])
@@ -195,10 +194,8 @@ class Peers:
 
 
 def _hinkley() -> Any:
-    try:
-        from river.drift import PageHinkley
-    except ImportError:
-        return None
+    from river.drift import PageHinkley
+
     return PageHinkley()
 
 
