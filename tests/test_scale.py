@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -17,6 +19,7 @@ from foretell import scoring
 from foretell.border import load_spec
 from foretell.cli import main
 from foretell.data.audit import audit
+from foretell.data.batches import files_of
 from foretell.data.csvfile import batches_of, read_csv
 from foretell.data.reading import read
 from foretell.data.split import split
@@ -191,6 +194,15 @@ def test_a_class_of_which_hardly_a_row_is_drawn_is_none_of_the_classes(tmp_path:
     dataset = read(replace(spec, train=replace(spec.train, seed=seed)))
     assert sorted(dataset.classes) == ["a", "b", "c"]
     assert len(split(dataset).train)
+
+
+def test_bytes_that_are_no_text_in_one_batch_are_missing_there(tmp_path: Path) -> None:
+    table = pa.table({"note": pa.array([b"fine"] * 6 + [b"\xff"] * 2, pa.binary()), "x": range(8)})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    files = files_of(str(tmp_path / "rows.parquet"))
+    assert files is not None
+    told = pl.concat([raw.frame for _, raw in files.batches(rows=3)])
+    assert told["note"].to_list() == ["fine"] * 6 + [None] * 2 and told["x"].to_list() == list(range(8))
 
 
 def test_what_is_interrupted_leaves_the_old_file(fitted: Fitted, tmp_path: Path) -> None:

@@ -86,7 +86,10 @@ class Files:
                 stored = [name for name in file.schema_arrow.names if name.strip() in columns] or None
                 for batch in file.iter_batches(rows, columns=stored, use_threads=False):
                     batch.validate(full=True)
-                    yield readable(pa.Table.from_batches([batch]), str(path))
+                    frame, repairs = readable(pa.Table.from_batches([batch]), str(path))
+                    # Bytes may read as text in one batch and not in the next: there they are missing.
+                    held = [repair.column for repair in repairs if "binary" in repair.example]
+                    yield frame.with_columns(pl.lit(None, pl.String).alias(name) for name in held), repairs
         except (pa.ArrowException, OSError) as error:
             raise unreadable(path, error) from error
 
