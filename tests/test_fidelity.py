@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from foretell.generation.fidelity import average, discriminator, facts, shapes, trends, utility
-from foretell.generation.novelty import Nearness, auc, membership, nearer
+from foretell.generation.novelty import Nearness, auc, membership, membership_fact, nearer, novelty_fact
 from foretell.records import Fact
 
 PEER = os.environ.get("FORETELL_SDMETRICS", "")
@@ -37,8 +37,10 @@ def shuffled(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(pl.col(name).shuffle(seed=place) for place, name in enumerate(frame.columns))
 
 
-def by_name(found: tuple[Fact, ...]) -> Mapping[str, Fact]:
-    return {fact.name: fact for fact in found}
+def measured(drawn: pl.DataFrame, teach: pl.DataFrame, holdout: pl.DataFrame) -> Mapping[str, Fact]:
+    metric = Nearness.fit(pl.concat([teach, holdout]))
+    near = novelty_fact(*(metric.distances(drawn, side) for side in (teach, holdout)))
+    return {fact.name: fact for fact in (*facts(drawn, teach, holdout, target="owns"), near)}
 
 
 @pytest.fixture(scope="module")
@@ -57,22 +59,20 @@ def test_a_table_is_like_itself(parts):
 
 def test_real_rows_reach_every_goal(parts):
     teach, holdout, fresh = parts
-    found = by_name(facts(fresh, teach, holdout, target="owns", surprise=lambda rows: np.ones(len(rows))))
-    assert set(found) == {"shapes", "trends", "discriminator", "utility", "nearer", "likelihood"}
+    found = measured(fresh, teach, holdout)
+    assert set(found) == {"shapes", "trends", "discriminator", "utility", "nearer"}
     for name in ("shapes", "trends", "utility"):
         assert found[name].value >= found[name].detail["goal"]
-    for name in ("discriminator", "likelihood"):
-        assert found[name].detail["low"] <= 0.5 <= found[name].detail["high"] + 0.02
-        assert found[name].value <= found[name].detail["goal"]
-    assert found["nearer"].detail["low"] <= 0.5 <= found["nearer"].detail["high"]
+    assert found["discriminator"].value <= found["discriminator"].detail["goal"]
+    for name in ("discriminator", "nearer"):
+        assert found[name].detail["low"] <= 0.5 <= found[name].detail["high"]
     assert found["nearer"].detail["copies"] == found["nearer"].detail["copies_of_others"] == 0
-    assert found["likelihood"].value == 0.5
     assert {fact.detail["n"] for fact in found.values()} == {1200}
 
 
 def test_a_copy_of_the_training_rows_is_like_them_but_not_new(parts):
     teach, holdout, _ = parts
-    found = by_name(facts(teach.sample(1200, shuffle=True, seed=9), teach, holdout))
+    found = measured(teach.sample(1200, shuffle=True, seed=9), teach, holdout)
     assert found["shapes"].value == 1
     assert found["nearer"].value > 0.99 and found["nearer"].detail["copies"] == 1
     assert found["nearer"].value > found["nearer"].detail["goal"]
@@ -86,11 +86,15 @@ def test_who_surprises_less_is_found_to_have_taught(parts):
     told = membership(teach, holdout)
     # Two normals one deviation apart: the AUC is that of a normal at 1 over the root of 2.
     assert told.low < 0.7602 < told.high and told.high - told.low < 0.03
+    assert (
+        membership_fact(teach, holdout).value == told.value > membership_fact(teach, holdout).detail["goal"]
+    )
+    assert membership(teach, teach).value == 0.5
 
 
 def test_columns_that_know_nothing_of_each_other_are_found_out(parts):
     teach, holdout, fresh = parts
-    torn = by_name(facts(shuffled(fresh), teach, holdout, target="owns"))
+    torn = measured(shuffled(fresh), teach, holdout)
     assert torn["shapes"].value >= torn["shapes"].detail["goal"]
     for name in ("trends", "utility"):
         assert torn[name].value < torn[name].detail["goal"]
@@ -148,7 +152,7 @@ def test_as_near_to_both_is_half(parts):
 def test_few_rows_are_measured_as_far_as_they_go(count):
     found = facts(people(count, 0), people(100, 1), people(100, 2), target="owns")
     assert all(fact.detail["n"] == count for fact in found)
-    assert {fact.name for fact in found} == (set() if count == 0 else {"shapes", "trends", "nearer"})
+    assert {fact.name for fact in found} == (set() if count == 0 else {"shapes", "trends"})
 
 
 def test_missing_and_constant_columns_are_left_out_of_the_average():

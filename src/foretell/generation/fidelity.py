@@ -1,4 +1,4 @@
-"""How generated tables are measured: whether they are like real rows, and give training rows away.
+"""How like real rows generated ones are.
 
 Every figure stands beside the same figure of real rows that taught nothing (the floor): what tells real from
 real cannot be asked of a generator. Frames are canonical: String, Float64, or instants.
@@ -16,12 +16,9 @@ import polars as pl
 from foretell.generation.novelty import (
     Codes,
     Floats,
-    Nearness,
     Share,
     auc,
     is_number,
-    membership,
-    nearer,
     numbers,
 )
 from foretell.records import Fact, Value
@@ -46,10 +43,8 @@ TREES: Mapping[str, Any] = {
     "force_row_wise": True,
     "verbosity": -1,
 }
-ALLOWED = {"shapes": 0.005, "trends": 0.01, "discriminator": 0.03, "utility": 0.01, "novelty": 0.02}
+ALLOWED = {"shapes": 0.005, "trends": 0.01, "discriminator": 0.03, "utility": 0.01}
 """How far from what real rows reach a figure may lie."""
-MOST_TELLING = 0.54
-"""AUC of a membership attack that is still as good as none."""
 MANY = 1 << 20
 """Pairs of values, above which those that no row holds are left out of the count."""
 
@@ -154,17 +149,15 @@ def facts(
     holdout: pl.DataFrame,
     *,
     target: str = "",
-    surprise: Callable[[pl.DataFrame], Floats] | None = None,
     seed: int = 0,
 ) -> tuple[Fact, ...]:
-    """Return what is measured about generated rows, equally many rows of each kind compared.
+    """Return how like real rows generated ones are; equally many rows of each kind are compared.
 
     Args:
         drawn: generated rows.
         teach: rows that taught the generator.
         holdout: rows that taught nothing and chose nothing.
         target: column that drawn rows teach to predict from the others; none, where empty.
-        surprise: negative log-probability of rows [N], of a family that has one.
         seed: of the choice of rows, and of the trees.
     """
     n = min(len(drawn), len(teach), len(holdout))
@@ -181,11 +174,6 @@ def facts(
         found.append(_discriminator(few, taught, unseen, seed))
         if target:
             found.append(_utility(few, taught, unseen, target, seed))
-    found.append(_novelty(few, taught, unseen))
-    if surprise is not None:
-        told = membership(surprise(taught), surprise(unseen))
-        text = "how well training rows are told from others by their probability (AUC)"
-        found.append(_fact("membership", "likelihood", text, told, n, floor=0.5, goal=MOST_TELLING))
     return tuple(found)
 
 
@@ -199,7 +187,7 @@ def _likeness(
 ) -> Fact:
     real = teach.select(few.columns)
     value, floor = (average(measure(real, side)) for side in (few, unseen))
-    return _fact("fidelity", name, text, value, len(few), floor=floor, goal=floor - ALLOWED[name])
+    return _fact(name, text, value, len(few), floor=floor, goal=floor - ALLOWED[name])
 
 
 def _discriminator(few: pl.DataFrame, taught: pl.DataFrame, unseen: pl.DataFrame, seed: int) -> Fact:
@@ -208,7 +196,6 @@ def _discriminator(few: pl.DataFrame, taught: pl.DataFrame, unseen: pl.DataFrame
         for real, other in ((unseen, few), (unseen, taught), (taught, few))
     )
     return _fact(
-        "fidelity",
         "discriminator",
         "how well boosted trees tell generated rows from real ones that taught nothing (AUC)",
         told,
@@ -224,31 +211,15 @@ def _utility(few: pl.DataFrame, taught: pl.DataFrame, unseen: pl.DataFrame, targ
     value, floor = (utility(rows, unseen, target, seed=seed) for rows in (few, taught))
     measure = "R2" if is_number(few[target]) else "AUC"
     text = f"how well {target} of real rows is predicted by trees that generated rows taught ({measure})"
-    return _fact("fidelity", "utility", text, value, len(few), floor=floor, goal=floor - ALLOWED["utility"])
+    return _fact("utility", text, value, len(few), floor=floor, goal=floor - ALLOWED["utility"])
 
 
-def _novelty(few: pl.DataFrame, taught: pl.DataFrame, unseen: pl.DataFrame) -> Fact:
-    metric = Nearness.fit(pl.concat([taught, unseen]))
-    to_teach, to_holdout = (metric.distances(few, rows) for rows in (taught, unseen))
-    return _fact(
-        "novelty",
-        "nearer",
-        "share of generated rows that lie nearer to training rows than to as many others",
-        nearer(to_teach, to_holdout),
-        len(few),
-        floor=0.5,
-        goal=0.5 + ALLOWED["novelty"],
-        copies=float((to_teach == 0).mean()),
-        copies_of_others=float((to_holdout == 0).mean()),
-    )
-
-
-def _fact(kind: str, name: str, text: str, value: Share | float, n: int, **detail: Value) -> Fact:
+def _fact(name: str, text: str, value: Share | float, n: int, **detail: Value) -> Fact:
     ends: Mapping[str, Value] = {}
     if isinstance(value, Share):
         ends = {"low": value.low, "high": value.high}
         value = value.value
-    return Fact(id="", kind=kind, name=name, text=text, value=value, detail={**detail, "n": n, **ends})
+    return Fact(id="", kind="fidelity", name=name, text=text, value=value, detail={**detail, "n": n, **ends})
 
 
 def _shape(real: pl.Series, other: pl.Series) -> float:

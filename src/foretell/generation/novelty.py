@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from foretell.records import Fact
 from foretell.tasks.classify import wilson
 
 Floats = NDArray[np.float64]
@@ -19,6 +20,8 @@ APART = 128
 """Names of a column that have a place each in the space of distances; of more, each has a direction."""
 AT_ONCE = 1 << 25
 """Distances that are held in memory at once."""
+NEARER, TELLING = 0.02, 0.54
+"""How far from half the share that is nearer may lie; AUC of an attack that is as good as none."""
 
 
 class Share(NamedTuple):
@@ -160,6 +163,32 @@ def membership(teach: Floats, holdout: Floats) -> Share:
     Source: Yeom et al., Privacy risk in machine learning, CSF 2018.
     """
     return auc(-teach, -holdout)
+
+
+def novelty_fact(to_teach: Floats, to_holdout: Floats) -> Fact:
+    """Return how near new items lie to training ones, of any modality; see `nearer`."""
+    return _fact(
+        "novelty",
+        "nearer",
+        "share of generated items that lie nearer to training ones than to as many others",
+        nearer(to_teach, to_holdout),
+        len(to_teach),
+        goal=0.5 + NEARER,
+        copies=float((to_teach == 0).mean()),
+        copies_of_others=float((to_holdout == 0).mean()),
+    )
+
+
+def membership_fact(teach: Floats, holdout: Floats) -> Fact:
+    """Return how well the generator betrays who taught it, of any modality; see `membership`."""
+    text = "how well training items are told from others by their probability (AUC)"
+    told, n = membership(teach, holdout), len(teach) + len(holdout)
+    return _fact("membership", "likelihood", text, told, n, goal=TELLING)
+
+
+def _fact(kind: str, name: str, text: str, found: Share, n: int, **detail: float) -> Fact:
+    ends = {"floor": 0.5, "n": n, "low": found.low, "high": found.high}
+    return Fact(id="", kind=kind, name=name, text=text, value=found.value, detail={**detail, **ends})
 
 
 def is_number(series: pl.Series) -> bool:
