@@ -3,7 +3,6 @@
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 from foretell.data.dataset import Column
 from foretell.generation.tables import TableGenerator, fit
@@ -69,16 +68,6 @@ def test_what_is_known_of_a_row_stays_and_what_is_missing_follows_it(generator):
     )
     anyhow = (truth["income"] > 2000).mean()
     assert all(abs(told[owns] - wanted[owns]) < 0.6 * abs(anyhow - wanted[owns]) for owns in ("yes", "no"))
-
-
-def test_values_that_are_not_allowed_are_never_drawn_and_the_others_follow(generator):
-    at = generator.codec.span("city").start
-    values = generator.codec.coders["city"].values
-    allowed: list[torch.Tensor | None] = [None] * len(generator.codec.sizes)
-    allowed[at] = torch.tensor([value == "south" for value in values])
-    drawn = generator.draw(500, allowed=allowed)
-    assert drawn["city"].unique().to_list() == ["south"]
-    assert drawn["age"].mean() == pytest.approx(55, abs=2)
 
 
 def test_a_row_is_odd_where_its_columns_contradict_each_other(generator):
