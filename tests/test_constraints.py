@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foretell.data.codecs import TableCodec
+from foretell.data.codecs.tables import TableCodec
 from foretell.data.dataset import Column
 from foretell.data.kinds.time import INSTANT
 from foretell.errors import DataError, SpecError
@@ -130,8 +130,14 @@ def holding(texts: list[str]) -> np.ndarray:
 
 
 def test_what_is_given_is_there_to_the_last_digit():
-    asked = {"age": 33, "income": 123.45, "status": ["new", "closed"], "rate": [-0.25, 0.25], "other": None}
-    told = rows(Steer.of(CODEC, given={**asked, "start": ["2022-05-01", "2022-05-31"]}))
+    asked = {
+        "age": 33,
+        "income": 123.45,
+        "status": ["new", "closed"],
+        "rate": {"from": -0.25, "to": 0.25},
+        "other": None,
+    }
+    told = rows(Steer.of(CODEC, given={**asked, "start": {"from": "2022-05-01", "to": "2022-05-31"}}))
     assert told["age"].unique().to_list() == [33.0] and told["income"].unique().to_list() == [123.45]
     assert set(told["status"]) == {"new", "closed"} == {name.lower() for name in told["label"]}
     assert told["rate"].is_between(-0.25, 0.25).all() and told["rate"].n_unique() > 300

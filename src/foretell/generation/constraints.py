@@ -183,6 +183,26 @@ def read_constraints(
     )
 
 
+def stated(name: str, value: Any) -> str:
+    """Return the expression of a column's given value: one, a list of them, ends, or None."""
+    if value is None:
+        return f"`{name}` is None"
+    if isinstance(value, Mapping):
+        if not value or set(value) - {"from", "to"}:
+            raise SpecError(f"`given.{name}` holds {sorted(value)}", "write {from: 18, to: 65}, or one end")
+        low = f"{_plain(value['from'])!r} <= " if "from" in value else ""
+        return f"{low}`{name}`" + (f" <= {_plain(value['to'])!r}" if "to" in value else "")
+    if not isinstance(value, list | tuple):
+        return f"`{name}` == {_plain(value)!r}"
+    if not value:
+        raise SpecError(f"`given.{name}` is an empty list", "give a value, several, or {from: 18, to: 65}")
+    return f"`{name}` in ({', '.join(repr(_plain(each)) for each in value)},)"
+
+
+def _plain(value: Any) -> str | int | float:
+    return value if isinstance(value, str | int | float) else str(value)
+
+
 def _parsed(text: str, kinds: Mapping[str, str]) -> tuple[ast.expr, dict[str, str]]:
     quoted: dict[str, str] = {}
 

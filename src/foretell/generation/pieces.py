@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foretell.data.codecs import Names, Numbers, Tokens
+from foretell.data.codecs.tables import Names, Numbers, Tokens
 from foretell.generation.spans import Bools, Floats
 
 

@@ -17,10 +17,10 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from foretell.data.codecs import Names, Numbers, TableCodec, Tokens
+from foretell.data.codecs.tables import Names, Numbers, TableCodec, Tokens
 from foretell.data.kinds.time import INSTANT
-from foretell.errors import DataError, SpecError
-from foretell.generation.constraints import Constraint, read_constraints
+from foretell.errors import DataError
+from foretell.generation.constraints import Constraint, read_constraints, stated
 from foretell.generation.pieces import Pieces, beside, bins_of, first_token, from_steps, in_steps, tokens_of
 from foretell.generation.spans import ABSENT, ANY, Bools, Name, Span, Value
 
@@ -46,15 +46,15 @@ class Steer:
         """Return what keeps these constraints.
 
         Args:
-            given: column -> its value, a list of values, or of a number or instant [lowest, highest];
-                None is a missing value.
+            given: column -> its value, a list of values, or its ends as {"from": 18, "to": 65}; None is a
+                missing value.
 
         Raises:
             SpecError: for what is no constraint on these columns.
             DataError: when no row can satisfy all of them; it names those that contradict each other.
         """
         kinds = {c.name: _kind(codec, c.name) for c in codec.columns}
-        texts = [*(_stated(name, value, kinds) for name, value in (given or {}).items()), *constraints]
+        texts = [*(stated(name, value) for name, value in (given or {}).items()), *constraints]
         read = read_constraints(texts, kinds, _names(codec))
         whole = {name: _whole(codec, name, each.codes) for each in read for name in each.columns}
         steer = cls(codec=codec, constraints=read, domains=whole)
@@ -393,19 +393,3 @@ def _told(codec: TableCodec, name: str) -> str:
         first, last = (f"{each:%Y-%m-%d %H:%M}" for each in ends.cast(INSTANT))
         return f"'{name}' is {first} to {last}"
     return f"'{name}' is {least:g} to {most:g}"
-
-
-def _stated(name: str, value: Any, kinds: Mapping[str, str]) -> str:
-    """Return a given value as an expression."""
-    listed = isinstance(value, list | tuple)
-    parts = [each if isinstance(each, str | int | float) else str(each) for each in value] if listed else []
-    if value is None:
-        return f"`{name}` is None"
-    if not listed:
-        plain = value if isinstance(value, str | int | float) else str(value)
-        return f"`{name}` == {plain!r}"
-    if not parts:
-        raise SpecError(f"`given.{name}` is an empty list", "give one value, several, or [lowest, highest]")
-    if kinds.get(name, "name") != "name" and len(parts) == 2:
-        return f"{parts[0]!r} <= `{name}` <= {parts[1]!r}"
-    return f"`{name}` in ({', '.join(map(repr, parts))},)"

@@ -147,8 +147,12 @@ class TableGenerator:
 
     def _weights(self, pool: "Pool") -> Floats:
         """Return how much each row counts: by the trees, and by how probable it was to be allowed."""
-        logits = self.trees.logits(pool.tokens.astype(np.float64)).clip(-STEEPEST, STEEPEST)
-        return np.exp(logits + pool.kept - pool.kept.max(initial=-np.inf, where=np.isfinite(pool.kept)))
+        most = pool.kept.max(initial=-np.inf, where=np.isfinite(pool.kept))
+        return self.odds(pool.tokens) * np.exp(pool.kept - (most if np.isfinite(most) else 0.0))
+
+    def odds(self, tokens_NT: Tokens) -> Floats:
+        """Return the odds that each row is real and was not drawn by the net [N], as the trees see it."""
+        return np.exp(self.trees.logits(tokens_NT.astype(np.float64)).clip(-STEEPEST, STEEPEST))
 
 
 def fit(

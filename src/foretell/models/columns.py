@@ -128,6 +128,15 @@ class ColumnNet(Model):
         return self._surprise(hidden_TBH, tokens_BT)
 
     @torch.no_grad()
+    def chances(self, tokens_BT: Tensor, place: int, *, hidden: Sequence[int] = ()) -> Tensor:
+        """Return the probability of each value of a token, given all others but the hidden ones [B, K]."""
+        reads_T = torch.ones(len(self.sizes))
+        reads_T[[place, *hidden]] = 0
+        mix_TTW = self.mix * reads_T[None, :, None]
+        hidden_BH = self._hidden(self._embedded(tokens_BT), mix_TTW, slice(place, place + 1))[0]
+        return (hidden_BH @ self.out[place] + self.base[place]).softmax(-1)
+
+    @torch.no_grad()
     def draw(
         self,
         known_BT: Tensor,
