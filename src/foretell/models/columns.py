@@ -68,10 +68,14 @@ class ColumnNet(Model):
 
     def start_at(self, tokens_NT: NDArray[np.int64]) -> None:
         """Begin with the values' own frequencies, so that only what departs from them is learned."""
+        held = [np.bincount(tokens_NT[:, t], minlength=size) for t, size in enumerate(self.sizes)]
+        self.start_at_counts([each.astype(np.float64) + PRIOR for each in held])
+
+    def start_at_counts(self, counts: Sequence[NDArray[np.float64]]) -> None:
+        """Begin with these counts of the values of each token, all above 0."""
         with torch.no_grad():
-            for place, base in enumerate(self.base):
-                counts = np.bincount(tokens_NT[:, place], minlength=len(base)) + PRIOR
-                base.copy_(torch.tensor(np.log(counts / counts.sum())))
+            for base, held in zip(self.base, counts, strict=True):
+                base.copy_(torch.tensor(np.log(held / held.sum())))
 
     def loss(self, batch: Batch, turn: str) -> Tensor:
         tokens_BT = batch["tokens"]

@@ -135,7 +135,7 @@ class Numbers:
             missing=bool(series.has_nulls()),
             edges=tuple(edges.tolist()),
             fine=fine,
-            decimals=_decimals(values),
+            decimals=decimals_of(values),
             grain_us=grain,
         )
 
@@ -200,7 +200,7 @@ class Numbers:
         return (series.round(0).cast(pl.Int64) * self.grain_us).cast(INSTANT)
 
 
-def _decimals(values: Floats) -> int:
+def decimals_of(values: Floats) -> int:
     """Return to how many decimals all values are rounded; -1 if to none."""
     return next((d for d in range(DECIMALS + 1) if np.array_equal(values, np.round(values, d))), -1)
 
