@@ -18,7 +18,7 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from foretell.data.codecs import Floats, TableCodec, Tokens
+from foretell.data.codecs.tables import Floats, TableCodec, Tokens
 from foretell.data.dataset import Column
 from foretell.models.base import Model, passes
 from foretell.models.columns import ColumnNet
