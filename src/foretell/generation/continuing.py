@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from foretell.data.codecs.texts import CODECS, END, TextCodec, Tokens, stream
+from foretell.data.codecs.texts import CODECS, END, Characters, TextCodec, Tokens, stream
 from foretell.errors import SpecError
-from foretell.generation.grammars import Grammar, grammar
+from foretell.generation.grammars import Grammar, State
 from foretell.models.base import Batch, Model
 from foretell.models.counts import Counts
 from foretell.models.lm import Cache, Residual
@@ -28,6 +28,8 @@ from foretell.training.checkpoint import Files, pack_arrays, pack_tensors
 from foretell.training.progress import Progress, silent
 
 Floats = NDArray[np.float64]
+Choose = Callable[[Floats, Sequence[int], np.random.Generator], int]
+"""Probabilities [V], the text's tokens so far, and dice -> the token to take."""
 ORDER, PARTS = 7, 10
 """Tokens that counts look at together; parts of the texts that are told by counts of the others."""
 READ, ROWS = 128, 12
@@ -39,7 +41,7 @@ SMALL = 400_000
 LOOKS, CHOOSE, PATIENCE = 12, 16_384, 3
 AT_ONCE = 64
 """Texts that are drawn side by side."""
-SHAPE = {"context": 256, "width": 128, "layers": 3, "heads": 4}
+SHAPE = {"context": 256, "width": 128, "layers": 2, "heads": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,6 +52,8 @@ class Continuing:
     counts: Counts
     net: Residual
     family: str = "next"
+    choose: Choose | None = None
+    """What takes the tokens instead of dice: a mark."""
 
     def draw(self, count: int, asked: GenerateSpec, *, seed: int) -> tuple[str, ...]:
         """Return texts that begin with the prompt.
@@ -69,7 +73,7 @@ class Continuing:
         return tuple(found)
 
     def stream(self, asked: GenerateSpec, *, seed: int) -> Iterator[str]:
-        """Yield one text piece by piece as it is drawn, the prompt first; together they are `draw`'s first."""
+        """Yield one text piece by piece as it is drawn, the prompt first; whole, it is `draw`'s first."""
         told, shown = [], asked.prompt
         yield asked.prompt
         for _, (token,) in self._steps(1, asked, seed):
@@ -83,19 +87,28 @@ class Continuing:
 
     def surprise(self, texts: Sequence[str]) -> Floats:
         """Return the negative log-probability of each text, in nats [N]."""
-        return np.array([self.nats(np.concatenate(([END], self.codec.encode(t), [END]))).sum() for t in texts])
+        return np.array(
+            [self.nats(np.concatenate(([END], self.codec.encode(t), [END]))).sum() for t in texts]
+        )
 
     def bits(self, texts: Sequence[str]) -> float:
         """Return the bits per character that texts need."""
         return float(self.surprise(texts).sum() / log(2) / max(1, sum(map(len, texts))))
 
     @torch.inference_mode()
+    def rows(self, tokens_BL: Tokens) -> NDArray[np.float32]:
+        """Return the surprise of each token but the first of rows that are read by themselves [B, L - 1]."""
+        tokens = torch.from_numpy(tokens_BL)
+        prior = torch.from_numpy(self.counts.logits(tokens_BL[:, :-1]))
+        logits_BLV = self.net.told(tokens[:, :-1], prior)
+        return functional.cross_entropy(logits_BLV.mT, tokens[:, 1:], reduction="none").numpy()
+
     def nats(self, tokens_T: Tokens, *, stride: int = 0) -> NDArray[np.float32]:
         """Return the surprise of each token but the first [T - 1].
 
         Args:
-            stride: places by which windows of `context` tokens are moved on; in each but the first one only the
-                last `stride` places count. Half of the context when 0; the whole context makes blocks.
+            stride: places by which windows of `context` tokens are moved on; in each but the first one only
+                the last `stride` places count. Half of the context when 0; the whole context makes blocks.
         """
         context = self.net.context
         stride = stride or context // 2
@@ -106,21 +119,17 @@ class Continuing:
             rows = np.full((len(cut), max(map(len, cut))), END, np.int64)
             for row, part in zip(rows, cut, strict=True):
                 row[: len(part)] = part
-            tokens = torch.from_numpy(rows)
-            logits = self.net.told(tokens[:, :-1], torch.from_numpy(self.counts.logits(rows[:, :-1])))
-            nats = functional.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none").numpy()
-            for row, part, start in zip(nats, cut, starts[at:], strict=False):
+            for row, part, start in zip(self.rows(rows), cut, starts[at:], strict=False):
                 skip = context - stride if start else 0
                 found[start + skip : start + len(part) - 1] = row[skip : len(part) - 1]
         return found
 
     def files(self) -> Files:
-        shape = {name: getattr(self.net, name) for name in SHAPE}
         return {
             "codec.json": self.codec.pack(),
             "counts.safetensors": pack_arrays(self.counts.arrays()),
             "weights.safetensors": pack_tensors(self.net.state_dict()),
-            "text.json": json.dumps({"codec": self.codec.kind, "shape": shape}).encode(),
+            "text.json": json.dumps({"codec": self.codec.kind, "shape": self.net.measures}).encode(),
         }
 
     def _shown(self, asked: GenerateSpec, tokens: Sequence[int]) -> str:
@@ -131,7 +140,7 @@ class Continuing:
     @torch.inference_mode()
     def _steps(self, count: int, asked: GenerateSpec, seed: int) -> Iterator[tuple[list[int], list[int]]]:
         """Yield the rows that go on, and the token that each takes, until all have ended."""
-        generator = torch.Generator().manual_seed(seed)
+        generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
         prompt = np.concatenate(([END], self.codec.encode(asked.prompt)))
         tokens = np.tile(prompt, (count, 1))
         rows = np.arange(count)
@@ -146,35 +155,40 @@ class Continuing:
             near = tokens[:, -(unread + self.counts.order) :]
             prior = torch.from_numpy(self.counts.logits(near, last=unread))
             logits = self.net.told(torch.from_numpy(tokens[:, -unread:]), prior, cache)[:, -1]
-            for row, mask in zip(logits, masks, strict=False):
-                _forbid(row, mask.allowed(asked.length - number))
-            taken = picked(logits, asked.temperature, asked.top_p, generator).numpy()
+            for row, mask in zip(logits, masks, strict=bool(masks)):
+                row[torch.from_numpy(mask.forbidden(asked.length - number))] = -torch.inf
+            chance = chances(logits, asked.temperature, asked.top_p)
+            if self.choose is None:
+                taken = torch.multinomial(chance, 1, generator=generator)[:, 0].numpy()
+            else:
+                both = zip(chance.double().numpy(), tokens[:, 1:], strict=True)
+                taken = np.array([self.choose(row, before.tolist(), rng) for row, before in both])
             tokens, unread = np.concatenate((tokens, taken[:, None]), axis=1), 1
             tail = [self.codec.decode(row[-widest:]) for row in tokens[:, len(prompt) :]] if widest else []
             stopped = [any(stop in text for stop in asked.stop) for text in tail] or [False] * len(rows)
             yield rows[taken != END].tolist(), taken[taken != END].tolist()
-            for mask, token in zip(masks, taken, strict=False):
+            for mask, token in zip(masks, taken, strict=bool(masks)):
                 mask.take(int(token))
             goes_on = (taken != END) & ~np.array(stopped)
             if not goes_on.any():
                 return
             if not goes_on.all():
                 rows, tokens = rows[goes_on], tokens[goes_on]
-                masks = [mask for mask, on in zip(masks, goes_on, strict=False) if on]
+                masks = [mask for mask, on in zip(masks, goes_on, strict=bool(masks)) if on]
                 kept = torch.from_numpy(np.flatnonzero(goes_on))
                 cache = [(keys[kept], values[kept]) for keys, values in cache]
 
 
-def picked(logits_BV: Tensor, temperature: float, top_p: float, generator: torch.Generator) -> Tensor:
-    """Return a token for each text by its probability [B]; 0 as temperature takes the likeliest."""
+def chances(logits_BV: Tensor, temperature: float, top_p: float) -> Tensor:
+    """Return how probably each token is taken [B, V]; 0 as temperature takes the likeliest."""
     if temperature == 0:
-        return logits_BV.argmax(-1)
+        return functional.one_hot(logits_BV.argmax(-1), logits_BV.shape[-1]).float()
     chance_BV = (logits_BV / temperature).softmax(-1)
     if top_p < 1:
         ordered, order = chance_BV.sort(descending=True, stable=True)
-        ordered = ordered * (ordered.cumsum(-1) - ordered < top_p)
-        chance_BV = torch.zeros_like(chance_BV).scatter(-1, order, ordered)
-    return torch.multinomial(chance_BV, 1, generator=generator)[:, 0]
+        kept = ordered * (ordered.cumsum(-1) - ordered < top_p)
+        chance_BV = torch.zeros_like(chance_BV).scatter(-1, order, kept)
+    return chance_BV
 
 
 def fit(
@@ -267,15 +281,32 @@ def opened(files: Files) -> Continuing:
 class _Masked:
     """One text under a grammar: which tokens may follow so that it can still end in time."""
 
-    def __init__(self, codec: TextCodec, rules: Grammar, state: Any) -> None:
+    def __init__(self, codec: Characters, rules: Grammar, state: State) -> None:
         self.codec, self.rules, self.state = codec, rules, state
 
-    def allowed(self, left: int) -> list[int]:
-        chars, ends = self.rules.follows(self.state, left)
-        known = self.codec.symbols  # ty: ignore[unresolved-attribute]
-        found = [number for number, symbol in enumerate(known, start=1) if chars(symbol)]
-        return [END, *found] if ends else found
+    def forbidden(self, left: int) -> NDArray[np.bool_]:
+        """Return which tokens may not follow [V], where so many are left."""
+        follows = self.rules.follows(self.state, left)
+        return np.array([not follows.ends, *(symbol not in follows.letters for symbol in self.codec.symbols)])
 
     def take(self, token: int) -> None:
         if token != END:
-            self.state = self.rules.advance(self.state, self.codec.decode([token]))
+            self.state = self.rules.advance(self.state, self.codec.symbols[token - 1])
+
+
+def _masks(codec: TextCodec, asked: GenerateSpec, count: int) -> list[_Masked]:
+    if not asked.grammar or codec.kind == asked.grammar:
+        return []
+    if codec.kind != Characters.kind:
+        raise SpecError(
+            f"texts that were read as {codec.kind} cannot be drawn under a grammar of letters",
+            "fit with generate.tokens: characters, or leave out generate.grammar",
+        )
+    assert isinstance(codec, Characters)
+    rules = Grammar(asked.grammar, frozenset(codec.symbols))
+    begun = rules.begun(asked.prompt, asked.length)
+    return [_Masked(codec, rules, begun) for _ in range(count)]
+
+
+def _may_stop(text: str, stops: Sequence[str]) -> bool:
+    return any(text.endswith(stop[:size]) for stop in stops for size in range(1, len(stop)))

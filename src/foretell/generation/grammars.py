@@ -24,7 +24,7 @@ PIECES = re.compile(r'"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)+\]|<>|[\w]+|[()|?*]')
 
 
 Way = tuple[float, frozenset[str], frozenset[str]]
-"""Letters that a stack needs at least, those that it may go on with, and those if no more than it needs are left."""
+"""The fewest letters of a stack, those that may come first, and those that may where no more are left."""
 
 
 class Next(NamedTuple):
@@ -72,7 +72,7 @@ class Grammar:
             raise SpecError(
                 f"a text of the grammar {self.name} does not end within {length} letters"
                 if least < inf
-                else f"the letters of the teaching texts do not suffice for a text of the grammar {self.name}",
+                else f"the letters of the teaching texts make no text of the grammar {self.name}",
                 f"raise generate.length to {least} or more" if least < inf else "give texts of that language",
             )
         return state
@@ -99,7 +99,7 @@ class Grammar:
         return frozenset(found)
 
     def follows(self, state: State, left: int) -> Next:
-        """Return the letters with which a text still ends within `left` letters, and whether it may end here."""
+        """Return the letters after which a text can end within `left`, and whether it may end here."""
         whole, ways = self._ways(state)
         if all(needs < left for needs, _, _ in ways):
             return whole
@@ -134,7 +134,9 @@ class Grammar:
                 found.add(one)
             else:
                 ways = self.rules[one[-1]]
-                waiting += [one[:-1] + way for way in (ways if len(one) < DEEPEST else [min(ways, key=self._needs)])]
+                waiting += [
+                    one[:-1] + way for way in (ways if len(one) < DEEPEST else [min(ways, key=self._needs)])
+                ]
         return frozenset(found)
 
     def _letters_of(self, symbol: str) -> frozenset[str]:
@@ -199,4 +201,3 @@ class _Reader:
         name = f"{self.rule}.{len(self.rules)}"
         self.rules[name] = ways
         return name
-

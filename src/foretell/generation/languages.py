@@ -43,7 +43,7 @@ EXPRESSIONS = {
     "both": 'negated (" and " negated)*',
     "negated": '"not " negated | compared',
     "compared": "sum (comparison sum)*",
-    "comparison": '" == " | " != " | " < " | " > " | " <= " | " >= " | " in " | " not in " | " is " | " is not "',
+    "comparison": '" == " | " != " | " < " | " > " | " <= " | " >= " | " in " | " not in "',
     "sum": 'term ((" + " | " - ") term)*',
     "term": 'factor ((" * " | " / " | " // " | " % " | " ** ") factor)*',
     "factor": '"-" factor | number | ("None" | "True" | "False") | thing trailer*',
@@ -135,21 +135,21 @@ SQL = {
     "number": '"-"? whole ("." [0-9] [0-9]*)?',
     "whole": '"0" | [1-9] [0-9]*',
 }
-SQL_WORDS = frozenset(
-    "all alter and any as asc avg between by case cast check column count create cross current_date"
-    " current_time current_timestamp default delete desc describe distinct drop else end escape except exists"
-    " extract false fetch filter for foreign from full function grant group having if in index inner insert"
-    " intersect interval into is join kill left like limit lateral max merge min natural not null offset on or"
-    " order outer over partition pivot primary qualify range recursive references returning right row rows"
-    " select set show some sum table then top trim true truncate union unique unnest unpivot update use using"
-    " values view when where window with date time timestamp array map struct div mod xor rlike ilike glob"
-    " similar overlaps collate at sounds regexp".split()
-)
+SQL_WORDS = """
+all alter and any array as asc at avg between by case cast check collate column count create cross
+current_date current_time current_timestamp date default delete desc describe distinct div drop else
+end escape except exists extract false fetch filter for foreign from full function glob grant group
+having if ilike in index inner insert intersect interval into is join kill lateral left like limit
+map max merge min mod natural not null offset on or order outer over overlaps partition pivot
+primary qualify range recursive references regexp returning right rlike row rows select set show
+similar some sounds struct sum table then time timestamp top trim true truncate union unique unnest
+unpivot update use using values view when where window with xor
+"""
 LANGUAGES: Mapping[str, Language] = {
     "json": Language(rules=JSON),
     "python": Language(
         rules={**EXPRESSIONS, **STATEMENTS, **_blocks()},
         reserved=frozenset({*keyword.kwlist, "__debug__"}),
     ),
-    "sql": Language(rules=SQL, reserved=SQL_WORDS, folds=True),
+    "sql": Language(rules=SQL, reserved=frozenset(SQL_WORDS.split()), folds=True),
 }

@@ -18,8 +18,8 @@ APART = 0
 class Matches:
     """Texts in which stretches of others are found."""
 
-    letters_P: Letters
-    order_P: NDArray[np.int32]
+    letters: Letters
+    order: NDArray[np.int32]
     """Places by the text that begins there."""
 
     @classmethod
@@ -38,11 +38,11 @@ class Matches:
             rank_P[order_P] = np.concatenate(([0], np.cumsum(steps)))
             length *= 2
             if steps.all() or length > len(rank_P):
-                return cls(letters_P=letters_P, order_P=order_P.astype(np.int32))
+                return cls(letters=letters_P, order=order_P.astype(np.int32))
 
     def lengths(self, text: str) -> Places:
         """Return, for each place of a text, how many letters from there on stand in the reference [T]."""
-        return _lengths(_letters(text), self.letters_P, self.order_P)
+        return _lengths(_letters(text), self.letters, self.order)
 
     def longest(self, text: str) -> int:
         """Return how many letters of a text stand in the reference in one stretch."""

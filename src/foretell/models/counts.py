@@ -25,14 +25,14 @@ class Counts:
     num_tokens: int
     order: int
     """Longest context plus one."""
-    before_R: NDArray[np.int32]
+    before: NDArray[np.int32]
     """The token by which a context is longer than its parent's; row 0 is the empty context."""
-    child_R: NDArray[np.int32]
+    child: NDArray[np.int32]
     """Its first child; the children are the rows from there to the next row's first child [R + 1]."""
-    first_R: NDArray[np.int32]
+    first: NDArray[np.int32]
     """Its first follower [R + 1]."""
-    token_F: NDArray[np.int32]
-    count_F: NDArray[np.int32]
+    token: NDArray[np.int32]
+    count: NDArray[np.int32]
     """Occurrences after the longest contexts; of a shorter one, how many tokens it was seen after."""
     discounts: NDArray[np.float32]
     """Of counts 0, 1, 2, and 3 or more, for each length of context [order, 4]."""
@@ -49,7 +49,7 @@ class Counts:
 
     @classmethod
     def folds(cls, tokens_P: Ints, num_tokens: int, *, order: int = 7, parts: int = 8) -> tuple[Self, ...]:
-        """Count a text, then all of it but one of its parts, for each part: what those who have not read it say.
+        """Count a text, and for each of its parts all the rest: what those say who have not read it.
 
         What learns on top of counts must not see what they make of a text that they know by heart. Parts are
         whole stretches, `np.array_split` of the positions, since neighbours know too much of each other.
@@ -76,14 +76,16 @@ class Counts:
             keys.insert(0, key)
             shorter.append(shorter_F)
         rows = np.concatenate([key // num_tokens + start for key, start in zip(keys, starts, strict=False)])
-        above = np.concatenate([parent + start for parent, start in zip(parents, starts, strict=False)] or [[]])
+        above = np.concatenate(
+            [parent + start for parent, start in zip(parents, starts, strict=False)] or [[]]
+        )
         whole = cls(
             num_tokens=num_tokens,
             order=order,
-            before_R=np.concatenate(before).astype(np.int32),
-            child_R=(1 + np.searchsorted(above, np.arange(starts[-1] + 1))).astype(np.int32),
-            first_R=np.searchsorted(rows, np.arange(starts[-1] + 1)).astype(np.int32),
-            token_F=np.concatenate([key % num_tokens for key in keys]).astype(np.int32),
+            before=np.concatenate(before).astype(np.int32),
+            child=(1 + np.searchsorted(above, np.arange(starts[-1] + 1))).astype(np.int32),
+            first=np.searchsorted(rows, np.arange(starts[-1] + 1)).astype(np.int32),
+            token=np.concatenate([key % num_tokens for key in keys]).astype(np.int32),
             **_counted(at_P, shorter, len(keys[-1])),
         )
         stretches = np.array_split(np.arange(len(tokens_P)), parts) if parts else []
@@ -108,8 +110,16 @@ class Counts:
         first = tokens_BL.shape[1] - last if last else 0
         found = np.empty((len(tokens_BL), tokens_BL.shape[1] - first, self.num_tokens), np.float32)
         _tell(
-            tokens_BL, first, self.order, self.before_R, self.child_R, self.first_R, self.token_F,
-            self.count_F, self.discounts, found,
+            tokens_BL,
+            first,
+            self.order,
+            self.before,
+            self.child,
+            self.first,
+            self.token,
+            self.count,
+            self.discounts,
+            found,
         )
         return np.log(found, out=found)
 
@@ -120,7 +130,7 @@ def _counted(at_P: Ints, shorter: Sequence[Ints], num_longest: int) -> dict[str,
     for shorter_F in shorter:
         counts.insert(0, np.bincount(shorter_F[counts[0] > 0], minlength=shorter_F.max() + 1))
     return {
-        "count_F": np.concatenate(counts).astype(np.int32),
+        "count": np.concatenate(counts).astype(np.int32),
         "discounts": np.stack([_discounts(count) for count in counts]),
     }
 

@@ -89,6 +89,12 @@ class LanguageModel(Model):
         self.head = nn.Linear(width, num_tokens, bias=False)
         nn.init.zeros_(self.head.weight)
 
+    @property
+    def measures(self) -> dict[str, int]:
+        """What it was made with, besides its tokens."""
+        width, layers = self.embed.embedding_dim, len(self.blocks)
+        return {"context": self.context, "width": width, "layers": layers, "heads": self.heads}
+
     def matrices_of(self, turn: str) -> frozenset[str]:
         return frozenset(
             name for name, each in self.named_parameters() if name.startswith("blocks.") and each.ndim == 2
