@@ -97,8 +97,9 @@ def _blocks() -> dict[str, str]:
                 f'{indent} "try:\\n" {block} {indent} "except " <> (" as " <>)? ":\\n" {block}',
             ]
         found[f"line{depth}"] = " | ".join(ways)
-        found[f"more{depth}"] = f'line{depth} | "\\n" | {indent} comment'
-        found[f"block{depth}"] = f"line{depth} more{depth}*"
+        found[f"quiet{depth}"] = f'"\\n" | {indent} comment'
+        found[f"more{depth}"] = f"line{depth} | quiet{depth}"
+        found[f"block{depth}"] = f"quiet{depth}* line{depth} more{depth}*"
     return found
 
 
