@@ -203,7 +203,7 @@ def test_missing_texts_are_told(tmp_path):
 
 def test_unknown_families_and_tokens_are_refused(material, prose):
     for asked in ({"family": "oracle"}, {"tokens": "syllables"}):
-        with pytest.raises(SpecError, match="called '(oracle|syllables)'"):
+        with pytest.raises(SpecError, match=r"called '(oracle|syllables)'"):
             texts.fit(material, spec_of(prose, **asked), folder=None, progress=lambda advance: None)
 
 

@@ -41,7 +41,7 @@ SMALL = 400_000
 LOOKS, CHOOSE, PATIENCE = 12, 16_384, 3
 AT_ONCE = 64
 """Texts that are drawn side by side."""
-SHAPE = {"context": 256, "width": 128, "layers": 2, "heads": 4}
+SHAPE = {"context": 256, "width": 96, "layers": 2, "heads": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
