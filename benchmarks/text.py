@@ -3,8 +3,8 @@
 python benchmarks/text.py /work/data/tinyshakespeare.txt --budget 26s --seeds 0 1 2
 
 The last tenth of the text validates, as everywhere. Two protocols: the whole of it by windows of 256
-characters that overlap by a quarter, and nanoGPT's: blocks of 256 at random places, each read by itself, over 200
-batches (of 2 blocks here). Budgets are of CPU time on one thread, and the time told includes the counting.
+characters that overlap by a quarter, and nanoGPT's: blocks of 256 at random places, each read by itself, in
+200 batches (of 2 blocks here). Budgets are of CPU time on one thread; what is told includes the counting.
 `--join` puts files of several runs together.
 """
 

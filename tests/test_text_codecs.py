@@ -12,6 +12,7 @@ words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4
 SMILES = ("CCO", "c1ccccc1O", "CC(=O)Oc1ccccc1C(=O)O", "CN1C=NC2=C1C(=O)N(C(=O)N2C)C", "C[C@H](N)C(=O)O")
 
 
+@settings(deadline=None)
 @given(st.lists(words, min_size=1, max_size=5))
 def test_characters_come_back(texts):
     codec = Characters.unpack(Characters.fit(texts).pack())
@@ -27,7 +28,7 @@ def pairs() -> BytePairs:
     return BytePairs.unpack(BytePairs.fit(["the cat sat on the mat, the rat sat on the cat. "] * 4).pack())
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(text=words)
 def test_byte_pairs_know_every_text(pairs, text):
     tokens = pairs.encode(text)
@@ -49,6 +50,7 @@ def test_texts_without_a_letter_are_refused():
         Characters.fit([""])
 
 
+@settings(deadline=None)
 @given(st.integers(2, 300), st.data())
 def test_bits_come_back_though_they_are_blurred(num_tokens, data):
     tokens = data.draw(st.lists(st.integers(0, num_tokens - 1), min_size=6, max_size=6))
@@ -65,6 +67,7 @@ def test_bits_that_no_token_has_become_a_token():
     assert bits.decode(np.ones((1, 3, 1), np.float32)).item() < 5
 
 
+@settings(deadline=None)
 @given(st.lists(words, min_size=1, max_size=4), st.integers(1, 8))
 def test_windows_hold_every_letter_once(texts, length):
     codec = Characters.fit(texts)

@@ -85,11 +85,9 @@ class Continuing:
                 shown = text
         yield self._shown(asked, told)[len(shown) :]
 
-    def surprise(self, texts: Sequence[str]) -> Floats:
+    def surprise(self, items: Sequence[str]) -> Floats:
         """Return the negative log-probability of each text, in nats [N]."""
-        return np.array(
-            [self.nats(np.concatenate(([END], self.codec.encode(t), [END]))).sum() for t in texts]
-        )
+        return np.array([self.nats(stream(self.codec, [text])).sum(dtype=np.float64) for text in items])
 
     def bits(self, texts: Sequence[str]) -> float:
         """Return the bits per character that texts need."""

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -36,6 +37,8 @@ from foretell.training.checkpoint import Files
 from foretell.training.progress import Progress
 
 ENDING = ".jsonl"
+NEEDS = {"selfies": ("selfies", "molecules"), "bpe": ("tokenizers", "llm")}
+"""Tokens -> the package that finds them, and the extra that brings it."""
 PIECE = 400
 """Letters of a piece of a longer text at least; it ends at an empty line."""
 BLOCKS = 20
@@ -161,6 +164,9 @@ def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progre
     for what, name, known in (("tokens are", kind, CODECS), ("family is", family, ("next", *FAMILIES))):
         if name not in known:
             raise SpecError(f"no {what} called '{name}'", f"one of: {', '.join(known)}")
+    if kind in NEEDS and find_spec(NEEDS[kind][0]) is None:
+        package, extra = NEEDS[kind]
+        raise SpecError(f"to read texts as {kind} needs {package}", f"pip install 'foretell[{extra}]'")
     codec: TextCodec = CODECS[kind].fit(texts)
     if family != "next":
         return TextWindows.fit(family, codec, texts, spec.train, folder=folder, progress=progress)

@@ -79,7 +79,7 @@ class TextWindows:
         found = self.bits.decode(self.model.draw(count, seed=seed).numpy())
         return tuple(self.codec.decode(row) for row in found)
 
-    def surprise(self, texts: Sequence[str]) -> None:
+    def surprise(self, items: Sequence[str]) -> None:
         """Return nothing: windows have no probability that can be told."""
         return
 

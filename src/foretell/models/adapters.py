@@ -4,11 +4,14 @@ Source: Hu et al., LoRA (ICLR 2022). I: inputs, O: outputs, R: rank.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from foretell.models.base import Batch, Model
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 
 class LowRank(nn.Module):
@@ -16,7 +19,7 @@ class LowRank(nn.Module):
 
     def __init__(self, layer: nn.Linear, rank: int) -> None:
         super().__init__()
-        self.layer = layer.requires_grad_(False)
+        self.layer: nn.Linear = layer.requires_grad_(False)
         self.down_RI = nn.Parameter(torch.randn(rank, layer.in_features) / layer.in_features**0.5)
         self.up_OR = nn.Parameter(torch.zeros(layer.out_features, rank))
 
@@ -56,7 +59,7 @@ class Adapted(Model):
         return self.net.requires_grad_(True).eval()
 
 
-def _layers(net: nn.Module, kind: type, within: str) -> Iterator[tuple[nn.Module, str, nn.Module]]:
+def _layers(net: nn.Module, kind: type[Layer], within: str) -> Iterator[tuple[nn.Module, str, Layer]]:
     """Yield the layers of a kind, each with the module that holds it and its name there."""
     for path, parent in [*net.named_modules()]:
         for name, child in [*parent.named_children()]:

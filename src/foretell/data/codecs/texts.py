@@ -117,7 +117,7 @@ class Molecules(Characters):
     def decode(self, tokens: Iterable[int]) -> str:
         import selfies
 
-        return selfies.decoder("".join(self.symbols[token - 1] for token in _whole(tokens)))
+        return str(selfies.decoder("".join(self.symbols[token - 1] for token in _whole(tokens))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
