@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from foretell.data.sources import ENDINGS
 from foretell.errors import DataError
+from foretell.generation.guard import Watched
 from foretell.records import Fact
 from foretell.spec import GenerateSpec, Spec
 from foretell.training.checkpoint import Files
@@ -18,7 +19,7 @@ from foretell.training.progress import Progress
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Items = Any
-"""Of tables a frame in canonical dtypes; of texts a tuple of str; of images `Pictures`."""
+"""Of tables a frame in canonical dtypes; of texts a tuple of str; of images `Pictures`. All have a length."""
 MODALITIES = {
     "table": "foretell.generation.rows",
     "text": "foretell.generation.texts",
@@ -98,16 +99,16 @@ class Modality(Protocol):
         """Return the items of these numbers."""
         ...
 
-    def size(self, items: Items) -> int:
-        """Return how many items there are."""
-        ...
-
     def distances(self, items: Items, reference: Items) -> Floats:
         """Return how far each item is from the nearest one of the reference [N]; 0 is a copy."""
         ...
 
     def fidelity(self, material: Material, items: Items, spec: Spec) -> tuple[Fact, ...]:
         """Return how like the held-out items the new ones are."""
+        ...
+
+    def watched(self, material: Material, items: Items, spec: Spec) -> tuple[Watched, ...]:
+        """Return the groups that are compared with those of the real items."""
         ...
 
     def preview(self, material: Material, items: Items) -> tuple[Picture, ...]:
