@@ -16,13 +16,11 @@ from scipy.stats import fisher_exact
 
 from foretell import wording
 from foretell.errors import DataError
-from foretell.generation.modality import Floats, Items, Material, Modality
+from foretell.generation.modality import Floats, Items, Material, Modality, Watched
 from foretell.generation.novelty import auc
 from foretell.records import Fact
 from foretell.tasks.classify import wilson
 from foretell.tasks.fairness import SURE, holm
-
-Labels = NDArray[np.object_]
 
 BEYOND = 0.99
 """What lies nearer to the teaching items than this share of the holdout does is withheld."""
@@ -57,22 +55,6 @@ class Made:
     epsilon: float = 0.0
     """Of differential privacy; 0: none was asked for."""
     delta: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """A column whose groups are compared, with their rates of an outcome where one is given."""
-
-    text: str
-    """What people call the column."""
-    real: Labels
-    """The group of each real item [N]."""
-    made: Labels
-    """The same of the generated ones."""
-    outcome: str = ""
-    """What the positive outcome is called; empty: none is compared."""
-    real_positive: NDArray[np.bool_] | None = None
-    made_positive: NDArray[np.bool_] | None = None
 
 
 def licensed(licence: str, source: str, *, allowed: bool) -> Fact:
@@ -153,7 +135,7 @@ def facts(
     )
     found = [_made(made), *(_judged(fact, language) for fact in fidelity)]
     if "novelty" not in known:
-        few = kind.take(items, rng.permutation(kind.size(items))[:MOST])
+        few = kind.take(items, rng.permutation(len(items))[:MOST])
         found.append(novelty(kind, few, taught, others))
     if "membership" not in known:
         scores, by = [surprise(part) if surprise else None for part in (taught, others)], "likelihood"
@@ -197,7 +179,7 @@ def novelty(kind: Modality, items: Items, taught: Items, others: Items) -> Fact:
 
     Source: Efron and Stein, Annals of Statistics 9 (1981).
     """
-    count, n = kind.size(items), kind.size(others)
+    count, n = len(items), len(others)
     blocks = min(BLOCKS, n)
     parts = [np.arange(at, n, blocks) for at in range(blocks)]
     near_BN, far_BN = (

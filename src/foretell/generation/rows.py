@@ -21,9 +21,10 @@ from foretell.errors import DataError
 from foretell.files import aside
 from foretell.generation import fidelity as measures
 from foretell.generation import previews
-from foretell.generation.guard import Watched
-from foretell.generation.modality import Floats, Material, Picture, Rows, held_out
+from foretell.generation.asking import rows_asked
+from foretell.generation.modality import Floats, Material, Picture, Rows, Watched, held_out
 from foretell.generation.novelty import Nearness
+from foretell.generation.private import fit_private
 from foretell.generation.tables import TableGenerator
 from foretell.generation.tables import fit as fit_tables
 from foretell.lookup import unknown
@@ -51,8 +52,16 @@ class RowGenerator:
     family: str = "next"
 
     def draw(self, count: int, asked: GenerateSpec, *, seed: int) -> pl.DataFrame:
-        """Return rows in canonical dtypes."""
-        return self.tables.draw(count, seed=seed, temperature=asked.temperature)
+        """Return rows in canonical dtypes, all as they are asked for; see `asking.rows_asked`."""
+        return rows_asked(
+            self.tables,
+            count,
+            given=asked.given,
+            constraints=asked.constraints,
+            balance=asked.balance,
+            temperature=asked.temperature,
+            seed=seed,
+        )
 
     def surprise(self, items: pl.DataFrame) -> Floats:
         """Return the negative log-probability of each row [N], in nats."""
@@ -132,11 +141,26 @@ def _unnamed(series: pl.Series, column: Column) -> pl.Series:
 
 
 def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progress) -> RowGenerator:
-    """Fit the family that the spec asks for on the teaching rows."""
-    frame = material.items[material.teach]
-    return RowGenerator(
-        tables=fit_tables(frame, material.schema, spec.train, folder=folder, progress=progress)
+    """Fit the family that the spec asks for on the teaching rows, with the privacy that it asks for.
+
+    Raises:
+        SpecError: when an epsilon or delta promises nothing.
+    """
+    frame, asked = material.items[material.teach], spec.generate
+    if not asked.epsilon:
+        tables = fit_tables(frame, material.schema, spec.train, folder=folder, progress=progress)
+        return RowGenerator(tables=tables)
+    ends = {name: (each.within[0], each.within[1]) for name, each in spec.columns.items() if each.within}
+    tables, _ = fit_private(
+        frame,
+        material.schema,
+        spec.train,
+        epsilon=asked.epsilon,
+        delta=asked.delta,
+        ends=ends,
+        progress=progress,
     )
+    return RowGenerator(tables=tables)
 
 
 def take(items: pl.DataFrame, rows: Rows) -> pl.DataFrame:

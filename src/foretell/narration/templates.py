@@ -1,7 +1,7 @@
 """Texts by a template of the owner's: one a row of a table, each read by the verifier like any narrative.
 
-A template is a claim grammar (see `verification/grammar.py`) whose variables are the columns of the table, so that it
-holds little more than sentences and the conditions under which they are true of a row:
+A template is a claim grammar (see `verification/grammar.py`) whose variables are the columns of the table, so
+that it holds little more than sentences and the conditions under which they are true of a row:
 
     claim greeting.name
       2 | Dear {name},
@@ -42,7 +42,7 @@ class Template:
     def texts(
         self, rows: Iterable[Mapping[str, Value]], *, seed: int = 0
     ) -> Iterator[tuple[Narrative, Verdict]]:
-        """Yield the text of each row, and the verdict on it; a row that lacks a value may have none that passes."""
+        """Yield the text of each row and the verdict on it; where a value is missing it may not pass."""
         steps = [step.shares for step in self.rules.plans[LENGTH]]
         for number, row in enumerate(rows):
             evidence = self.evidence(row, str(number))
