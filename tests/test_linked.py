@@ -138,7 +138,9 @@ def test_purchases_of_customers_are_drawn_as_events():
     frame = pl.DataFrame(
         {
             "customer": [row[0] for row in rows],
-            "at": pl.Series([row[1] for row in rows]).str.to_datetime("%Y%m%d", time_zone="UTC").cast(INSTANT),
+            "at": pl.Series([row[1] for row in rows])
+            .str.to_datetime("%Y%m%d", time_zone="UTC")
+            .cast(INSTANT),
             "discs": [float(row[2]) for row in rows],
             "dollars": [float(row[3]) for row in rows],
         }
@@ -153,7 +155,9 @@ def test_purchases_of_customers_are_drawn_as_events():
         train=TrainSpec(threads=1),
     )
     drawn = joined(generator.draw({"entities": 3000}, seed=0), "customer")
-    assert drawn.select(pl.col("at").diff().over("customer")).to_series().drop_nulls().dt.total_days().min() >= 0
+    assert (
+        drawn.select(pl.col("at").diff().over("customer")).to_series().drop_nulls().dt.total_days().min() >= 0
+    )
     assert drawn["at"].is_between(frame["at"].min(), frame["at"].max()).all()
     told, had = (each.group_by("customer").len()["len"].to_numpy() for each in (drawn, frame))
     assert told.mean() == pytest.approx(had.mean(), rel=0.12)
