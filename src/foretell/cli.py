@@ -23,6 +23,7 @@ from foretell import (
     cli_launch,
     cli_learn,
     cli_predict,
+    cli_provenance,
     cli_search,
     cli_style,
     cli_watch,
@@ -328,6 +329,7 @@ main.add_command(cli_desk.plant)
 main.add_command(cli_desk.erase)
 main.add_command(cli_search.search)
 main.add_command(cli_watch.watch)
+main.add_command(cli_provenance.provenance)
 
 
 @main.command()

@@ -157,15 +157,9 @@ def _drawn(studio: Studio, key: str, tell: Tell) -> GeneratedSet:
     """Draw, measure, sign, and open the case."""
     spec, kind, material, generator = studio.spec, studio.modality, studio.material, studio.generator
     asked = spec.generate
-    teach, holdout = (kind.take(material.items, part) for part in (material.teach, material.holdout))
     tell(f"drawing {asked.count:,}, and measuring them")
     items, withheld = guard.withheld(
-        lambda count: generator.draw(count, asked, seed=asked.seed),
-        asked.count,
-        kind.distances,
-        kind.take,
-        teach,
-        holdout,
+        kind, material, lambda count: generator.draw(count, asked, seed=asked.seed), asked.count
     )
     if not len(items):
         raise DataError(
@@ -181,17 +175,15 @@ def _drawn(studio: Studio, key: str, tell: Tell) -> GeneratedSet:
         family=generator.family,
         seed=asked.seed,
         source=Path(material.source).name,
-        taught=len(teach),
+        taught=len(material.teach),
         epsilon=asked.epsilon,
         delta=asked.delta if asked.epsilon else 0.0,
     )
     facts = guard.facts(
+        kind,
+        material,
         items,
         made,
-        teach=teach,
-        holdout=holdout,
-        distances=kind.distances,
-        take=kind.take,
         licence=guard.licensed(spec.data.licence, made.source, allowed=asked.unlicensed),
         fidelity=kind.fidelity(material, items, spec),
         surprise=generator.surprise,

@@ -88,7 +88,7 @@ def fit_private(
             chance of delta.
         ends: column -> its least and greatest number, as they are known without looking at the rows; what is
             not given is found with noise.
-        noise_seed: of the noise, for tests: whoever knows it can take the noise away. Else it is secret.
+        noise_seed: of the noise, for tests: whoever knows it knows the rows. Drawn by the system if lacking.
 
     Raises:
         SpecError: for an epsilon or delta that cannot be kept.

@@ -22,8 +22,7 @@ from foretell.files import aside
 from foretell.generation import fidelity as measures
 from foretell.generation import previews
 from foretell.generation.asking import rows_asked
-from foretell.generation.guard import Watched
-from foretell.generation.modality import Floats, Generator, Material, Picture, Rows, held_out
+from foretell.generation.modality import Floats, Generator, Material, Picture, Rows, Watched, held_out
 from foretell.generation.novelty import Nearness
 from foretell.generation.private import Spent, fit_private
 from foretell.generation.tables import TableGenerator
@@ -56,7 +55,7 @@ class RowGenerator:
     """What was promised of privacy; None: nothing."""
 
     def draw(self, count: int, asked: GenerateSpec, *, seed: int) -> pl.DataFrame:
-        """Return rows in canonical dtypes, under what is given, constrained and balanced."""
+        """Return rows in canonical dtypes, all as they are asked for; see `asking.rows_asked`."""
         return rows_asked(
             self.tables,
             count,
@@ -152,27 +151,33 @@ def _unnamed(series: pl.Series, column: Column) -> pl.Series:
 
 
 def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progress) -> Generator:
-    """Fit the family that the spec asks for on the teaching rows.
+    """Fit the family that the spec asks for on the teaching rows, with the privacy that it asks for.
 
     Raises:
-        SpecError: when epsilon is asked of another family than `next`.
+        SpecError: when an epsilon or delta promises nothing, or is asked of another family than `next`.
     """
     frame, asked = material.items[material.teach], spec.generate
     family = asked.family or "next"
-    if asked.epsilon and family != "next":
-        raise SpecError(f"the family '{family}' keeps no epsilon", "use generate.family: next")
     if family != "next":
+        if asked.epsilon:
+            raise SpecError(f"the family '{family}' keeps no epsilon", "use generate.family: next")
         return fit_vectors(
             frame, material.schema, spec.train, family=family, folder=folder, progress=progress
         )
-    if asked.epsilon:
-        tables, spent = fit_private(
-            frame, material.schema, spec.train, epsilon=asked.epsilon, delta=asked.delta, progress=progress
-        )
-        return RowGenerator(tables=tables, spent=spent)
-    return RowGenerator(
-        tables=fit_tables(frame, material.schema, spec.train, folder=folder, progress=progress)
+    if not asked.epsilon:
+        tables = fit_tables(frame, material.schema, spec.train, folder=folder, progress=progress)
+        return RowGenerator(tables=tables)
+    ends = {name: (each.within[0], each.within[1]) for name, each in spec.columns.items() if each.within}
+    tables, spent = fit_private(
+        frame,
+        material.schema,
+        spec.train,
+        epsilon=asked.epsilon,
+        delta=asked.delta,
+        ends=ends,
+        progress=progress,
     )
+    return RowGenerator(tables=tables, spent=spent)
 
 
 def take(items: pl.DataFrame, rows: Rows) -> pl.DataFrame:
