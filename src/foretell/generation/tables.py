@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from numpy.typing import NDArray
 
 from foretell.data.codecs.tables import Floats, TableCodec, Tokens
 from foretell.data.dataset import Column
+from foretell.generation.evenly import evenly
 from foretell.models.base import Model, passes
 from foretell.models.columns import ColumnNet
 from foretell.models.trees import Trees, by_output
@@ -81,7 +81,7 @@ class TableGenerator:
         free = np.full((POOL * count, len(self.codec.sizes)), -1, np.int64)
         pool = drawn(self.net, free, seed=seed, allowed=allowed, temperature=temperature)
         rng = np.random.default_rng(seed)
-        kept = systematic(self._odds(pool), count, np.lexsort(pool.T[::-1]), rng)
+        kept = evenly(pool, self._odds(pool), count, rng)
         return self.codec.decode(pool[rng.permutation(kept)], rng)
 
     def fill(self, frame: pl.DataFrame, *, seed: int = 0, keep: Sequence[str] = ()) -> pl.DataFrame:
@@ -215,18 +215,6 @@ def drawn(
     parts = torch.from_numpy(known_NT).split(AT_ONCE)
     told = [net.draw(part, generator, allowed=allowed, temperature=temperature) for part in parts]
     return torch.cat(told).numpy()
-
-
-def systematic(
-    weights: Floats, count: int, order: NDArray[np.int64], rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Return places drawn in proportion to their weights, evenly along an order: less noise than one by one.
-
-    Source: Kitagawa, Monte Carlo filter and smoother (1996).
-    """
-    reached = np.cumsum(weights[order] / weights.sum()) * count
-    found = np.searchsorted(reached, np.arange(count) + rng.random())
-    return order[np.minimum(found, len(order) - 1)]
 
 
 def _trees(teach: Tokens, choose: Tokens, pool: Tokens, train: TrainSpec) -> Trees:
