@@ -222,14 +222,14 @@ def omission(narrative: Narrative, evidence: Evidence, random: Random) -> str | 
         and float(top[0].detail["sign_stability"] or 0) >= 0.9
         and float(top[0].detail["rank_stability"] or 0) >= 0.8
     )
-    groups = {"opening"} | ({"brief", "why", "check"} if licensed else set())
+    groups = {"opening", "made"} | ({"brief", "why", "check"} if licensed else set())
     places = [i for i, claim in enumerate(narrative.claims) if claim.production.split(".")[0] in groups]
     left_out = random.choice(places)
     return " ".join(claim.text for i, claim in enumerate(narrative.claims) if i != left_out)
 
 
 def label(narrative: Narrative, evidence: Evidence, random: Random) -> str | None:
-    outcome = next(str(fact.value) for fact in evidence.of("term") if fact.name == "outcome")
+    outcome = next((str(fact.value) for fact in evidence.of("term") if fact.name == "outcome"), "no outcome")
     others = [other for other in words(evidence).outcomes if other != outcome]
     return swapped(((outcome, random.choice(others)),), narrative, evidence, random)
 

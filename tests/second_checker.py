@@ -201,7 +201,7 @@ class Text:
         value = fact.value if value is fact else value
         if value is NOTHING or value is TRUE:
             return []
-        range_end = attribute in ("low", "high", "was")
+        range_end = attribute in ("low", "high", "was", "goal")
         kind = fact.kind if isinstance(fact, Seen) and attribute != "text" else ""
         supposed = kind in ("counterfactual", "recourse", "whatif", "threshold")
         if (range_end or supposed) and read.hedged(self.world.tongue, self.text, at):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foretell.data.codecs import FREQUENT, NAMED, Names, Numbers, TableCodec
+from foretell.data.codecs.tables import FREQUENT, NAMED, Names, Numbers, TableCodec
 from foretell.data.dataset import Column
 from foretell.data.kinds.time import INSTANT
 

@@ -51,7 +51,7 @@ class Fact:
     id: str
     """Unique within its evidence: f1, f2, ..."""
     kind: str
-    """A row of `FACT_KINDS`."""
+    """A row of `FACT_KINDS` in `foretell.facts`."""
     name: str
     """What the fact is about, for machines: a column, a factor, a statistic."""
     text: str
@@ -63,38 +63,6 @@ class Fact:
     """Where it was found: a model's digest, a row's id, a window of the data, the spec."""
     detail: Mapping[str, Value] = field(default_factory=dict)
     """Further values of the same fact: interval ends, sample size, rank, stability over resamples."""
-
-
-FACT_KINDS: Mapping[str, str] = {
-    "term": "the owner's word for a thing: what a row is called, what the positive outcome is called",
-    "entity": "who: the name of one entity of the row",
-    "instant": "when: the instant of the row's event",
-    "input": "a value of the row that the model saw; detail: low, high = the reference's quartiles, n",
-    "score": "the calibrated probability; detail: low, high = its interval, base_rate",
-    "estimate": "the number expected; detail: low, high = its interval, level, usual_low, usual_high",
-    "runner_up": "the second most probable of several classes: value = its probability, text = what it is",
-    "threshold": "the probability from which rows become alerts; detail: capacity, per",
-    "reliability": "past rows scored like this one: value = positives; detail: n, low, high",
-    "attribution": "a factor's share in the score, by its unit; detail: rank, sign_stability, rank_stability",
-    "past_event": "a past event's share in the score, by its unit; detail: at, what, sign_stability",
-    "history": "a statistic of one entity before the event; detail: window_days, n, low, high",
-    "similar": "nearest past rows with known outcome: value = positives among them; detail: n, distance",
-    "nearest": "one of the nearest past rows: value = its distance; detail: rank, at, known = its outcome",
-    "counterfactual": "the least change that brings the score under the threshold; detail: was, probability",
-    "recourse": "one of several changes that do so together; detail: was, probability, step, of, follows",
-    "check": "what the owner asks to check next when a factor is among the strongest",
-    "glossary": "why a factor matters, in the owner's words",
-    "passage": "what a document says, word for word; detail: document, version, start, end, rank",
-    "model": "the model that scored: its name; detail: fitted_until, average_precision",
-    "wording": "a sentence of the house's own, as two people released it; detail: licences",
-    "rule": "what the owner asks of the text; name = its kind; detail: severity, when, lengths, score_from",
-    "sample": "why a row that is no alert became a case: value = share drawn at random; detail: of how many",
-    "whatif": "what the model says with one input changed; detail: was, probability, low, high",
-    "mate": "another case to compare with: its id; detail: probability",
-    "apart": "an input of that case; detail: here = the value of this one, case",
-    "handling": "how many people the policy asks for; detail: ruled, approver, due_hours",
-    "drift": "share of the latest rows outside the reference's middle half; detail: n, low, high, days",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ The string under a field is its help, its schema text and its documentation.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 KINDS = ("number", "category", "time", "text", "entity")
 CHANGES = ("free", "never", "rise", "fall", "follow")
@@ -40,6 +41,9 @@ class DataSpec:
     seed, and the others are counted. Rows that are events of entities are all held. 0: all."""
     row_text: str = "row"
     """What one row is called in sentences: transaction, visit, order."""
+    licence: str = ""
+    """The licence of the data, as in CC-BY-4.0 or `own`; what is generated from them tells it. Nothing is
+    generated from data of unknown licence unless `generate.unlicensed` permits it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,8 @@ class TaskSpec:
     __pydantic_config__ = STRICT
 
     name: str = ""
-    """classify: which outcome, or which of several classes. regress: which number. Empty: as the target's
+    """classify: which outcome, or which of several classes. regress: which number. generate: nothing is
+    predicted; more of the same is drawn (see `generate`). Empty: as the target's
     values are: two are outcomes; names are classes, and few whole numbers too, unless they look counted, as
     visits and years do."""
     positive: str = ""
@@ -171,6 +176,51 @@ class TrainSpec:
     """CPU threads; 0 leaves the choice to the libraries. The networks are small: more threads rarely help."""
     seed: int = 0
     """Fixes every random choice of the fit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateSpec:
+    """What is generated, by which family, and how it is steered."""
+
+    __pydantic_config__ = STRICT
+
+    modality: str = ""
+    """table, text or image; as the data are when empty."""
+    family: str = ""
+    """next (each part given those before), flow, vae or gan. Empty: what suits the modality."""
+    count: int = 1_000
+    """Rows, texts or images that are asked for."""
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """What is fixed. Column -> a value, a list of them, or the least and the greatest as {from: 18, to: 65};
+    of images and texts, class -> its name."""
+    constraints: tuple[str, ...] = ()
+    """What holds in each row: `start <= end`, `income > 0 if employed == 'yes'`."""
+    balance: str = ""
+    """A column whose values are drawn equally often."""
+    prompt: str = ""
+    """How each text begins; of images, words that describe them."""
+    length: int = 500
+    """Longest text, in tokens."""
+    stop: tuple[str, ...] = ()
+    """Texts at which one ends."""
+    tokens: str = "characters"
+    """characters, or bpe: what a text is read as."""
+    grammar: str = ""
+    """What every text parses as: python, json, sql or selfies. Empty: anything."""
+    temperature: float = 1.0
+    """Below 1, likelier values are drawn more often than they were seen."""
+    top_p: float = 1.0
+    """Draw from the fewest values that together have this probability."""
+    guidance: float = 1.0
+    """How strongly images follow what is asked; 1: as often as it was seen."""
+    epsilon: float = 0.0
+    """Differential privacy of the rows that taught; 0: none is promised."""
+    delta: float = 1e-5
+    """Chance that the promise of `epsilon` does not hold."""
+    seed: int = 0
+    """Fixes every random choice of the draw."""
+    unlicensed: bool = False
+    """Generate from data whose licence is not known; that it was permitted is told with the result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,6 +380,7 @@ class Spec:
     task: TaskSpec = field(default_factory=TaskSpec)
     model: ModelSpec = field(default_factory=ModelSpec)
     train: TrainSpec = field(default_factory=TrainSpec)
+    generate: GenerateSpec = field(default_factory=GenerateSpec)
     explain: ExplainSpec = field(default_factory=ExplainSpec)
     narrate: NarrateSpec = field(default_factory=NarrateSpec)
     review: ReviewSpec = field(default_factory=ReviewSpec)

@@ -1,4 +1,4 @@
-"""What a spec must satisfy beyond its types: one table of rules, one of relations between fields."""
+"""What each value of a spec must satisfy beyond its type: one table of rules."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -10,13 +10,17 @@ from typing import Any
 from foretell import units
 from foretell.errors import SpecError
 from foretell.patterns import compiled
-from foretell.spec import CHANGES, KINDS, DataSpec, RuleSpec, Spec, TaskSpec
+from foretell.spec import CHANGES, KINDS, RuleSpec
 
 LONGEST_SECONDS = 100 * 366 * 86400.0
 LARGEST = 1_000_000_000
 LARGEST_SEED = 2**31 - 1
 # The border stands below the tables of these names; a test holds them equal.
-TASKS = ("classify", "regress")
+TASKS = ("classify", "regress", "generate")
+MODALITIES = ("table", "text", "image")
+GENERATORS = ("next", "flow", "vae", "gan")
+GRAMMARS = ("python", "json", "sql", "selfies")
+TOKENS = ("characters", "bpe")
 FAMILIES = ("suited", "event_stream", "tabm", "ft_transformer", "recurrent", "transformer")
 WRITERS = ("embedded",)
 MAKERS = ("openai", "hf", "lm")
@@ -42,15 +46,6 @@ class Rule:
     """What is asked, as in "must be at least 1"."""
     choices: tuple[str, ...] = ()
     """The names to choose from, where the value is one of a few."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """What several fields must satisfy together; the fault is told at the first of `paths`."""
-
-    paths: tuple[str, ...]
-    holds: Callable[[Spec], bool]
-    must: str
 
 
 def is_duration(text: str, *, low: float = 0.0) -> bool:
@@ -129,15 +124,6 @@ def _is_range(value: tuple[float, ...]) -> bool:
     return not value or (len(value) == 2 and -LARGEST <= value[0] <= value[1] <= LARGEST)
 
 
-def _acyclic(spec: Spec) -> bool:
-    """Say whether no column is among its own causes, directly or through others."""
-    causes = {name: {*column.causes} for name, column in spec.columns.items() if column.causes}
-    while settled := [name for name, above in causes.items() if not above & causes.keys()]:
-        for name in settled:
-            del causes[name]
-    return not causes
-
-
 def _asks(rule: RuleSpec) -> bool:
     """Say whether a rule for texts states what its kind needs; of an unknown kind nothing is known."""
     if rule.kind in ("words", "sentences", "reading"):
@@ -153,8 +139,7 @@ def _asks(rule: RuleSpec) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    _stated("data.source", "must name a CSV or Parquet file, a glob of them, or a SQL URL"),
-    _stated("data.target", "must name the column to predict"),
+    _stated("data.source", "must name a file, a folder, a glob of files, or a SQL URL"),
     Rule("data.label_delay", is_duration, "must be a duration such as 0s, 12h or 7d"),
     _one_of("data.missing", MISSING),
     Rule(
@@ -202,6 +187,19 @@ RULES: tuple[Rule, ...] = (
     _whole("train.checkpoint_every", 1),
     _whole("train.threads", 0, 4_096),
     _whole("train.seed", 0, LARGEST_SEED),
+    _one_of("generate.modality", MODALITIES, inferred=True),
+    _one_of("generate.family", GENERATORS, inferred=True),
+    _whole("generate.count", 1),
+    _distinct("generate.constraints", low=0),
+    _whole("generate.length", 1, 1_000_000),
+    _one_of("generate.tokens", TOKENS),
+    _one_of("generate.grammar", GRAMMARS, inferred=True),
+    Rule("generate.temperature", lambda value: 0 <= value <= 100, "must be from 0 to 100"),
+    Rule("generate.top_p", lambda value: 0 < value <= 1, "must be above 0, at most 1"),
+    Rule("generate.guidance", lambda value: 0 <= value <= 100, "must be from 0 to 100"),
+    _amount("generate.epsilon"),
+    _share("generate.delta"),
+    _whole("generate.seed", 0, LARGEST_SEED),
     _whole("explain.resamples", 10, 100_000),
     _whole("explain.past_events", 0, 10_000),
     _whole("explain.similar", 1, 1_000_000),
@@ -265,104 +263,6 @@ RULES: tuple[Rule, ...] = (
     _share("review.miss"),
     _whole("review.audit", 0),
     _stated("out", "must name a folder"),
-)
-
-
-def _in_order(first: str, second: str) -> Relation:
-    """Instants of `split`: the first, where both are stated, comes before the second."""
-
-    def holds(spec: Spec) -> bool:
-        low, high = instant(getattr(spec.split, first)), instant(getattr(spec.split, second))
-        return low is None or high is None or low < high
-
-    return Relation((f"split.{second}", f"split.{first}"), holds, f"must come after split.{first}")
-
-
-def _apart(field: str) -> Relation:
-    return Relation(
-        (f"data.{field}", "data.target"),
-        lambda spec: getattr(spec.data, field) != spec.data.target or not spec.data.target,
-        "must not be the target",
-    )
-
-
-def _worded(spec: Spec) -> bool:
-    """Return whether the owner named the row and the outcome: what stands there unasked is English."""
-    return spec.data.row_text != DataSpec().row_text and spec.task.positive_text != TaskSpec().positive_text
-
-
-RELATIONS: tuple[Relation, ...] = (
-    _apart("id"),
-    _apart("time"),
-    _apart("group"),
-    Relation(
-        ("data.exclude", "data.target"),
-        lambda spec: spec.data.target not in spec.data.exclude,
-        "must not hold the target",
-    ),
-    Relation(("columns",), _acyclic, "must not hold a column that is a cause of itself, or of its causes"),
-    Relation(
-        ("split.by", "data.group"),
-        lambda spec: spec.split.by != "group" or bool(spec.data.group),
-        "needs data.group, the column whose values stay together",
-    ),
-    Relation(
-        ("split.by", "split.test_from", "split.train_until"),
-        lambda spec: spec.split.by in ("", "time") or not (spec.split.test_from or spec.split.train_until),
-        "must be time when split.test_from or split.train_until is stated",
-    ),
-    _in_order("train_from", "train_until"),
-    _in_order("test_from", "test_until"),
-    _in_order("train_from", "test_from"),
-    Relation(
-        ("split.test_from", "split.train_until"),
-        lambda spec: (
-            (start := instant(spec.split.test_from)) is None
-            or (end := instant(spec.split.train_until)) is None
-            or end <= start
-        ),
-        "must not come before split.train_until",
-    ),
-    Relation(
-        ("narrate.rights", "narrate.documents"),
-        lambda spec: not spec.narrate.rights or bool(spec.narrate.documents),
-        "needs narrate.documents, where the documents are",
-    ),
-    Relation(
-        ("review.retire_known", "review.entity"),
-        lambda spec: not spec.review.retire_known or bool(spec.review.entity),
-        "needs review.entity, the column whose values are left out",
-    ),
-    Relation(
-        ("review.cost_miss", "review.cost_review"),
-        lambda spec: (spec.review.cost_miss > 0) == (spec.review.cost_review > 0),
-        "must come together with review.cost_review: state both above 0, or neither",
-    ),
-    Relation(
-        ("review.groups", "data.target"),
-        lambda spec: spec.data.target not in spec.review.groups or not spec.data.target,
-        "must not hold the target",
-    ),
-    Relation(
-        ("review.edges", "review.groups"),
-        lambda spec: set(spec.review.edges) <= set(spec.review.groups),
-        "must be of columns that review.groups names",
-    ),
-    Relation(
-        ("review.mitigate", "review.groups"),
-        lambda spec: spec.review.mitigate == "none" or bool(spec.review.groups),
-        "needs review.groups, whose first column is meant",
-    ),
-    Relation(
-        ("review.mitigate", "review.cost_miss"),
-        lambda spec: spec.review.mitigate not in ("selection", "recall") or not spec.review.cost_miss,
-        "shares out review.capacity, and costs would set one threshold for all: state one of them",
-    ),
-    Relation(
-        ("narrate.language", "data.row_text", "task.positive_text"),
-        lambda spec: spec.narrate.language == "en" or _worded(spec),
-        "needs data.row_text and task.positive_text in that language",
-    ),
 )
 
 

@@ -12,8 +12,9 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from foretell.border.checking import RELATIONS, RULES, values_at
+from foretell.border.checking import RULES, values_at
 from foretell.border.reading import SHORTHAND, Fault, Node, override, read_file, read_mapping
+from foretell.border.relations import RELATIONS
 from foretell.errors import SpecError
 from foretell.lookup import nearest
 from foretell.spec import Spec

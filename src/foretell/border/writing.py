@@ -36,7 +36,7 @@ target: fraud
 Written from `foretell/spec.py` by `make docs`.
 """
 STATED = "stated in the spec"
-WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", Any: "value"}
 
 
 class DescribedColumn(Protocol):
@@ -103,7 +103,7 @@ def json_schema() -> dict[str, Any]:
             entry["anyOf"] = [{"enum": choices}, *named]
     data = schema["$defs"]["DataSpec"]["properties"]
     schema["properties"] = {**{name: data[name] for name in SHORTHAND}, **schema["properties"]}
-    schema["anyOf"] = [{"required": ["data"]}, {"required": list(SHORTHAND)}]
+    schema["anyOf"] = [{"required": ["data"]}, {"required": ["source"]}]
     del schema["required"]
     return schema
 

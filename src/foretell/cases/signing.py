@@ -100,12 +100,17 @@ def sign(report: LogReport, at: datetime | str, key_file: Path, bundle: str = ""
     told = unsigned(report, at, bundle)
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    key = _key(key_file)
+    key = key_in(key_file)
     head = replace(told, key=key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex())
     return replace(head, signature=key.sign(_message(head)).hex())
 
 
-def _key(file: Path) -> "Ed25519PrivateKey":
+def key_in(file: Path) -> "Ed25519PrivateKey":
+    """Return the key that a file holds, made where there is none.
+
+    Raises:
+        StoreError: when it cannot be read or made, others can read it, or it is no such key.
+    """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 

@@ -42,9 +42,11 @@ class Files:
         return sum(_footer(path).num_rows for path in self.paths) if self.parquet else 0
 
     @property
-    def num_columns(self) -> int:
-        """Columns of the first file, which is CSV."""
-        return len(columns_of(self.paths[0]))
+    def names(self) -> list[str]:
+        """Columns of the first file."""
+        if self.parquet:
+            return [name.strip() for name in _footer(self.paths[0]).schema.to_arrow_schema().names]
+        return list(columns_of(self.paths[0]))
 
     @property
     def num_bytes(self) -> int:

@@ -50,6 +50,10 @@ class Stored:
     files: Files
     watch: Watch
 
+    @property
+    def names(self) -> list[str]:
+        return self.files.names
+
     def column(self, name: str) -> pl.Series:
         """Return one column of all rows."""
         parts = []
@@ -80,6 +84,10 @@ class Loaded:
     """Rows in memory: of SQL tables, which come whole, and of what is small."""
 
     raw: Raw
+
+    @property
+    def names(self) -> list[str]:
+        return self.raw.frame.columns
 
     def column(self, name: str) -> pl.Series:
         """Return one column of all rows."""
@@ -116,7 +124,7 @@ def _stated(spec: Spec) -> bool:
 
 
 def _drawn(source: Stored | Loaded, spec: Spec) -> Held:
-    outcomes = source.column(spec.data.target)
+    outcomes = source.column(spec.data.target or source.names[0])
     if len(outcomes) > spec.data.rows:
         plain, beyond = _chosen(outcomes, spec)
         numbers = np.sort(np.concatenate([plain, beyond]))
@@ -147,7 +155,7 @@ def _may_exceed(files: Files, rows: int) -> bool:
     """Say whether files may hold more than so many rows: Parquet tells, CSV is judged by its size."""
     if files.parquet:
         return files.num_rows > rows
-    return files.num_bytes > LEAST_BYTES * rows * files.num_columns
+    return files.num_bytes > LEAST_BYTES * rows * len(files.names)
 
 
 def _joined(frames: list[pl.DataFrame], where: str) -> pl.DataFrame:

@@ -16,6 +16,8 @@ from foretell.spec import ColumnSpec, Spec
 
 ROW_NAMES = IDENTIFIERS | {"number", "index", "row", "rownames"}
 STATED = "stated in the spec"
+GENERATE = "generate"
+"""The task that predicts no column: all of them are inputs."""
 
 
 def infer(frame: pl.DataFrame, spec: Spec, where: str) -> tuple[Column, ...]:
@@ -26,7 +28,8 @@ def infer(frame: pl.DataFrame, spec: Spec, where: str) -> tuple[Column, ...]:
         SpecError: when the spec states an unknown kind.
     """
     data = spec.data
-    if not data.target or data.target in {data.id, data.time, data.group, *data.exclude}:
+    nameless = not data.target and spec.task.name != GENERATE
+    if nameless or (data.target and data.target in {data.id, data.time, data.group, *data.exclude}):
         raise DataError(
             f"column '{data.target}' cannot be the target and something else"
             if data.target
@@ -149,7 +152,7 @@ def _unique(series: pl.Series) -> bool:
 def _one(series: pl.Series, spec: Spec, stated: str, *, timed: bool) -> tuple[str, str, str]:
     """Return (kind, role, reason) of a column that is neither the rows' time nor their id."""
     data = spec.data
-    if series.name == data.target:
+    if series.name == data.target and spec.task.name != GENERATE:
         number = numeric(series, spec)
         reason = f"{STATED} as the target"
         return ("number", "target", f"{reason}; {number}") if number else ("category", "target", reason)

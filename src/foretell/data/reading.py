@@ -12,7 +12,7 @@ from foretell.data.batches import Watch, unwatched
 from foretell.data.cells import Found, clipped, example
 from foretell.data.dataset import NEVER_US, Column, Dataset, Drawn, Repair, fingerprint
 from foretell.data.drawing import held
-from foretell.data.inference import missing_column
+from foretell.data.inference import GENERATE, missing_column
 from foretell.data.kinds import kind
 from foretell.data.sources import Raw, load
 from foretell.data.target import LEAST_ROWS, coded, labels, outcome, settled
@@ -50,8 +50,9 @@ def read(spec: Spec, *, columns: tuple[Column, ...] = (), watch: Watch = unwatch
     repairs += found
     beyond = np.isin(frame.to_series(0).to_numpy(), rows.numbers[rows.beyond])
     _refuse(spec, repairs)
-    outcomes = frame[spec.data.target]
-    if rows.outcomes is not None:
+    predicted = spec.task.name != GENERATE
+    outcomes = frame[spec.data.target] if predicted else frame.to_series(0)
+    if rows.outcomes is not None and predicted:
         (target,) = (column for column in schema if column.role == "target")
         outcomes = _held(_canonical(rows.outcomes, target)[0], frame[target.name]).rename(target.name)
     schema = tuple(_described(column, frame[column.name], outcomes, spec) for column in schema)

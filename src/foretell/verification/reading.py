@@ -27,9 +27,9 @@ from foretell.verification.productions import (
 )
 from foretell.verification.state import Found, Reading, Trail, Waiting
 
-UNHEDGED_FIELDS = frozenset(("low", "high", "was"))
+UNHEDGED_FIELDS = frozenset(("low", "high", "was", "goal"))
 UNHEDGED_KINDS = frozenset(("counterfactual", "recourse", "whatif", "threshold"))
-"""Values that no hedge may widen: the ends of ranges, what was supposed, and the threshold. "Had it been less
+"""Values that no hedge may widen: ends of ranges, what was supposed, thresholds and goals. "Had it been less
 than 60" would speak of all that is less, and "it takes less than 35%" of the other side."""
 
 Reader = Callable[["Reading", int, Bound, Trail, int, Waiting], Found]

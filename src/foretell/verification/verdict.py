@@ -44,6 +44,17 @@ POINTS: Mapping[str, str] = {
     "check": "what the owner asks to check next",
     "drawn": "that it is no alert, but was drawn at random",
     "change": "what would have changed the answer",
+    "made": "what was generated, by what, and from what",
+    "private": "how private the fit was",
+    "withheld": "how much was withheld for lying too near to what taught the model",
+    "apart": "how well generated and real ones are told apart",
+    "missed": "that a goal is missed",
+    "copy": "whether the model copies what taught it",
+    "word": "the longest stretch that repeats word for word what taught the model",
+    "attack": "whether it can be told what taught the model",
+    "groups": "in how many comparisons of groups the set differs from the real data",
+    "differ": "where it differs most",
+    "right": "under which licence the data are that taught the model",
 }
 """What the grammar demands -> in plain words, as "no sentence says ..."."""
 

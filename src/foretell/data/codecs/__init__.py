@@ -1,0 +1,1 @@
+"""Codecs: what a thing is as tokens or arrays, and back."""
