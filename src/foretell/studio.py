@@ -1,6 +1,7 @@
 """The studio's road: read, fit a generator, draw, measure, guard, mark, and open the release as a case."""
 
 import hashlib
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,9 @@ from foretell.workflow import Tell, alone, end_training, quiet
 KIND = "generator"
 FITTED_BY = ("modality", "family", "tokens", "epsilon", "delta")
 """Fields of `generate` that shape the generator; the others steer its draws."""
-NAMES = {"table": "rows", "text": "texts", "image": "images"}
+NAMES = {"table": "rows", "linked": "families", "text": "texts", "image": "images"}
+ITEMS = {"table": "row", "linked": "family", "text": "text", "image": "image"}
+"""Modality -> what one item is called, and in the plural."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -181,7 +184,7 @@ def _drawn(studio: Studio, key: str, tell: Tell) -> GeneratedSet:
     path = _placed(studio, items)
     made = guard.Made(
         name=path.stem,
-        item=NAMES[modality_of(spec)].removesuffix("s"),
+        item=ITEMS[modality_of(spec)],
         count=len(items),
         asked=asked.count,
         withheld=withheld,
@@ -223,13 +226,13 @@ def _released(
         mark=studio.mark,
     )
     provenance.sign(path, said, folder)
-    card = path.with_suffix(".card.md")
+    card = path.with_name(f"{path.stem}.card.md")
     write_whole(card, release.card(evidence, spec.narrate).encode())
     data = studio.material.fingerprint
     case = release.open_release(
         folder, evidence, spec=sha256, data=data, narrate=spec.narrate, tell=tell, key=key
     )
-    shown_in = path.with_suffix(".html")
+    shown_in = path.with_name(f"{path.stem}.html")
     pictures = studio.modality.preview(studio.material, items)
     write_whole(shown_in, page(case, pictures, file=path.name).encode())
     return GeneratedSet(
@@ -253,5 +256,7 @@ def _placed(studio: Studio, items: Items) -> Path:
     asked = dump_spec(replace(studio.spec, out=""))
     name = digest([provenance.contents(new), studio.digest, asked])[:6]
     path = folder / f"{NAMES[modality_of(studio.spec)]}-{len(items)}-{name}{kind.ENDING}"
+    if path.is_dir():
+        shutil.rmtree(path)
     new.replace(path)
     return path

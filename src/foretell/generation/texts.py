@@ -169,7 +169,8 @@ def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progre
     if kind in NEEDS and find_spec(NEEDS[kind][0]) is None:
         package, extra = NEEDS[kind]
         raise SpecError(f"to read texts as {kind} needs {package}", f"pip install 'foretell[{extra}]'")
-    codec: TextCodec = CODECS[kind].fit(texts)
+    # Held-out texts tell nothing but their letters: else they could not be asked about.
+    codec: TextCodec = CODECS[kind].fit(material.items if kind != "bpe" else texts)
     if family != "next":
         return TextWindows.fit(family, codec, texts, spec.train, folder=folder, progress=progress)
     return continuing.fit(codec, texts, spec.train, folder=folder, progress=progress)

@@ -218,8 +218,12 @@ def last_day(until_at: str) -> str:
 
 
 def decimal(value: float | None, places: int = 3) -> str:
-    """Write a metric, or a dash where it was not measured."""
-    return "–" if value is None else f"{value:,.{places}f}"
+    """Write a metric, or a dash where it was not measured; what is rounded to 0 has no sign.
+
+    >>> decimal(-0.0002), decimal(-0.0012), decimal(None)
+    ('0.000', '-0.001', '–')
+    """
+    return "–" if value is None else f"{value:z,.{places}f}"
 
 
 def confusions(told: Classes) -> list[tuple[str, str, int]]:
