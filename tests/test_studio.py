@@ -80,7 +80,7 @@ def test_data_of_unknown_licence_need_a_word_which_is_recorded(done, folder):
         studio.generate(spec_of(folder, "data.licence="))
     permitted = studio.generate(spec_of(folder, "data.licence=", "generate.unlicensed=true"))
     (fact,) = permitted.evidence.of("licence")
-    assert fact.detail["permitted"] and not fact.detail["known"] and permitted.case.prediction.alert
+    assert fact.detail["permitted"] and not fact.detail["stated"] and permitted.case.prediction.alert
 
 
 def test_a_model_that_predicts_is_not_overwritten(folder, tmp_path):
