@@ -9,7 +9,7 @@ from foretell.data.dataset import Column
 from foretell.data.kinds.time import INSTANT
 from foretell.errors import SpecError
 from foretell.generation.vectors import FAMILIES, fit_vectors, opened_vectors
-from foretell.records import plain, restore
+from foretell.records import plain
 from foretell.spec import GenerateSpec, TrainSpec
 
 KINDS = {
@@ -60,9 +60,10 @@ def test_rows_come_back_from_vectors():
     assert np.abs(np.log(told["income"] / real["income"]).filter(inner)).max() < 0.02
     assert (told["age"] - real["age"]).abs().mean() < 1.5
     assert not (told["at"].to_physical() % 86_400_000_000).any()
-    assert restore(ArrayCodec, plain(codec)) == codec
+    assert ArrayCodec.from_plain(plain(codec)) == codec
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_family_draws_rows_that_follow_the_table(family):
     real = table()

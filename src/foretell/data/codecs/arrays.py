@@ -6,9 +6,9 @@ missing one; a name by an indicator of each value or, where there are many, by t
 N: rows, D: entries of a vector, K: values of a column.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from scipy.special import ndtr, ndtri
 from foretell.data.codecs.tables import CODER_OF, Floats, Names, Numbers, decimals_of
 from foretell.data.dataset import Column
 from foretell.data.kinds.time import INSTANT
+from foretell.records import restore
 
 Vectors = NDArray[np.float32]
 HEAVY = 0.05
@@ -71,6 +72,13 @@ class ArrayCodec:
     def fit(cls, frame: pl.DataFrame, columns: Sequence[Column]) -> Self:
         """Learn from a frame in canonical dtypes."""
         return cls(parts=tuple(_part(frame[column.name], column) for column in columns))
+
+    @classmethod
+    def from_plain(cls, data: Mapping[str, Any]) -> Self:
+        """Return the codec that `records.plain` wrote."""
+        names = [restore(Names, each["names"]) if each["names"] else None for each in data["parts"]]
+        parts = [restore(Part, {**each, "names": None}) for each in data["parts"]]
+        return cls(parts=tuple(replace(part, names=own) for part, own in zip(parts, names, strict=True)))
 
     @property
     def size(self) -> int:
