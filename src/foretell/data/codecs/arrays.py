@@ -7,7 +7,7 @@ N: rows, D: entries of a vector, K: values of a column.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -76,9 +76,7 @@ class ArrayCodec:
     @classmethod
     def from_plain(cls, data: Mapping[str, Any]) -> Self:
         """Return the codec that `records.plain` wrote."""
-        names = [restore(Names, each["names"]) if each["names"] else None for each in data["parts"]]
-        parts = [restore(Part, {**each, "names": None}) for each in data["parts"]]
-        return cls(parts=tuple(replace(part, names=own) for part, own in zip(parts, names, strict=True)))
+        return cls(parts=tuple(_restored(each) for each in data["parts"]))
 
     @property
     def size(self) -> int:
@@ -96,6 +94,15 @@ class ArrayCodec:
         return pl.DataFrame(
             [_decoded(part, x, rng).alias(part.column.name) for part, x in zip(self.parts, told, strict=True)]
         )
+
+
+def _restored(data: Mapping[str, Any]) -> Part:
+    told: dict[str, Any] = {
+        name: tuple(each) if isinstance(each, list) else each for name, each in data.items()
+    }
+    if told["names"]:
+        told["names"] = Names(**{name: tuple(each) for name, each in told["names"].items()})
+    return Part(**{**told, "column": restore(Column, told["column"])})
 
 
 def _part(series: pl.Series, column: Column) -> Part:
