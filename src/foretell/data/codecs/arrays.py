@@ -102,7 +102,8 @@ def _restored(data: Mapping[str, Any]) -> Part:
     }
     if told["names"]:
         told["names"] = Names(**{name: tuple(each) for name, each in told["names"].items()})
-    return Part(**{**told, "column": restore(Column, told["column"])})
+    told["column"] = restore(Column, told["column"])
+    return Part(**told)
 
 
 def _part(series: pl.Series, column: Column) -> Part:
