@@ -9,7 +9,7 @@ from foretell.data.dataset import Column
 from foretell.data.kinds.time import INSTANT
 from foretell.errors import SpecError
 from foretell.generation.vectors import FAMILIES, fit_vectors, opened_vectors
-from foretell.records import plain, restore
+from foretell.records import plain
 from foretell.spec import GenerateSpec, TrainSpec
 
 KINDS = {
@@ -59,10 +59,11 @@ def test_rows_come_back_from_vectors():
     inner = real["income"].is_between(*ends)
     assert np.abs(np.log(told["income"] / real["income"]).filter(inner)).max() < 0.02
     assert (told["age"] - real["age"]).abs().mean() < 1.5
-    assert not (told["at"].to_physical() % 86_400_000_000).any()
-    assert restore(ArrayCodec, plain(codec)) == codec
+    assert (told["at"].to_physical() % 86_400_000_000 == 0).all()
+    assert ArrayCodec.from_plain(plain(codec)) == codec
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_family_draws_rows_that_follow_the_table(family):
     real = table()
@@ -70,7 +71,7 @@ def test_each_family_draws_rows_that_follow_the_table(family):
     drawn = generator.draw(1500, GenerateSpec(), seed=1)
     assert drawn.schema == real.schema and len(generator.draw(0, GenerateSpec(), seed=1)) == 0
     assert drawn["age"].null_count() / 1500 == pytest.approx(0.2, abs=0.1)
-    assert (drawn["gain"] == 0).mean() == pytest.approx(0.9, abs=0.07)
+    assert (drawn["gain"] == 0).mean() == pytest.approx(0.9, abs=0.1)
     told, wanted = (
         frame.filter(few="a")["age"].mean() - frame.filter(few="b")["age"].mean() for frame in (drawn, real)
     )

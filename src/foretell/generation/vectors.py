@@ -16,7 +16,7 @@ from foretell.data.dataset import Column
 from foretell.errors import SpecError
 from foretell.lookup import load
 from foretell.models.base import Model, passes
-from foretell.records import canonical, plain, restore
+from foretell.records import canonical, plain
 from foretell.spec import GenerateSpec, TrainSpec
 from foretell.training import loop
 from foretell.training.checkpoint import Files, pack_tensors
@@ -95,7 +95,7 @@ def fit_vectors(
 def opened_vectors(files: Files) -> VectorGenerator:
     """Return the generator whose `files` these are."""
     told = json.loads(files["vectors.json"])
-    codec = restore(ArrayCodec, told["codec"])
+    codec = ArrayCodec.from_plain(told["codec"])
     model: Model = load(told["family"], FAMILIES, "family")((codec.size,))
     model.load_state_dict(load_tensors(files["weights.safetensors"]))
     model.eval()

@@ -6,9 +6,9 @@ missing one; a name by an indicator of each value or, where there are many, by t
 N: rows, D: entries of a vector, K: values of a column.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from scipy.special import ndtr, ndtri
 from foretell.data.codecs.tables import CODER_OF, Floats, Names, Numbers, decimals_of
 from foretell.data.dataset import Column
 from foretell.data.kinds.time import INSTANT
+from foretell.records import restore
 
 Vectors = NDArray[np.float32]
 HEAVY = 0.05
@@ -72,6 +73,11 @@ class ArrayCodec:
         """Learn from a frame in canonical dtypes."""
         return cls(parts=tuple(_part(frame[column.name], column) for column in columns))
 
+    @classmethod
+    def from_plain(cls, data: Mapping[str, Any]) -> Self:
+        """Return the codec that `records.plain` wrote."""
+        return cls(parts=tuple(_restored(each) for each in data["parts"]))
+
     @property
     def size(self) -> int:
         """How many entries a vector has."""
@@ -88,6 +94,16 @@ class ArrayCodec:
         return pl.DataFrame(
             [_decoded(part, x, rng).alias(part.column.name) for part, x in zip(self.parts, told, strict=True)]
         )
+
+
+def _restored(data: Mapping[str, Any]) -> Part:
+    told: dict[str, Any] = {
+        name: tuple(each) if isinstance(each, list) else each for name, each in data.items()
+    }
+    if told["names"]:
+        told["names"] = Names(**{name: tuple(each) for name, each in told["names"].items()})
+    told["column"] = restore(Column, told["column"])
+    return Part(**told)
 
 
 def _part(series: pl.Series, column: Column) -> Part:
