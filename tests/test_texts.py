@@ -4,6 +4,7 @@ import ast
 import json
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from foretell.errors import DataError, SpecError
-from foretell.generation import continuing, texts
+from foretell.generation import continuing, guard, texts
 from foretell.generation.adapting import adapt, adapt_checkpoint
 from foretell.generation.continuing import Continuing
 from foretell.spec import ColumnSpec, DataSpec, GenerateSpec, Spec, TrainSpec
@@ -273,3 +274,23 @@ def test_shakespeare_is_learned_within_a_budget():
     codec = continuing.CODECS["characters"].fit([text])
     told = continuing.fit(codec, [text[:cut]], TrainSpec(epochs=0.15, threads=1))
     assert told.nats(codec.encode(text[cut : cut + 20_000])).mean() < 1.4697
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["next", "flow", "vae", "gan"])
+def test_every_family_is_trained_and_guarded(prose, material, family):
+    """What comes of it is told by the measures, not promised here: whole windows are no match for counts."""
+    pytest.importorskip("foretell.models.flow", reason="the families of arrays are built elsewhere")
+    spec = replace(spec_of(prose, family=family), train=TrainSpec(budget="15s", threads=1))
+    told = texts.opened(texts.fit(material, spec, folder=None, progress=lambda advance: None).files())
+    teach, holdout = (texts.take(material.items, rows) for rows in (material.teach, material.holdout))
+    asked = replace(spec.generate, length=100)
+    draw = partial(told.draw, asked=asked, seed=0)
+    kept, _ = guard.withheld(draw, 30, texts.distances, texts.take, teach, holdout)
+    line = np.quantile(texts.distances(holdout, teach), 0.01)
+    assert told.family == family
+    assert 0 < len(kept) <= 30
+    assert texts.distances(kept, teach).min() >= line
+    facts = texts.fidelity(material, kept, spec)
+    assert {fact.kind for fact in facts} == {"fidelity", "verbatim"}
+    assert all(np.isfinite(fact.value) for fact in facts)
