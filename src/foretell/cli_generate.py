@@ -29,6 +29,7 @@ OUT = "runs/generated"
 @click.option("--licence", default="", help="The licence of the data: CC-BY-4.0, own.")
 @click.option("--unlicensed", is_flag=True, help="Permit data whose licence is not known; this is recorded.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override: train.seed=3")
+@click.option("--json", "as_json", is_flag=True, help="Print what was drawn as JSON.")
 @click.option("--out", default="", help=f"Folder of the run; {OUT} if nothing says it.")
 def generate(
     source: str,
@@ -36,6 +37,7 @@ def generate(
     out: str,
     given: tuple[str, ...],
     constraint: tuple[str, ...],
+    as_json: bool,
     **asked: object,
 ) -> None:
     """Learn from DATA, and generate more of the same: rows of a table, texts, images.
@@ -56,7 +58,12 @@ def generate(
 
     settings = _settings(given, constraint, asked)
     done = studio.generate(asked_for(source, (*settings, *overrides), out), key=own_key(), tell=say)
-    click.echo(summary(done))
+    if as_json:
+        told = {"case": done.case.id, "count": len(done.items), "withheld": done.withheld}
+        places = {"file": done.path, "report": done.report, "card": done.card}
+        click.echo(json.dumps({**told, **{name: str(place) for name, place in places.items()}}))
+    else:
+        click.echo(summary(done))
 
 
 def _settings(given: tuple[str, ...], constraint: tuple[str, ...], asked: dict[str, object]) -> list[str]:

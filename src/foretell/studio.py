@@ -1,6 +1,7 @@
 """The studio's road: read, fit a generator, draw, measure, guard, mark, and open the release as a case."""
 
 import hashlib
+import shutil
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +24,9 @@ from foretell.workflow import Tell, alone, end_training, quiet
 KIND = "generator"
 FITTED_BY = ("modality", "family", "tokens", "epsilon", "delta")
 """Fields of `generate` that shape the generator; the others steer its draws."""
-NAMES = {"table": "rows", "text": "texts", "image": "images"}
+NAMES = {"table": "rows", "linked": "families", "text": "texts", "image": "images"}
+ITEMS = {"table": "row", "linked": "family", "text": "text", "image": "image"}
+"""Modality -> what one item is called, and in the plural."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -157,15 +160,9 @@ def _drawn(studio: Studio, key: str, tell: Tell) -> GeneratedSet:
     """Draw, measure, sign, and open the case."""
     spec, kind, material, generator = studio.spec, studio.modality, studio.material, studio.generator
     asked = spec.generate
-    teach, holdout = (kind.take(material.items, part) for part in (material.teach, material.holdout))
     tell(f"drawing {asked.count:,}, and measuring them")
     items, withheld = guard.withheld(
-        lambda count: generator.draw(count, asked, seed=asked.seed),
-        asked.count,
-        kind.distances,
-        kind.take,
-        teach,
-        holdout,
+        kind, material, lambda count: generator.draw(count, asked, seed=asked.seed), asked.count
     )
     if not len(items):
         raise DataError(
@@ -174,24 +171,22 @@ def _drawn(studio: Studio, key: str, tell: Tell) -> GeneratedSet:
     path = _placed(studio, items)
     made = guard.Made(
         name=path.stem,
-        item=NAMES[modality_of(spec)].removesuffix("s"),
+        item=ITEMS[modality_of(spec)],
         count=len(items),
         asked=asked.count,
         withheld=withheld,
         family=generator.family,
         seed=asked.seed,
         source=Path(material.source).name,
-        taught=len(teach),
+        taught=len(material.teach),
         epsilon=asked.epsilon,
         delta=asked.delta if asked.epsilon else 0.0,
     )
     facts = guard.facts(
+        kind,
+        material,
         items,
         made,
-        teach=teach,
-        holdout=holdout,
-        distances=kind.distances,
-        take=kind.take,
         licence=guard.licensed(spec.data.licence, made.source, allowed=asked.unlicensed),
         fidelity=kind.fidelity(material, items, spec),
         surprise=generator.surprise,
@@ -217,13 +212,13 @@ def _released(
         at=datetime.now(UTC),
     )
     provenance.sign(path, said, folder)
-    card = path.with_suffix(".card.md")
+    card = path.with_name(f"{path.stem}.card.md")
     write_whole(card, release.card(evidence, spec.narrate).encode())
     data = studio.material.fingerprint
     case = release.open_release(
         folder, evidence, spec=sha256, data=data, narrate=spec.narrate, tell=tell, key=key
     )
-    shown_in = path.with_suffix(".html")
+    shown_in = path.with_name(f"{path.stem}.html")
     pictures = studio.modality.preview(studio.material, items)
     write_whole(shown_in, page(case, pictures, file=path.name).encode())
     return GeneratedSet(
@@ -247,5 +242,7 @@ def _placed(studio: Studio, items: Items) -> Path:
     asked = dump_spec(replace(studio.spec, out=""))
     name = digest([provenance.contents(new), studio.digest, asked])[:6]
     path = folder / f"{NAMES[modality_of(studio.spec)]}-{len(items)}-{name}{kind.ENDING}"
+    if path.is_dir():
+        shutil.rmtree(path)
     new.replace(path)
     return path

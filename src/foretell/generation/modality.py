@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from foretell.data.sources import ENDINGS
 from foretell.errors import DataError
-from foretell.generation.guard import Watched
 from foretell.records import Fact
 from foretell.spec import GenerateSpec, Spec
 from foretell.training.checkpoint import Files
@@ -18,10 +17,12 @@ from foretell.training.progress import Progress
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Labels = NDArray[np.object_]
 Items = Any
 """Of tables a frame in canonical dtypes; of texts a tuple of str; of images `Pictures`. All have a length."""
 MODALITIES = {
     "table": "foretell.generation.rows",
+    "linked": "foretell.generation.chains",
     "text": "foretell.generation.texts",
     "image": "foretell.generation.images",
 }
@@ -45,6 +46,22 @@ class Material:
     fingerprint: str
     schema: Any = None
     """What the modality knows of the items besides: of tables, the columns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A column whose groups are compared, with their rates of an outcome where one is given."""
+
+    text: str
+    """What people call the column."""
+    real: Labels
+    """The group of each real item [N]."""
+    made: Labels
+    """The same of the generated ones."""
+    outcome: str = ""
+    """What the positive outcome is called; empty: none is compared."""
+    real_positive: NDArray[np.bool_] | None = None
+    made_positive: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +146,8 @@ def modality_of(spec: Spec) -> str:
     if spec.generate.modality:
         return spec.generate.modality
     source = spec.data.source
+    if spec.generate.children or (spec.data.group and spec.data.time):
+        return "linked"
     if "://" in source:
         return "table"
     path = Path(source)

@@ -17,15 +17,17 @@ from foretell.data.codecs.tables import CODERS, Names, Numbers, TableCodec
 from foretell.data.dataset import Column
 from foretell.data.reading import read as read_rows
 from foretell.data.split import groups_of
-from foretell.errors import DataError
+from foretell.errors import DataError, SpecError
 from foretell.files import aside
 from foretell.generation import fidelity as measures
 from foretell.generation import previews
-from foretell.generation.guard import Watched
-from foretell.generation.modality import Floats, Material, Picture, Rows, held_out
+from foretell.generation.asking import rows_asked
+from foretell.generation.modality import Floats, Generator, Material, Picture, Rows, Watched, held_out
 from foretell.generation.novelty import Nearness
+from foretell.generation.private import Spent, fit_private
 from foretell.generation.tables import TableGenerator
 from foretell.generation.tables import fit as fit_tables
+from foretell.generation.vectors import fit_vectors, opened_vectors
 from foretell.lookup import unknown
 from foretell.models.columns import ColumnNet
 from foretell.models.trees import Trees
@@ -49,10 +51,20 @@ class RowGenerator:
 
     tables: TableGenerator
     family: str = "next"
+    spent: Spent | None = None
+    """What was promised of privacy; None: nothing."""
 
     def draw(self, count: int, asked: GenerateSpec, *, seed: int) -> pl.DataFrame:
-        """Return rows in canonical dtypes."""
-        return self.tables.draw(count, seed=seed, temperature=asked.temperature)
+        """Return rows in canonical dtypes, all as they are asked for; see `asking.rows_asked`."""
+        return rows_asked(
+            self.tables,
+            count,
+            given=asked.given,
+            constraints=asked.constraints,
+            balance=asked.balance,
+            temperature=asked.temperature,
+            seed=seed,
+        )
 
     def surprise(self, items: pl.DataFrame) -> Floats:
         """Return the negative log-probability of each row [N], in nats."""
@@ -67,11 +79,15 @@ class RowGenerator:
         }
         net = {f"net/{name}": tensor.numpy() for name, tensor in self.tables.net.state_dict().items()}
         trees = {f"trees/{name}": array for name, array in self.tables.trees.arrays().items()}
+        if self.spent:
+            told["spent"] = plain(self.spent)
         return {"schema.json": canonical(told), "weights.safetensors": pack_arrays({**net, **trees})}
 
 
-def opened(files: Files) -> RowGenerator:
+def opened(files: Files) -> Generator:
     """Return the generator whose `files` these are."""
+    if "vectors.json" in files:
+        return opened_vectors(files)
     told = json.loads(files["schema.json"])
     codec = TableCodec(
         columns=tuple(restore(Column, column) for column in told["columns"]),
@@ -89,7 +105,10 @@ def opened(files: Files) -> RowGenerator:
     net = ColumnNet(codec.sizes, width=width, hidden=hidden, layers=layers)
     net.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     net.eval()
-    return RowGenerator(tables=TableGenerator(codec=codec, net=net, trees=Trees(**parts["trees"])))
+    return RowGenerator(
+        tables=TableGenerator(codec=codec, net=net, trees=Trees(**parts["trees"])),
+        spent=restore(Spent, told["spent"]) if "spent" in told else None,
+    )
 
 
 def _coder(told: Mapping[str, Any]) -> Names | Numbers:
@@ -131,12 +150,34 @@ def _unnamed(series: pl.Series, column: Column) -> pl.Series:
     return series
 
 
-def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progress) -> RowGenerator:
-    """Fit the family that the spec asks for on the teaching rows."""
-    frame = material.items[material.teach]
-    return RowGenerator(
-        tables=fit_tables(frame, material.schema, spec.train, folder=folder, progress=progress)
+def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progress) -> Generator:
+    """Fit the family that the spec asks for on the teaching rows, with the privacy that it asks for.
+
+    Raises:
+        SpecError: when an epsilon or delta promises nothing, or is asked of another family than `next`.
+    """
+    frame, asked = material.items[material.teach], spec.generate
+    family = asked.family or "next"
+    if family != "next":
+        if asked.epsilon:
+            raise SpecError(f"the family '{family}' keeps no epsilon", "use generate.family: next")
+        return fit_vectors(
+            frame, material.schema, spec.train, family=family, folder=folder, progress=progress
+        )
+    if not asked.epsilon:
+        tables = fit_tables(frame, material.schema, spec.train, folder=folder, progress=progress)
+        return RowGenerator(tables=tables)
+    ends = {name: (each.within[0], each.within[1]) for name, each in spec.columns.items() if each.within}
+    tables, spent = fit_private(
+        frame,
+        material.schema,
+        spec.train,
+        epsilon=asked.epsilon,
+        delta=asked.delta,
+        ends=ends,
+        progress=progress,
     )
+    return RowGenerator(tables=tables, spent=spent)
 
 
 def take(items: pl.DataFrame, rows: Rows) -> pl.DataFrame:

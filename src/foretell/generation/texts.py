@@ -16,7 +16,7 @@ from foretell.data.codecs.texts import CODECS, TextCodec, stream
 from foretell.data.sources import ENDINGS, load
 from foretell.errors import DataError, SpecError
 from foretell.generation import continuing
-from foretell.generation.guard import Watched, verbatim
+from foretell.generation.guard import verbatim
 from foretell.generation.matches import Matches
 from foretell.generation.modality import (
     LEAST,
@@ -27,6 +27,7 @@ from foretell.generation.modality import (
     Material,
     Picture,
     Rows,
+    Watched,
     held_out,
 )
 from foretell.generation.windows import FAMILIES, TextWindows, opened_windows
