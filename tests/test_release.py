@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from desk_material import House
 from evidences_sets import set_evidence
-from foretell import provenance, release
+from foretell import provenance, release, studio
+from foretell.border import load_spec
 from foretell.cases import Store
 from foretell.cases.reader import verify_log
 from foretell.cli import main
@@ -22,6 +23,7 @@ from foretell.records import Decision, Evidence
 from foretell.report import case_page
 from foretell.spec import NarrateSpec
 
+PLAYS = Path(__file__).parents[2] / "shared" / "data" / "text" / "tinyshakespeare.txt"
 AT = datetime(2026, 11, 30, 22, 0, tzinfo=UTC)
 
 
@@ -69,7 +71,7 @@ def table(folder: Path) -> Path:
     return path
 
 
-def asked(*arguments: str) -> tuple[int, str]:
+def told_of(*arguments: str) -> tuple[int, str]:
     done = CliRunner().invoke(main, ["provenance", *arguments])
     return done.exit_code, done.output
 
@@ -203,14 +205,14 @@ def test_a_manifest_of_another_run_is_not_taken_for_ones_own(tmp_path):
 def test_the_command_tells_whether_a_set_was_released_and_by_whom(tmp_path):
     evidence, path = good(), table(tmp_path)
     provenance.sign(path, said(evidence), tmp_path)
-    assert asked(str(path))[0] == 0
-    code, told = asked(str(path), "--run", str(tmp_path))
+    assert told_of(str(path))[0] == 0
+    code, told = told_of(str(path), "--run", str(tmp_path))
     assert code == 7 and "there is no case store" in told
     opened(tmp_path, evidence)
-    code, told = asked(str(path), "--run", str(tmp_path))
+    code, told = told_of(str(path), "--run", str(tmp_path))
     assert code == 8 and "is open, not released" in told
     decided(tmp_path, "approve")
-    code, told = asked(str(path), "--run", str(tmp_path))
+    code, told = told_of(str(path), "--run", str(tmp_path))
     assert code == 0 and f"case {evidence.id}: approved by ann on" in told
     assert verify_log(str(tmp_path / "cases.db")).passed
 
@@ -220,13 +222,13 @@ def test_the_command_names_what_is_wrong(tmp_path):
     side = provenance.sign(path, said(evidence), tmp_path)
     opened(tmp_path, evidence)
     decided(tmp_path, "reject")
-    assert asked(str(path), "--run", str(tmp_path))[0] == 8
-    assert asked(str(path), "--key", "0" * 64)[0] == 1
-    assert asked(str(path), "--key", json.loads(side.read_bytes())["key"])[0] == 0
+    assert told_of(str(path), "--run", str(tmp_path))[0] == 8
+    assert told_of(str(path), "--key", "0" * 64)[0] == 1
+    assert told_of(str(path), "--key", json.loads(side.read_bytes())["key"])[0] == 0
     path.write_text("a,b\n9,9\n")
-    code, told = asked(str(path))
+    code, told = told_of(str(path))
     assert code == 1 and "altered since it was signed on 30 November 2026" in told
-    assert asked(str(tmp_path / "none.csv"))[0] == 3
+    assert told_of(str(tmp_path / "none.csv"))[0] == 3
 
 
 def test_a_case_about_other_facts_releases_nothing(tmp_path):
@@ -235,7 +237,7 @@ def test_a_case_about_other_facts_releases_nothing(tmp_path):
     provenance.sign(path, said(others), tmp_path)
     opened(tmp_path, evidence)
     decided(tmp_path, "approve")
-    code, told = asked(str(path), "--run", str(tmp_path))
+    code, told = told_of(str(path), "--run", str(tmp_path))
     assert code == 8 and "altered" in told
 
 
@@ -260,3 +262,25 @@ def test_the_page_of_a_set_shows_what_was_measured_and_asks_nothing_of_a_row(tmp
             assert words not in page.text, words
         assert case_page(case)
     house.store.close()
+
+
+@pytest.mark.skipif(not PLAYS.exists(), reason="needs the plays of the shared data")
+def test_texts_of_the_studio_carry_the_mark_of_their_run_and_no_other(tmp_path):
+    source, folder = tmp_path / "plays.txt", tmp_path / "run"
+    source.write_text(PLAYS.read_text(encoding="utf-8")[:60_000], encoding="utf-8")
+    asked = {
+        "out": str(folder),
+        "data": {"source": str(source), "licence": "own"},
+        "task": {"name": "generate"},
+        "train": {"epochs": 1},
+        "generate": {"count": 6, "length": 200},
+    }
+    done = studio.generate(load_spec(asked))
+    code, told = told_of(str(done.path), "--run", str(folder))
+    assert code == 8 and "keyed mark: z = " in told
+    origin = provenance.read(done.path, folder=folder)
+    found = provenance.look(origin, folder)
+    assert found is not None and found.z > 6 and origin.known
+    (folder / "mark.key").write_text("00" * 32)
+    other = provenance.look(origin, folder)
+    assert other is not None and other.z < 4

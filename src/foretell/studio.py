@@ -3,7 +3,8 @@
 import hashlib
 import shutil
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +40,8 @@ class Studio:
     material: Material
     digest: str
     """Of its folder's manifest."""
+    mark: Mapping[str, int] = field(default_factory=dict)
+    """How the keyed mark of its texts is read; empty: they carry none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -87,7 +90,7 @@ def generate(spec: Spec, *, key: str = "", tell: Tell = quiet) -> GeneratedSet:
     started = time.process_time()
     with alone(Path(spec.out)):
         studio = _fitted(spec, tell)
-        done = _drawn(replace(studio, spec=spec), key, tell)
+        done = _drawn(_marking(replace(studio, spec=spec)), key, tell)
     return replace(done, cpu_seconds=time.process_time() - started)
 
 
@@ -156,6 +159,16 @@ def _fits(spec: Spec) -> Spec:
     )
 
 
+def _marking(studio: Studio) -> Studio:
+    """Return the studio whose texts carry the mark of the run's key."""
+    if modality_of(studio.spec) != "text":
+        return studio
+    from foretell.generation.texts import marked
+
+    generator, mark = marked(studio.generator, provenance.mark_key(Path(studio.spec.out)))
+    return replace(studio, generator=generator, mark=mark)
+
+
 def _drawn(studio: Studio, key: str, tell: Tell) -> GeneratedSet:
     """Draw, measure, sign, and open the case."""
     spec, kind, material, generator = studio.spec, studio.modality, studio.material, studio.generator
@@ -210,6 +223,7 @@ def _released(
         made={"count": len(items), "seed": spec.generate.seed, "family": studio.generator.family},
         spec=sha256,
         at=datetime.now(UTC),
+        mark=studio.mark,
     )
     provenance.sign(path, said, folder)
     card = path.with_name(f"{path.stem}.card.md")

@@ -98,7 +98,7 @@ def opened(files: Files) -> ChainGenerator:
     def part(name: str, number: int) -> rows.RowGenerator:
         start = f"{name}-{number}-"
         held = {key.removeprefix(start): each for key, each in files.items() if key.startswith(start)}
-        return rows.opened(held)
+        return rows.opened_rows(held)
 
     steps = {}
     for number, (child, held) in enumerate(told["steps"].items()):

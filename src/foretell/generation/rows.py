@@ -86,8 +86,11 @@ class RowGenerator:
 
 def opened(files: Files) -> Generator:
     """Return the generator whose `files` these are."""
-    if "vectors.json" in files:
-        return opened_vectors(files)
+    return opened_vectors(files) if "vectors.json" in files else opened_rows(files)
+
+
+def opened_rows(files: Files) -> RowGenerator:
+    """Return the column net whose `files` these are."""
     told = json.loads(files["schema.json"])
     codec = TableCodec(
         columns=tuple(restore(Column, column) for column in told["columns"]),
