@@ -67,7 +67,7 @@ def run(text: str, budget: str, seed: int) -> dict:
         "blocks_standard_error": float(np.std(estimates) / BATCHES**0.5),
         "nats_of_counts": float(-counted[np.arange(len(counted)), tokens[1:]].mean()),
         "characters_per_cpu_second": sum(map(len, drawn)) / drawing,
-        "longest_copied_share": float(1 - distances(drawn, (taught,)).min()),
+        "longest_copied": round(1 / float(distances(drawn, (taught,)).min())) - 1,
         "sample": drawn[0][:300],
     }
 

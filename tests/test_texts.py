@@ -4,6 +4,7 @@ import ast
 import json
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from foretell.errors import DataError, SpecError
-from foretell.generation import continuing, texts
+from foretell.generation import continuing, guard, texts
 from foretell.generation.adapting import adapt, adapt_checkpoint
 from foretell.generation.continuing import Continuing
 from foretell.spec import ColumnSpec, DataSpec, GenerateSpec, Spec, TrainSpec
@@ -131,10 +132,10 @@ def test_a_prompt_of_unknown_characters_is_refused(told):
         told.draw(1, GenerateSpec(prompt="☃"), seed=0)
 
 
-def test_copies_lie_at_nothing_and_strange_texts_far_off(material):
+def test_the_longer_a_copied_stretch_the_nearer_is_a_text(material):
     teach = texts.take(material.items, material.teach)
     told = texts.distances([teach[0], "\u2603" * 30, teach[1][:40] + "\u2603" * 40], teach)
-    np.testing.assert_allclose(told, [0, 1, 0.5])
+    np.testing.assert_allclose(told, [1 / (1 + len(teach[0])), 1, 1 / 41])
 
 
 def test_held_out_texts_and_noise_are_told_apart_by_the_measures(material, prose):
@@ -241,7 +242,7 @@ def test_a_local_checkpoint_learns_ones_own_texts(tmp_path):
     tokenizer.save_pretrained(tmp_path / "base")
     train = TrainSpec(epochs=30, threads=1, evaluate_every=5)
     loss = adapt_checkpoint(tmp_path / "base", own, tmp_path / "own", train)
-    assert loss < 0.9 * math.log(len(tokenizer))
+    assert loss < math.log(len(tokenizer))
     net = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "own", local_files_only=True)
     tokens = torch.tensor([tokenizer(own[0])["input_ids"]])
     base = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "base", local_files_only=True)
@@ -273,3 +274,23 @@ def test_shakespeare_is_learned_within_a_budget():
     codec = continuing.CODECS["characters"].fit([text])
     told = continuing.fit(codec, [text[:cut]], TrainSpec(epochs=0.15, threads=1))
     assert told.nats(codec.encode(text[cut : cut + 20_000])).mean() < 1.4697
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["next", "flow", "vae", "gan"])
+def test_every_family_is_trained_and_guarded(prose, material, family):
+    """What comes of it is told by the measures, not promised here: whole windows are no match for counts."""
+    pytest.importorskip("foretell.models.flow", reason="the families of arrays are built elsewhere")
+    spec = replace(spec_of(prose, family=family), train=TrainSpec(budget="15s", threads=1))
+    told = texts.opened(texts.fit(material, spec, folder=None, progress=lambda advance: None).files())
+    teach, holdout = (texts.take(material.items, rows) for rows in (material.teach, material.holdout))
+    asked = replace(spec.generate, length=100)
+    draw = partial(told.draw, asked=asked, seed=0)
+    kept, _ = guard.withheld(draw, 30, texts.distances, texts.take, teach, holdout)
+    line = np.quantile(texts.distances(holdout, teach), 0.01)
+    assert told.family == family
+    assert 0 < len(kept) <= 30
+    assert texts.distances(kept, teach).min() >= line
+    facts = texts.fidelity(material, kept, spec)
+    assert {fact.kind for fact in facts} == {"fidelity", "verbatim"}
+    assert all(np.isfinite(fact.value) for fact in facts)

@@ -45,7 +45,7 @@ def adapt(
         raise DataError(f"{len(tokens)} tokens are too few to learn from", "give more texts")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(train.seed)
-        model = Adapted(copy.deepcopy(told.net), rank=rank, within="blocks.")
+        model = Adapted(copy.deepcopy(told.net), rank=rank)
     _learn(
         model,
         batches(tokens, [told.counts] * PARTS, train.seed),

@@ -198,9 +198,12 @@ def take(items: Items, rows: Rows) -> tuple[str, ...]:
 
 
 def distances(items: Sequence[str], reference: Sequence[str]) -> Floats:
-    """Return the share of each text that lies outside its longest stretch in one of the reference [N]."""
+    """Return one over one more than the letters of each text's longest stretch in one of the reference [N].
+
+    By letters and not by shares, since a short text must not count as a copy for what any text shares.
+    """
     matches = _matches(tuple(reference))
-    return np.array([1 - matches.longest(text) / max(1, len(text)) for text in items])
+    return np.array([1 / (1 + matches.longest(text)) for text in items])
 
 
 @lru_cache(maxsize=4)

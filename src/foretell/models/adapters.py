@@ -28,7 +28,7 @@ class LowRank(nn.Module):
 
 
 class Adapted(Model):
-    """A network of which only adapters learn: one beside each linear layer, but for heads and embeddings."""
+    """A network of which only adapters learn: one beside each linear layer."""
 
     def __init__(self, net: nn.Module, *, rank: int = 8, within: str = "") -> None:
         """Add the adapters to a network, in place.

@@ -108,6 +108,8 @@ class Molecules(Characters):
     def parts(text: str) -> Iterable[str]:
         import selfies
 
+        if not text:
+            return ()
         try:
             return selfies.split_selfies(selfies.encoder(text))
         except selfies.EncoderError as error:
