@@ -3,10 +3,13 @@
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 from foretell.data.dataset import Column
+from foretell.errors import DataError, SpecError
+from foretell.generation.asking import rows_asked
+from foretell.generation.steering import Steer
 from foretell.generation.tables import TableGenerator, fit
+from foretell.generation.telling import explained, predicted
 from foretell.spec import TrainSpec
 
 KINDS = {"city": "category", "age": "number", "income": "number", "owns": "category", "grade": "category"}
@@ -71,16 +74,6 @@ def test_what_is_known_of_a_row_stays_and_what_is_missing_follows_it(generator):
     assert all(abs(told[owns] - wanted[owns]) < 0.6 * abs(anyhow - wanted[owns]) for owns in ("yes", "no"))
 
 
-def test_values_that_are_not_allowed_are_never_drawn_and_the_others_follow(generator):
-    at = generator.codec.span("city").start
-    values = generator.codec.coders["city"].values
-    allowed: list[torch.Tensor | None] = [None] * len(generator.codec.sizes)
-    allowed[at] = torch.tensor([value == "south" for value in values])
-    drawn = generator.draw(500, allowed=allowed)
-    assert drawn["city"].unique().to_list() == ["south"]
-    assert drawn["age"].mean() == pytest.approx(55, abs=2)
-
-
 def test_a_row_is_odd_where_its_columns_contradict_each_other(generator):
     real = people(1000, 7)
     torn = real.with_columns(pl.col("income").shuffle(seed=0), pl.col("age").shuffle(seed=1))
@@ -93,3 +86,59 @@ def test_a_row_is_odd_where_its_columns_contradict_each_other(generator):
     )
     given = [generator.surprise(frame, given_all=True)[:, place].mean() for frame in (real, wrong)]
     assert given[1] > given[0] + 0.5
+
+
+def test_rows_that_are_asked_for_follow_what_is_given(generator):
+    """A condition on the last columns draws the first ones as they are under it."""
+    drawn = rows_asked(generator, 1500, given={"owns": "yes"}, constraints=["income > 2000", "age < 60"])
+    assert len(drawn) == 1500 and drawn["owns"].unique().to_list() == ["yes"]
+    assert drawn["income"].min() > 2000 and drawn["age"].max() < 60
+    truth = people(60_000, 3).filter(
+        (pl.col("income") > 2000) & (pl.col("age") < 60) & (pl.col("owns") == "yes")
+    )
+    assert drawn["age"].mean() == pytest.approx(truth["age"].mean(), abs=1.5)
+    assert (drawn["city"] == "south").mean() == pytest.approx((truth["city"] == "south").mean(), abs=0.06)
+    assert rows_asked(generator, 0, constraints=["income > 2000"]).is_empty()
+
+
+def test_each_value_of_a_balanced_column_is_drawn_equally_often(generator):
+    drawn = rows_asked(generator, 900, balance="city", constraints=["age > 20"])
+    assert drawn["city"].value_counts()["count"].to_list() == [300, 300, 300]
+    south = drawn.filter(city="south")["age"].mean() - drawn.filter(city="north")["age"].mean()
+    assert south == pytest.approx(17, abs=3)
+    with pytest.raises(SpecError, match="city"):
+        rows_asked(generator, 9, balance="age")
+
+
+def test_rows_are_filled_within_constraints_or_the_one_that_cannot_be_is_told(generator):
+    known = pl.DataFrame({"age": [20.0, 40.0, 60.0] * 50, "city": ["west"] * 150})
+    steer = Steer.of(generator.codec, ["income <= 50 * age", "income > 0"])
+    filled = generator.fill(known, steer=steer)
+    assert filled["age"].equals(known["age"]) and filled["city"].equals(known["city"])
+    assert steer.holds(filled).all()
+    wrong = known.with_columns(age=pl.when(pl.int_range(pl.len()) == 7).then(-5.0).otherwise("age"))
+    with pytest.raises(DataError, match="row 7"):
+        generator.fill(wrong, steer=steer)
+
+
+def test_a_column_is_predicted_from_all_others_as_well_as_the_rules_allow(generator):
+    real = people(4000, 9)
+    values, chance = predicted(generator, real.with_columns(owns=pl.lit(None, pl.String)), "owns")
+    assert np.allclose(chance.sum(axis=1), 1) and set(values) == {"yes", "no"}
+    yes = chance[:, values.index("yes")]
+    assert yes[(real["income"] > 3000).to_numpy()].mean() == pytest.approx(0.8, abs=0.05)
+    assert yes[(real["income"] < 1000).to_numpy()].mean() == pytest.approx(0.15, abs=0.05)
+    values, chance = predicted(generator, real, "grade")
+    sure = chance[np.arange(len(real)), [values.index(name) for name in real["city"]]]
+    assert sure.mean() > 0.45, "a column that another tells is predicted as that one is"
+
+
+def test_a_row_is_explained_by_its_oddest_value_and_what_is_usual_there(generator):
+    odd = pl.DataFrame(
+        {"city": ["north"], "age": [38.0], "income": [0.0], "owns": ["yes"], "grade": ["NORTH"]},
+    )
+    (row,) = explained(generator, odd)
+    assert [each.surprise for each in row] == sorted((each.surprise for each in row), reverse=True)
+    assert {each.column for each in row} == set(generator.codec.drawn)
+    owns = next(each for each in row if each.column == "owns")
+    assert owns.usual == "no" and owns.surprise > 1

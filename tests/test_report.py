@@ -21,8 +21,8 @@ from foretell import report as r
 from foretell.errors import DataError, StoreError
 from foretell.records import CONTRADICTED, Evidence, Fact, Finding, canonical
 from foretell.report import case_pictures, charts
-from foretell.report.svg import RIGHT, Scale, spanning, time_ticks
 from foretell.report.views import sentences
+from foretell.svg import RIGHT, Scale, spanning, time_ticks
 
 HOSTILE = "<script>alert(1)</script>\"'></svg></style><img src=x onerror=alert(1)>{{7*7}}"
 PAGES = {"full": samples.full, "bare": samples.bare}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foretell.launching import launch
     from foretell.learning import learn
+    from foretell.studio import generate
     from foretell.watching import watch
     from foretell.workflow import decide, evaluate, explain, fit, narrate, predict, read, run, verify
 
@@ -15,6 +16,7 @@ __all__ = [
     "evaluate",
     "explain",
     "fit",
+    "generate",
     "launch",
     "learn",
     "narrate",
@@ -24,7 +26,7 @@ __all__ = [
     "verify",
     "watch",
 ]
-HOMES = {"launch": "launching", "learn": "learning", "watch": "watching"}
+HOMES = {"generate": "studio", "launch": "launching", "learn": "learning", "watch": "watching"}
 """Verbs that have a module of their own; all others stand in `workflow`."""
 
 

@@ -19,9 +19,11 @@ from foretell import (
     cli_convert,
     cli_desk,
     cli_export,
+    cli_generate,
     cli_launch,
     cli_learn,
     cli_predict,
+    cli_provenance,
     cli_search,
     cli_style,
     cli_watch,
@@ -166,10 +168,16 @@ def read(spec: str, target: str, overrides: tuple[str, ...]) -> None:
 @click.option("--store", default="", help="URL of a store to register the model in.")
 @cli_launch.together
 def fit(spec: str, target: str, overrides: tuple[str, ...], store: str, **ladder: str) -> None:
-    """Fit the floor and the model families; print the leaderboard."""
+    """Fit the floor and the model families; print the leaderboard. With task.name: generate, a generator."""
     from foretell.terminal import leaderboard
 
     asked = loaded(spec, target, (*overrides, *ladder.values()))
+    if asked.task.name == "generate":
+        from foretell import studio
+
+        fitted = studio.fit(asked, tell=say)
+        click.echo(f"generator {fitted.digest[:12]} ({fitted.generator.family}) in {asked.out}/model")
+        return
     store = store if cli_launch.leads() else ""  # a model is registered once
     click.echo(leaderboard(foretell.fit(asked, store=store, key=own_key(), tell=say)))
 
@@ -187,6 +195,7 @@ def evaluate(folder: Path | None) -> None:
 
 
 main.add_command(cli_predict.predict)
+main.add_command(cli_generate.generate)
 
 
 @main.command()
@@ -320,6 +329,7 @@ main.add_command(cli_desk.plant)
 main.add_command(cli_desk.erase)
 main.add_command(cli_search.search)
 main.add_command(cli_watch.watch)
+main.add_command(cli_provenance.provenance)
 
 
 @main.command()
@@ -338,7 +348,8 @@ def loaded(spec: str, target: str, overrides: tuple[str, ...]) -> Spec:
     if spec.endswith((".yaml", ".yml")):
         extra = (f"data.target={target}",) if target else ()
         return load_spec(Path(spec), (*extra, *overrides))
-    if not target and not any(item.startswith(("target=", "data.target=")) for item in overrides):
+    named = ("target=", "data.target=", "task.name=generate")
+    if not target and not any(item.startswith(named) for item in overrides):
         raise SpecError(f"no target given for {spec}", "add --target COLUMN")
     return load_spec({"source": spec, "target": target}, overrides)
 

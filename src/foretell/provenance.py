@@ -6,7 +6,10 @@ sidecar `FILE.provenance.json` beside it, signed with the same Ed25519 key (RFC 
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
@@ -18,7 +21,9 @@ from foretell.cases.reader import read_case, verify_log
 from foretell.cases.signing import key_in
 from foretell.errors import DataError, NotFoundError, StoreError
 from foretell.files import write_whole
+from foretell.lookup import load
 from foretell.records import Evidence, canonical, digest
+from foretell.training.checkpoint import open_checkpoint
 from foretell.units import instant
 
 if TYPE_CHECKING:
@@ -29,7 +34,13 @@ if TYPE_CHECKING:
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 """IPTC's word for what a trained model made."""
 FORMAT, LABEL = "foretell provenance 1", "org.foretell.provenance"
-SIDECAR, KEY, CERTIFICATE = ".provenance.json", "signing.pem", "signing.crt"
+SIDECAR, KEY, CERTIFICATE, MARK_KEY = ".provenance.json", "signing.pem", "signing.crt", "mark.key"
+CODECS = {
+    "characters": "foretell.data.codecs.texts:Characters",
+    "bpe": "foretell.data.codecs.texts:BytePairs",
+    "selfies": "foretell.data.codecs.texts:Molecules",
+}
+"""What the texts of a generator are read as."""
 EMBEDDED: Mapping[str, str] = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -326,16 +337,40 @@ def standing(said: Mapping[str, Any], store: Path) -> Standing | None:
     return Standing(status=case.status, by=tuple((each.actor, each.at) for each in approvals))
 
 
-def marked(text: str, key: bytes, encode: Callable[[str], Sequence[int]], size: int) -> "Found":
-    """Look for the keyed mark in a text.
-
-    Args:
-        encode: the codec of the generator: a text to tokens.
-        size: tokens of its vocabulary.
-    """
+def look(origin: Origin, folder: Path) -> "Found | None":
+    """Look for the keyed mark in a text; None where none was signed, or the key or the codec is not there."""
+    if "mark" not in origin.said or not (folder / MARK_KEY).exists() or origin.path.is_dir():
+        return None
     from foretell.generation.marks import detect
 
-    return detect(encode(text), key, size)
+    files = open_checkpoint(folder / "model").files
+    codec = load(json.loads(files["text.json"])["codec"], CODECS, "codec").unpack(files["codec.json"])
+    tokens = []
+    for text in _texts(origin.path):
+        with suppress(DataError):  # a character that taught nothing stands in no text of the model
+            tokens.append(codec.encode(text).tolist())
+    return detect(tokens, mark_key(folder), len(codec))
+
+
+def _texts(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.suffix != ".jsonl":
+        return [text]
+    return [str(json.loads(line)["text"]) for line in text.splitlines() if line.strip()]
+
+
+def mark_key(folder: Path) -> bytes:
+    """Return the secret of a run's keyed marks, made where there is none.
+
+    Raises:
+        OSError: when it cannot be read or made.
+    """
+    path = folder / MARK_KEY
+    with suppress(FileExistsError):
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(32))
+    return bytes.fromhex(path.read_text(encoding="ascii"))
 
 
 def lines(origin: Origin, stands: Standing | None = None, found: "Found | None" = None) -> list[str]:

@@ -96,6 +96,8 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "fidelity_coverage": "share of real neighbourhoods that hold something generated",
         "fidelity_accuracy": "share with the class that was asked for",
         "fidelity_bits": "bits per character",
+        "fidelity_overlap": "share of short runs of characters that real texts have, too",
+        "fidelity_distinct": "share of pairs of words that come once",
     },
     "de": {
         "like_scored": "frühere Fälle mit ähnlicher Einschätzung",
@@ -135,6 +137,8 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "fidelity_coverage": "Anteil echter Nachbarschaften, die etwas Erzeugtes enthalten",
         "fidelity_accuracy": "Anteil mit der verlangten Klasse",
         "fidelity_bits": "Bits pro Zeichen",
+        "fidelity_overlap": "Anteil kurzer Zeichenfolgen, die auch echte Texte haben",
+        "fidelity_distinct": "Anteil der Wortpaare, die einmal vorkommen",
     },
 }
 """What collectors call their facts. German names stand in quotes and leave the owner's nouns uninflected."""

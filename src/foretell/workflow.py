@@ -104,7 +104,7 @@ def fit(
         fitted = _fitted(replace(spec, task=rows.spec.task), rows, parts, tell)[0]
         if parallel.leads():
             champions.register(store, key, champions.entries(folder, fitted.digest, how=FIT, made_now=True))
-        _end_training(folder)
+        end_training(folder)
     return fitted
 
 
@@ -275,7 +275,7 @@ def _walked(
             cpu_seconds=done.cpu_seconds,
         ),
     )
-    _end_training(folder)
+    end_training(folder)
     return done
 
 
@@ -371,7 +371,7 @@ def _fitted(spec: Spec, dataset: Dataset, parts: Split, tell: Tell) -> tuple[Fit
     return replace(fitted, digest=digest), scored
 
 
-def _end_training(folder: Path) -> None:
+def end_training(folder: Path) -> None:
     """Take away the checkpoints: until the end of the road an interrupted run goes on from them."""
     parallel.wait()  # every process has read what it needs of them
     if parallel.leads():

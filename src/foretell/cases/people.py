@@ -37,6 +37,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "webhooks": frozenset({"administrator"}),
     "plant": frozenset({"administrator"}),
     "promote": frozenset({"administrator"}),
+    "generate": frozenset({"administrator"}),
 }
 """What is done -> the roles that may do it. Who administers a desk does not decide its cases by that."""
 _WORDS: Mapping[str, str] = {
@@ -47,6 +48,7 @@ _WORDS: Mapping[str, str] = {
     "webhooks": "see or change webhooks",
     "plant": "plant cases",
     "promote": "put models or sentences in use",
+    "generate": "draw sets",
 }
 """What is done, in words, where its name is not the verb."""
 SHORTEST_PASSWORD = 12

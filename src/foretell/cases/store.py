@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -69,6 +70,12 @@ class Store:
         self._engine = connect(self._url, create=create)
         self._ledger = Ledger(self._engine, self._url, clock)
         self._salt, self._clock = salt, clock
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its file lies; None where it is a server's."""
+        file = sa.make_url(self._url)
+        return Path(file.database).parent if file.drivername == "sqlite" and file.database else None
 
     def __enter__(self) -> Self:
         return self

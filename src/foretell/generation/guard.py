@@ -1,16 +1,14 @@
 """The guard: what every generated set has to show, whatever it holds, and what may not leave it.
 
-It knows no modality: items are opaque, and it is given how far each lies from the nearest of others. So that
-nothing is asked of a generator that real data cannot do, the holdout is held against it everywhere: items of
-the same source that taught nothing and chose nothing.
+It knows no modality: items are opaque to it. So that nothing is asked that real data cannot do, a set is held
+everywhere against the holdout: items of the same source that taught nothing and chose nothing.
 
 N: items, B: blocks of what items are held against.
 """
 
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,21 +16,15 @@ from scipy.stats import fisher_exact, rankdata
 
 from foretell import wording
 from foretell.errors import DataError
+from foretell.generation.modality import Floats, Items, Material, Modality, Watched
 from foretell.records import Fact
 from foretell.tasks.classify import wilson
 from foretell.tasks.fairness import SURE, holm
 
-Floats = NDArray[np.float64]
-Rows = NDArray[np.int64]
-Labels = NDArray[np.object_]
-Items = TypeVar("Items", bound=Sized)
-Distances = Callable[[Items, Items], Floats]
-"""How far each of the first lies from the nearest of the second [N]."""
-
 BEYOND = 0.99
 """What lies nearer to the teaching items than this share of the holdout does is withheld."""
-SPARE, MOST_DRAWS = 1.03, 3
-"""How many more are drawn at first than are asked for, and how often a larger draw is tried."""
+SPARE, MOST_DRAWN = 1.03, 3
+"""How many times as many are drawn as are asked for: at first, and at most."""
 MOST = 4_000
 """Items of a kind that are held against each other at most."""
 BLOCKS = 8
@@ -64,22 +56,6 @@ class Made:
     delta: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """A column whose groups are compared, with their rates of an outcome where one is given."""
-
-    text: str
-    """What people call the column."""
-    real: Labels
-    """The group of each real item [N]."""
-    made: Labels
-    """The same of the generated ones."""
-    outcome: str = ""
-    """What the positive outcome is called; empty: none is compared."""
-    real_positive: NDArray[np.bool_] | None = None
-    made_positive: NDArray[np.bool_] | None = None
-
-
 def licensed(licence: str, source: str, *, allowed: bool) -> Fact:
     """Return the fact of the licence of what is to teach a generator; asked before anything is fitted.
 
@@ -104,45 +80,37 @@ def licensed(licence: str, source: str, *, allowed: bool) -> Fact:
 
 
 def withheld(
-    draw: Callable[[int], Items],
-    count: int,
-    distances: Distances[Items],
-    take: Callable[[Items, Rows], Items],
-    teach: Items,
-    holdout: Items,
+    kind: Modality, material: Material, draw: Callable[[int], Items], count: int
 ) -> tuple[Items, int]:
     """Draw a set without what lies too near to a teaching item, topped up to the number asked for.
 
     Args:
-        draw: draws so many items; a larger number draws the same ones first, or others: both will do.
+        draw: draws so many items.
         count: how many are asked for; fewer come where even three times as many hold too few.
-        distances, take: the modality's.
 
     Returns:
         The set, and how many of those looked at before it was full were withheld.
     """
-    line = float(np.quantile(distances(holdout, teach), 1 - BEYOND))
-    size = count
-    for attempt in range(MOST_DRAWS):
-        size = ceil(SPARE * size) + BLOCKS
+    teach, holdout = (kind.take(material.items, rows) for rows in (material.teach, material.holdout))
+    line = float(np.quantile(kind.distances(holdout, teach), 1 - BEYOND))
+    size = ceil(SPARE * count) + BLOCKS
+    while True:
         items = draw(size)
-        kept = np.flatnonzero(distances(items, teach) >= line)
-        if len(kept) >= count or attempt == MOST_DRAWS - 1:
+        kept = np.flatnonzero(kind.distances(items, teach) >= line)
+        if len(kept) >= count or size >= MOST_DRAWN * count:
             break
-        size = min(3 * count, ceil(1.1 * size * count / max(len(kept), 1)))
+        size = min(MOST_DRAWN * count, ceil(SPARE * size * count / max(len(kept), 1)))
     chosen = kept[:count]
-    seen = int(chosen[-1]) + 1 if len(chosen) == count else size
-    return take(items, chosen), seen - len(chosen)
+    looked_at = int(chosen[-1]) + 1 if len(chosen) == count else size
+    return kind.take(items, chosen), looked_at - len(chosen)
 
 
 def facts(
+    kind: Modality,
+    material: Material,
     items: Items,
     made: Made,
     *,
-    teach: Items,
-    holdout: Items,
-    distances: Distances[Items],
-    take: Callable[[Items, Rows], Items],
     licence: Fact,
     fidelity: Sequence[Fact] = (),
     surprise: Callable[[Items], Floats | None] | None = None,
@@ -153,33 +121,29 @@ def facts(
     """Return all that is to be said of a set, as facts with ids.
 
     Args:
-        teach, holdout: items that taught the generator, and items that neither taught nor chose anything.
+        licence: what `licensed` returned before the fit.
         fidelity: what the modality measured; what it says of novelty or membership is not measured again.
-        surprise: negative log-probability of items in nats [N], where the family has one.
+        surprise: the generator's.
         language: of the facts' texts.
         seed: of the choice of items that are held against each other.
     """
-    known = {fact.kind for fact in fidelity}
-    rng = np.random.default_rng(seed)
-    n = min(MOST, len(teach), len(holdout))
-    few = take(items, _some(len(items), MOST, rng))
-    some, others = (take(part, _some(len(part), n, rng)) for part in (teach, holdout))
+    known, rng = {fact.kind for fact in fidelity}, np.random.default_rng(seed)
+    n = min(MOST, len(material.teach), len(material.holdout))
+    taught, others = (
+        kind.take(material.items, rng.permutation(rows)[:n]) for rows in (material.teach, material.holdout)
+    )
     found = [_made(made), *(_judged(fact, language) for fact in fidelity)]
-    if "novelty" not in known and n:
-        found.append(novelty(few, some, others, distances=distances, take=take))
-    if "membership" not in known and n:
-        scores = [surprise(part) for part in (some, others)] if surprise is not None else [None, None]
-        by = "likelihood"
+    if "novelty" not in known:
+        few = kind.take(items, rng.permutation(len(items))[:MOST])
+        found.append(novelty(kind, few, taught, others))
+    if "membership" not in known:
+        scores, by = [surprise(part) if surprise else None for part in (taught, others)], "likelihood"
         if scores[0] is None or scores[1] is None:
-            scores, by = [distances(part, items) for part in (some, others)], "distance"
+            scores, by = [kind.distances(part, items) for part in (taught, others)], "distance"
         assert scores[0] is not None and scores[1] is not None
         found.append(membership(scores[0], scores[1], by=by))
     found += [*bias(watched, language), licence]
     return tuple(replace(fact, id=f"f{place}") for place, fact in enumerate(found, start=1))
-
-
-def _some(size: int, n: int, rng: np.random.Generator) -> Rows:
-    return np.sort(rng.permutation(size)[:n]).astype(np.int64)
 
 
 def _made(made: Made) -> Fact:
@@ -203,30 +167,23 @@ def _judged(fact: Fact, language: str) -> Fact:
     return replace(fact, text=names.get(f"fidelity_{fact.name}", fact.text), detail=detail)
 
 
-def novelty(
-    items: Items,
-    teach: Items,
-    holdout: Items,
-    *,
-    distances: Distances[Items],
-    take: Callable[[Items, Rows], Items],
-) -> Fact:
+def novelty(kind: Modality, items: Items, taught: Items, others: Items) -> Fact:
     """Return the share of items that lie nearer to teaching items than to as many that taught nothing.
 
     Of a generator that copies nothing it is half. Many items may have the same neighbour, so the interval is
     that of a delete-a-block jackknife over what they are held against, that of the items added.
 
     Args:
-        teach, holdout: equally many.
+        taught, others: equally many.
 
     Source: Efron and Stein, Annals of Statistics 9 (1981).
     """
-    count, n = len(items), len(holdout)
+    count, n = len(items), len(others)
     blocks = min(BLOCKS, n)
-    places = np.arange(n)
-    parts = [places[at::blocks] for at in range(blocks)]
+    parts = [np.arange(at, n, blocks) for at in range(blocks)]
     near_BN, far_BN = (
-        np.stack([distances(items, take(side, rows)) for rows in parts]) for side in (teach, holdout)
+        np.stack([kind.distances(items, kind.take(side, rows)) for rows in parts])
+        for side in (taught, others)
     )
 
     def share(left_out: int = -1) -> float:

@@ -12,7 +12,7 @@ V: tokens of the vocabulary.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,14 +43,14 @@ def uniforms(key: bytes, context: Sequence[int], size: int) -> Floats:
     return ((raw >> np.uint64(12)).astype(np.float64) + 0.5) / 2.0**52
 
 
-def choose(probabilities: Floats, tokens: Sequence[int], key: bytes, rng: np.random.Generator) -> int:
+def choose(probabilities: Floats, tokens: Sequence[int], rng: np.random.Generator, *, key: bytes) -> int:
     """Return the token to write next.
 
     Args:
         probabilities: of all tokens, after temperature, top-p and masks [V]; they need not add up to 1.
         tokens: the whole text so far, its prompt included.
-        key: what the mark will be found by.
         rng: the dice, for the first tokens and where a context comes again.
+        key: what the mark will be found by.
     """
     probabilities = np.asarray(probabilities, np.float64)
     if len(tokens) < CONTEXT or _stood_before(tokens):
@@ -74,28 +74,29 @@ def _stood_before(tokens: Sequence[int]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What a text says of a key."""
+    """What texts say of a key."""
 
     n: int
-    """Tokens that tell: each after a context that stood nowhere before in the text."""
+    """Tokens that tell: each after a context that stood nowhere before."""
     p: float
     """How often a text that has nothing to do with the key looks at least as marked; exact."""
     z: float
     """The same as standard deviations of a normal distribution."""
 
 
-def detect(tokens: Sequence[int], key: bytes, size: int) -> Found:
-    """Look for the mark of a key in a whole text.
+def detect(texts: Iterable[Sequence[int]], key: bytes, size: int) -> Found:
+    """Look for the mark of a key in whole texts.
 
     Args:
         size: tokens of the vocabulary that it was drawn from.
     """
     told, seen = 0.0, set[tuple[int, ...]]()
-    for at in range(CONTEXT, len(tokens)):
-        context = tuple(map(int, tokens[at - CONTEXT : at]))
-        if context not in seen:
-            seen.add(context)
-            told -= float(np.log1p(-uniforms(key, context, size)[tokens[at]]))
+    for tokens in texts:
+        for at in range(CONTEXT, len(tokens)):
+            context = tuple(map(int, tokens[at - CONTEXT : at]))
+            if context not in seen:
+                seen.add(context)
+                told -= float(np.log1p(-uniforms(key, context, size)[tokens[at]]))
     # Each term is exponential where the key has nothing to do with the text, and none depends on another.
     p = max(float(gammaincc(len(seen), told)), LEAST_P) if seen else 1.0
     return Found(n=len(seen), p=p, z=-float(ndtri(p)) if seen else 0.0)

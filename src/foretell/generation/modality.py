@@ -17,8 +17,9 @@ from foretell.training.progress import Progress
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Labels = NDArray[np.object_]
 Items = Any
-"""Of tables a frame in canonical dtypes; of texts a tuple of str; of images `Pictures`."""
+"""Of tables a frame in canonical dtypes; of texts a tuple of str; of images `Pictures`. All have a length."""
 MODALITIES = {
     "table": "foretell.generation.rows",
     "text": "foretell.generation.texts",
@@ -44,6 +45,22 @@ class Material:
     fingerprint: str
     schema: Any = None
     """What the modality knows of the items besides: of tables, the columns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A column whose groups are compared, with their rates of an outcome where one is given."""
+
+    text: str
+    """What people call the column."""
+    real: Labels
+    """The group of each real item [N]."""
+    made: Labels
+    """The same of the generated ones."""
+    outcome: str = ""
+    """What the positive outcome is called; empty: none is compared."""
+    real_positive: NDArray[np.bool_] | None = None
+    made_positive: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,16 +115,16 @@ class Modality(Protocol):
         """Return the items of these numbers."""
         ...
 
-    def size(self, items: Items) -> int:
-        """Return how many items there are."""
-        ...
-
     def distances(self, items: Items, reference: Items) -> Floats:
         """Return how far each item is from the nearest one of the reference [N]; 0 is a copy."""
         ...
 
     def fidelity(self, material: Material, items: Items, spec: Spec) -> tuple[Fact, ...]:
         """Return how like the held-out items the new ones are."""
+        ...
+
+    def watched(self, material: Material, items: Items, spec: Spec) -> tuple[Watched, ...]:
+        """Return the groups that are compared with those of the real items."""
         ...
 
     def preview(self, material: Material, items: Items) -> tuple[Picture, ...]:

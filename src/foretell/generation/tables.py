@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from foretell.data.codecs.tables import Floats, TableCodec, Tokens
 from foretell.data.dataset import Column
+from foretell.errors import DataError
+from foretell.generation.steering import Course, Steer
 from foretell.models.base import Model, passes
 from foretell.models.columns import ColumnNet
 from foretell.models.trees import Trees, by_output
@@ -67,7 +69,7 @@ class TableGenerator:
         count: int,
         *,
         seed: int = 0,
-        allowed: Sequence[torch.Tensor | None] | None = None,
+        steer: Steer | None = None,
         temperature: float = 1.0,
     ) -> pl.DataFrame:
         """Return new rows in canonical dtypes.
@@ -75,21 +77,37 @@ class TableGenerator:
         Args:
             count: how many.
             seed: of all random choices; the same seed gives the same rows.
-            allowed: of each token, which values it may have [K]; all, where there is None.
+            steer: constraints that every row satisfies.
             temperature: below 1, likelier values are drawn more often than they were seen.
+
+        Raises:
+            DataError: when not one row was found that satisfies the constraints.
         """
         free = np.full((POOL * count, len(self.codec.sizes)), -1, np.int64)
-        pool = drawn(self.net, free, seed=seed, allowed=allowed, temperature=temperature)
+        pool = drawn(self.net, free, seed=seed, steer=steer, temperature=temperature)
+        if count and not np.isfinite(pool.kept).any():
+            raise no_row(steer)
         rng = np.random.default_rng(seed)
-        kept = systematic(self._odds(pool), count, np.lexsort(pool.T[::-1]), rng)
-        return self.codec.decode(pool[rng.permutation(kept)], rng)
+        kept = systematic(self._weights(pool), count, np.lexsort(pool.tokens.T[::-1]), rng)
+        return pool.rows(self.codec, rng.permutation(kept), rng)
 
-    def fill(self, frame: pl.DataFrame, *, seed: int = 0, keep: Sequence[str] = ()) -> pl.DataFrame:
+    def fill(
+        self,
+        frame: pl.DataFrame,
+        *,
+        seed: int = 0,
+        keep: Sequence[str] = (),
+        steer: Steer | None = None,
+    ) -> pl.DataFrame:
         """Return the rows with their missing values drawn, given what is known of each.
 
         Args:
             frame: rows in canonical dtypes; a column that it lacks is missing in all rows.
             keep: columns whose missing values stay missing.
+            steer: constraints that every row satisfies.
+
+        Raises:
+            DataError: when a row cannot satisfy the constraints, as what is known of it contradicts them.
         """
         lacking = [c.name for c in self.codec.columns if c.name not in frame.columns]
         held = frame.with_columns(pl.lit(None).alias(name) for name in lacking)
@@ -98,13 +116,15 @@ class TableGenerator:
         for name in self.codec.drawn:
             if name not in keep:
                 known[held[name].is_null().to_numpy(), self.codec.span(name)] = -1
-        pools = np.stack([drawn(self.net, known, seed=seed + 1000 * k) for k in range(POOL)], axis=1)
-        odds = self._odds(pools.reshape(-1, pools.shape[-1])).reshape(len(known), POOL)
+        rows = np.repeat(np.arange(len(known)), POOL)
+        pool = drawn(self.net, known[rows], seed=seed, steer=steer, held=held[rows])
+        odds = self._weights(pool).reshape(len(known), POOL)
+        if len(known) and not odds.any(axis=1).all():
+            raise no_row(steer, int(np.argmin(odds.any(axis=1))))
         rng = np.random.default_rng(seed)
-        pick = (odds.cumsum(axis=1) < rng.random((len(known), 1)) * odds.sum(axis=1, keepdims=True)).sum(
-            axis=1
-        )
-        told = self.codec.decode(pools[np.arange(len(known)), np.minimum(pick, POOL - 1)], rng)
+        reached = odds.cumsum(axis=1)
+        pick = (reached <= rng.random((len(known), 1)) * reached[:, -1:]).sum(axis=1)
+        told = pool.rows(self.codec, POOL * np.arange(len(known)) + np.minimum(pick, POOL - 1), rng)
         return told.select(
             pl.when(held[name].is_null()).then(told[name]).otherwise(held[name]).alias(name)
             if name not in keep
@@ -125,8 +145,14 @@ class TableGenerator:
         found_NT = torch.cat(parts).double().numpy()
         return np.column_stack([found_NT[:, self.codec.span(name)].sum(axis=1) for name in self.codec.drawn])
 
-    def _odds(self, tokens_NT: Tokens) -> Floats:
-        return np.exp(np.clip(self.trees.logits(tokens_NT.astype(np.float64)), -STEEPEST, STEEPEST))
+    def _weights(self, pool: "Pool") -> Floats:
+        """Return how much each row counts: by the trees, and by how probable it was to be allowed."""
+        most = pool.kept.max(initial=-np.inf, where=np.isfinite(pool.kept))
+        return self.odds(pool.tokens) * np.exp(pool.kept - (most if np.isfinite(most) else 0.0))
+
+    def odds(self, tokens_NT: Tokens) -> Floats:
+        """Return the odds that each row is real and was not drawn by the net [N], as the trees see it."""
+        return np.exp(self.trees.logits(tokens_NT.astype(np.float64)).clip(-STEEPEST, STEEPEST))
 
 
 def fit(
@@ -152,7 +178,7 @@ def fit(
     net = _net(codec, teach, choose, train, folder, progress)
     free = np.full((POOL * len(tokens), tokens.shape[1]), -1, np.int64)
     pool = drawn(net, free, seed=train.seed)
-    return TableGenerator(codec=codec, net=net, trees=_trees(teach, choose, pool, train))
+    return TableGenerator(codec=codec, net=net, trees=_trees(teach, choose, pool.tokens, train))
 
 
 def _net(
@@ -202,19 +228,67 @@ def _net(
     return net
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pool:
+    """Rows that the net alone has drawn."""
+
+    tokens: Tokens
+    """[N, T]"""
+    kept: Floats
+    """Logarithm of how probable it was that all was allowed [N]; -inf where nothing was."""
+    values: pl.DataFrame
+    """What was drawn under constraints beyond the tokens: columns that constraints speak of."""
+
+    def rows(self, codec: TableCodec, places: Tokens, rng: np.random.Generator) -> pl.DataFrame:
+        """Return the rows at some places."""
+        told = codec.decode(self.tokens[places], rng)
+        return told.with_columns(self.values[places].get_columns()) if self.values.width else told
+
+
 def drawn(
     net: ColumnNet,
     known_NT: Tokens,
     *,
     seed: int,
-    allowed: Sequence[torch.Tensor | None] | None = None,
+    steer: Steer | None = None,
+    held: pl.DataFrame | None = None,
     temperature: float = 1.0,
-) -> Tokens:
-    """Return whole rows by the net alone [N, T]; known tokens stay, -1 is drawn."""
-    generator = torch.Generator().manual_seed(seed)
-    parts = torch.from_numpy(known_NT).split(AT_ONCE)
-    told = [net.draw(part, generator, allowed=allowed, temperature=temperature) for part in parts]
-    return torch.cat(told).numpy()
+) -> Pool:
+    """Return whole rows by the net alone; known tokens stay, -1 is drawn.
+
+    Args:
+        held: the values that stand behind known tokens, for constraints on them.
+    """
+    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    tokens, kept, values = [], [], []
+    for start in range(0, max(len(known_NT), 1), AT_ONCE):
+        part = known_NT[start : start + AT_ONCE]
+        course = (
+            Course(steer, part, held[start : start + AT_ONCE] if held is not None else None, rng)
+            if steer
+            else None
+        )
+        told, share = net.draw(
+            torch.from_numpy(part),
+            generator,
+            allowed=course.allowed if course else None,
+            order=steer.order if steer else None,
+            temperature=temperature,
+        )
+        tokens.append(told.numpy())
+        values.append(course.written(told.numpy()) if course else pl.DataFrame())
+        kept.append(share.double().numpy() + (course.kept if course else 0.0))
+    return Pool(tokens=np.concatenate(tokens), kept=np.concatenate(kept), values=pl.concat(values))
+
+
+def no_row(steer: Steer | None, place: int = -1) -> DataError:
+    """Return the error of constraints that no row was found for, or not the one at a place."""
+    told = " and ".join(f"`{each.text}`" for each in steer.constraints) if steer else "what is known of it"
+    if place < 0:
+        return DataError(f"no row was found that satisfies {told}", "loosen one of them")
+    return DataError(
+        f"row {place} cannot satisfy {told}", "change what is known of it, or loosen one of them"
+    )
 
 
 def systematic(

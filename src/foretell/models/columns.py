@@ -8,7 +8,7 @@ others (Uria et al., A deep and tractable density estimator, ICML 2014).
 B: rows, T: tokens of a row, W: width of an embedding, H: hidden units, K: values of one token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ ANY_ORDER = 0.5
 """Share of the steps in a random order."""
 PRIOR = 0.1
 """Rows added to each value's count, so that none is impossible."""
+TINY = 1e-12
+"""Chance of a value that is allowed, at least: masks may leave only what the net thinks impossible."""
+Allowed = Callable[[int, Tensor], Tensor | None]
 
 
 class Blockwise(nn.Module):
@@ -65,10 +68,14 @@ class ColumnNet(Model):
 
     def start_at(self, tokens_NT: NDArray[np.int64]) -> None:
         """Begin with the values' own frequencies, so that only what departs from them is learned."""
+        held = [np.bincount(tokens_NT[:, t], minlength=size) for t, size in enumerate(self.sizes)]
+        self.start_at_counts([each.astype(np.float64) + PRIOR for each in held])
+
+    def start_at_counts(self, counts: Sequence[NDArray[np.float64]]) -> None:
+        """Begin with these counts of the values of each token, all above 0."""
         with torch.no_grad():
-            for place, base in enumerate(self.base):
-                counts = np.bincount(tokens_NT[:, place], minlength=len(base)) + PRIOR
-                base.copy_(torch.tensor(np.log(counts / counts.sum())))
+            for base, held in zip(self.base, counts, strict=True):
+                base.copy_(torch.tensor(np.log(held / held.sum())))
 
     def loss(self, batch: Batch, turn: str) -> Tensor:
         tokens_BT = batch["tokens"]
@@ -125,38 +132,56 @@ class ColumnNet(Model):
         return self._surprise(hidden_TBH, tokens_BT)
 
     @torch.no_grad()
+    def chances(self, tokens_BT: Tensor, place: int, *, hidden: Sequence[int] = ()) -> Tensor:
+        """Return the probability of each value of a token, given all others but the hidden ones [B, K]."""
+        reads_T = torch.ones(len(self.sizes))
+        reads_T[[place, *hidden]] = 0
+        mix_TTW = self.mix * reads_T[None, :, None]
+        hidden_BH = self._hidden(self._embedded(tokens_BT), mix_TTW, slice(place, place + 1))[0]
+        return (hidden_BH @ self.out[place] + self.base[place]).softmax(-1)
+
+    @torch.no_grad()
     def draw(
         self,
         known_BT: Tensor,
         generator: torch.Generator,
         *,
-        allowed: Sequence[Tensor | None] | None = None,
+        allowed: Allowed | None = None,
+        order: Sequence[int] | None = None,
         temperature: float = 1.0,
-    ) -> Tensor:
-        """Return whole rows [B, T]: known tokens as they are, the others drawn in the table's order.
+    ) -> tuple[Tensor, Tensor]:
+        """Return whole rows [B, T]: known tokens as they are, the others drawn in an order.
 
         Args:
             known_BT: tokens; -1 where one is to be drawn.
             generator: of the random choices.
-            allowed: of each token, which values it may have [K] or [B, K]; all, where there is None.
+            allowed: place, tokens so far [B, T] -> which values the token may have [1 or B, K]; None: all.
+            order: the places as they are drawn; that of the table if not given.
             temperature: below 1, likelier values are drawn more often than they were seen.
+
+        Returns:
+            The rows, and the logarithm of how probable it was of each that all was allowed [B]: -inf where
+            nothing was.
         """
-        tokens_BT = known_BT.clone()
+        tokens_BT, kept_B = known_BT.clone(), torch.zeros(len(known_BT))
         held_BTW = self._embedded(tokens_BT.clamp(min=0)) * (tokens_BT >= 0)[:, :, None]
-        for place, size in enumerate(self.sizes):
+        for place in range(len(self.sizes)) if order is None else order:
             wanted = tokens_BT[:, place] < 0
             if not wanted.any():
                 continue
             at = slice(place, place + 1)
             logits_BK = self._hidden(held_BTW, self.mix, at)[0] @ self.out[place] + self.base[place]
-            mask = None if allowed is None else allowed[place]
-            if mask is not None:
-                logits_BK = logits_BK.masked_fill(~mask.expand(len(logits_BK), size), -torch.inf)
             chance_BK = (logits_BK / temperature).softmax(-1)
+            mask = None if allowed is None else allowed(place, tokens_BT)
+            if mask is not None:
+                left_BK = (chance_BK + TINY) * mask
+                share_B = left_BK.sum(-1)
+                kept_B += torch.where(wanted, share_B.log(), 0.0)
+                chance_BK = torch.where(share_B[:, None] > 0, left_BK, chance_BK)
             drawn = torch.multinomial(chance_BK, 1, generator=generator)[:, 0]
             tokens_BT[wanted, place] = drawn[wanted]
             held_BTW[:, place] = self.embed(tokens_BT[:, place] + self.starts[place])
-        return tokens_BT
+        return tokens_BT, kept_B
 
 
 def _normed(x_TBH: Tensor) -> Tensor:

@@ -16,6 +16,10 @@ from foretell.models.base import Batch, Model
 
 WAVELENGTH = 10_000.0
 """Longest wavelength of the rotary positions, over 2 pi."""
+READS = 0.02
+"""Spread of the first weights by which a prior is read."""
+UNLIKE = 7.0
+"""Nats beyond which it does not matter how far a token's prior is from the usual."""
 Cache = list[tuple[Tensor, Tensor]]
 """Keys and values [B, H, L, D] of the tokens read so far, one pair per block."""
 Mask = Callable[[Sequence[int]], Mapping[int, float]]
@@ -85,18 +89,33 @@ class LanguageModel(Model):
         self.head = nn.Linear(width, num_tokens, bias=False)
         nn.init.zeros_(self.head.weight)
 
+    @property
+    def measures(self) -> dict[str, int]:
+        """What it was made with, besides its tokens."""
+        width, layers = self.embed.embedding_dim, len(self.blocks)
+        return {"context": self.context, "width": width, "layers": layers, "heads": self.heads}
+
     def matrices_of(self, turn: str) -> frozenset[str]:
         return frozenset(
             name for name, each in self.named_parameters() if name.startswith("blocks.") and each.ndim == 2
         )
 
-    def states(self, tokens_BL: Tensor, cache: Cache | None = None) -> Tensor:
-        """Return what the head reads, [B, L, W]; a cache is read and moved on, an empty one filled."""
+    def states(
+        self, tokens_BL: Tensor, cache: Cache | None = None, *, besides: Tensor | None = None
+    ) -> Tensor:
+        """Return what the head reads, [B, L, W].
+
+        Args:
+            cache: is read and moved on; an empty one is filled.
+            besides: what else is known of each place, added to its token's embedding [B, L, W].
+        """
         start = cache[0][0].shape[2] if cache else 0
         places = torch.arange(start, start + tokens_BL.shape[1], device=tokens_BL.device)
         angle_LP = places[:, None] * self.frequencies
         turn_LP = torch.polar(torch.ones_like(angle_LP), angle_LP)
         x_BLW = self.embed(tokens_BL)
+        if besides is not None:
+            x_BLW = x_BLW + besides
         read: Cache = []
         for index, block in enumerate(self.blocks):
             x_BLW, pair = block(x_BLW, turn_LP, cache[index] if cache else None)
@@ -167,6 +186,36 @@ class LanguageModel(Model):
                 break
             drawn.append(token)
         return drawn
+
+
+class Residual(LanguageModel):
+    """What a prior over the next token misses: it reads the prior's word, doubts it, and adds its own.
+
+    A batch holds `tokens`, int64 [B, L + 1], and `prior`, the log-probabilities of the token after each,
+    float32 [B, L, V]. Where it teaches, the prior must come from texts without this one.
+    """
+
+    def __init__(
+        self, num_tokens: int, *, context: int = 256, width: int = 128, layers: int = 3, heads: int = 4
+    ) -> None:
+        super().__init__(num_tokens, context=context, width=width, layers=layers, heads=heads)
+        self.read_prior = nn.Linear(num_tokens, width, bias=False)
+        self.trust = nn.Linear(width, 1)
+        nn.init.normal_(self.read_prior.weight, std=READS)
+        nn.init.zeros_(self.trust.weight)
+        nn.init.zeros_(self.trust.bias)
+
+    def told(self, tokens_BL: Tensor, prior_BLV: Tensor, cache: Cache | None = None) -> Tensor:
+        """Return logits of the token after each, float32 [B, L, V]."""
+        known_BLV = (prior_BLV - prior_BLV.mean(-1, keepdim=True)).clamp(-UNLIKE, UNLIKE)
+        states_BLW = self.states(tokens_BL, cache, besides=self.read_prior(known_BLV))
+        return self.head(states_BLW) + (1 + self.trust(states_BLW)) * prior_BLV
+
+    def loss(self, batch: Batch, turn: str) -> Tensor:
+        """Return nats per token."""
+        tokens = batch["tokens"]
+        logits_BLV = self.told(tokens[:, :-1], batch["prior"])
+        return functional.cross_entropy(logits_BLV.flatten(0, 1), tokens[:, 1:].flatten())
 
 
 def draw(

@@ -154,6 +154,11 @@ def by_output(booster: Any) -> tuple[Trees, ...]:
     return tuple(_gathered(dumped[code::num_outputs]) for code in range(num_outputs))
 
 
+def no_trees() -> Trees:
+    """Return what says nothing of any row."""
+    return _gathered(())
+
+
 def _gathered(dumped: Sequence[Mapping[str, Any]]) -> Trees:
     nodes = _Nodes()
     for tree in dumped:

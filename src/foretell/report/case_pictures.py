@@ -9,7 +9,7 @@ from markupsafe import Markup
 from foretell.records import Case, Fact
 from foretell.report.charts import seconds
 from foretell.report.contents import PastEvent, Timeline
-from foretell.report.svg import (
+from foretell.svg import (
     LEFT,
     RIGHT,
     WIDTH,

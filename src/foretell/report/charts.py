@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from markupsafe import Markup
 
 from foretell.report.contents import Curve, Estimates, Factor, Part, ReliabilityBin, Workload
-from foretell.report.svg import (
+from foretell.svg import (
     LEFT,
     RIGHT,
     WIDTH,

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from foretell.report.charts import horizontal_axis, vertical_axis
 from foretell.report.contents import Dependence, Estimates, Level
-from foretell.report.svg import (
+from foretell.svg import (
     LEFT,
     RIGHT,
     Scale,

@@ -2,8 +2,8 @@
 
 from markupsafe import Markup
 
-from foretell.report.svg import LEFT, RIGHT, Scale, drawing, element, fitted, line, share, text
 from foretell.report.trust import Watched
+from foretell.svg import LEFT, RIGHT, Scale, drawing, element, fitted, line, share, text
 
 ROW, TOP = 42, 12
 

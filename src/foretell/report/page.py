@@ -92,7 +92,7 @@ def environment() -> Environment:
 
 def render(report: RunReport) -> str:
     """Return the whole report as one HTML page that needs no script and makes no request."""
-    return _visible(environment().get_template("report.html").render(report=report))
+    return visible(environment().get_template("report.html").render(report=report))
 
 
 def case_page(case: Case, timelines: Sequence[Timeline] = (), *, outcome_text: str = "positive") -> str:
@@ -104,7 +104,7 @@ def case_page(case: Case, timelines: Sequence[Timeline] = (), *, outcome_text: s
     """
     named = {fact.name: str(fact.value) for fact in case.evidence.of("term")}
     page = environment().get_template("case.html")
-    return _visible(
+    return visible(
         page.render(
             example=Example(case=case, timelines=tuple(timelines)),
             row_text=named.get("row", "row"),
@@ -115,7 +115,7 @@ def case_page(case: Case, timelines: Sequence[Timeline] = (), *, outcome_text: s
 
 def document_page(document: Document) -> str:
     """Return a document as one HTML page."""
-    return _visible(environment().get_template("document.html").render(document=document))
+    return visible(environment().get_template("document.html").render(document=document))
 
 
 def write_report(report: RunReport, path: str | os.PathLike[str]) -> None:
@@ -152,5 +152,5 @@ def _replace(path: Path, content: bytes) -> None:
         raise StoreError(message, "free space, or choose another `out` folder") from error
 
 
-def _visible(page: str) -> str:
+def visible(page: str) -> str:
     return UNSEEN.sub("\ufffd", page)

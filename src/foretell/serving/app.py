@@ -12,6 +12,7 @@ from foretell.cases.store import Store
 from foretell.errors import ForetellError
 from foretell.serving import routes
 from foretell.serving.api import Json
+from foretell.serving.drawing import Jobs
 from foretell.serving.faults import status_of
 from foretell.serving.house import House
 from foretell.serving.metrics import Meter, Metered
@@ -37,6 +38,7 @@ def create(store: Store, provider: Provider | None = None) -> FastAPI:
     app.state.house = House.of(store)
     app.state.meter = Meter()
     app.state.provider = provider
+    app.state.jobs = Jobs.of(store)
     # What is packed may tell its length only to who can have it asked for: the cookie stays on this site.
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
     app.add_middleware(Guard)

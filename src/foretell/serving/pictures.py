@@ -8,7 +8,7 @@ from markupsafe import Markup
 from foretell.cases.figures import Bin
 from foretell.cases.measures import Rate
 from foretell.report.charts import BOTTOM, HEIGHT, TOP, vertical_axis
-from foretell.report.svg import LEFT, RIGHT, Scale, drawing, element, fitted, line, path, share, text
+from foretell.svg import LEFT, RIGHT, Scale, drawing, element, fitted, line, path, share, text
 from foretell.units import MONTHS, percent
 
 NAME_WIDTH = 128

@@ -76,6 +76,11 @@ class Names:
         )
 
     @property
+    def vague(self) -> bool:
+        """Whether some token does not tell the value."""
+        return bool(self.rare)
+
+    @property
     def sizes(self) -> tuple[int, ...]:
         return (len(self.values) + bool(self.rare),)
 
@@ -130,18 +135,29 @@ class Numbers:
             missing=bool(series.has_nulls()),
             edges=tuple(edges.tolist()),
             fine=fine,
-            decimals=_decimals(values),
+            decimals=decimals_of(values),
             grain_us=grain,
         )
 
     @property
-    def _first_bin(self) -> int:
+    def vague(self) -> bool:
+        """Whether some token does not tell the value."""
+        return bool(self.edges)
+
+    @property
+    def first_bin(self) -> int:
+        """The first of the coarse tokens."""
         return len(self.atoms) + self.missing
+
+    @property
+    def steps(self) -> bool:
+        """Whether drawn values are multiples of a step: of the grain, or of a power of ten."""
+        return self.decimals >= 0 or self.grain_us > 0
 
     @property
     def sizes(self) -> tuple[int, ...]:
         coarse = (len(self.edges) - 1) // self.fine if self.edges else 0
-        return (self._first_bin + coarse, self.fine) if self.fine > 1 else (self._first_bin + coarse,)
+        return (self.first_bin + coarse, self.fine) if self.fine > 1 else (self.first_bin + coarse,)
 
     def encode(self, series: pl.Series) -> Tokens:
         """Return the tokens [N, 1 or 2]; a value outside what was seen stands in the nearest bin or atom."""
@@ -152,7 +168,7 @@ class Numbers:
         if self.edges:
             inner = np.array(self.edges[1:-1])
             bins = np.searchsorted(inner, values, side="right")
-            found[:, 0] = self._first_bin + bins // self.fine
+            found[:, 0] = self.first_bin + bins // self.fine
             if self.fine > 1:
                 found[:, 1] = bins % self.fine
         if len(atoms):
@@ -170,9 +186,9 @@ class Numbers:
     def decode(self, tokens: Tokens, rng: np.random.Generator) -> pl.Series:
         first = tokens[:, 0]
         values = np.array([*self.atoms, *[np.nan] * (self.sizes[0] - len(self.atoms))])[first]
-        binned = first >= self._first_bin
+        binned = first >= self.first_bin
         if binned.any():
-            place = (first[binned] - self._first_bin) * self.fine
+            place = (first[binned] - self.first_bin) * self.fine
             place += tokens[binned, 1] if self.fine > 1 else 0
             edges = np.array(self.edges)
             low, high = edges[place], edges[place + 1]
@@ -184,7 +200,7 @@ class Numbers:
         return (series.round(0).cast(pl.Int64) * self.grain_us).cast(INSTANT)
 
 
-def _decimals(values: Floats) -> int:
+def decimals_of(values: Floats) -> int:
     """Return to how many decimals all values are rounded; -1 if to none."""
     return next((d for d in range(DECIMALS + 1) if np.array_equal(values, np.round(values, d))), -1)
 
@@ -218,7 +234,8 @@ class TableCodec:
         twins = {}
         for place, column in enumerate(columns):
             for earlier in columns[:place]:
-                if earlier.name in twins or column.name in twins:
+                alike = (coders[earlier.name], coders[column.name])
+                if earlier.name in twins or column.name in twins or any(each.vague for each in alike):
                     continue
                 pairs = _one_to_one(tokens[earlier.name], tokens[column.name])
                 if pairs:

@@ -1,0 +1,144 @@
+"""The studio's road: a set is drawn, measured, signed, and its release decided by people."""
+
+import json
+import time
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from desk_material import House
+from foretell import provenance, studio
+from foretell.border import load_spec
+from foretell.cases import Store
+from foretell.cli import main
+from foretell.errors import CheckpointError, DataError
+from foretell.records import Decision
+from test_drawn_tables import people
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studio")
+    people(600, 0).write_csv(folder / "people.csv")
+    return folder
+
+
+def spec_of(folder, *overrides):
+    start = {"source": str(folder / "people.csv"), "out": str(folder / "run"), "task": {"name": "generate"}}
+    settings = ("data.licence=own", "generate.count=200", "train.budget=3s")
+    return load_spec(start, (*settings, *overrides))
+
+
+@pytest.fixture(scope="module")
+def done(folder):
+    return studio.generate(spec_of(folder))
+
+
+def test_a_set_has_the_columns_of_the_table_and_says_what_is_known_of_it(done, folder):
+    written = pl.read_csv(done.path)
+    assert written.columns == people(1, 0).columns and len(written) == len(done.items) == 200
+    assert written["age"].dtype == pl.Int64
+    kinds = {fact.kind for fact in done.evidence.facts}
+    assert kinds >= {"generated", "fidelity", "novelty", "membership", "licence"}
+    assert done.case.verdict.passed and done.case.narrative.text in done.card.read_text()
+    page = done.report.read_text()
+    assert "<script" not in page and page.count("<svg") >= 6
+
+
+def test_a_file_that_was_changed_is_known(done):
+    assert provenance.read(done.path, folder=done.path.parent).state == provenance.UNALTERED
+    whole = done.path.read_bytes()
+    try:
+        done.path.write_bytes(whole.replace(b"north", b"South", 1))
+        assert provenance.read(done.path, folder=done.path.parent).state == provenance.ALTERED
+    finally:
+        done.path.write_bytes(whole)
+
+
+def test_the_release_of_a_set_is_decided_at_the_desk(done):
+    run = done.path.parent
+    with Store(f"sqlite:///{run / 'cases.db'}", create=False) as store:
+        case = store.case(done.case.id)
+        store.decide(case.id, Decision(verb="approve", actor="ann", content=case.content))
+    said = provenance.read(done.path, folder=run).said
+    stands = provenance.standing(said, run / "cases.db")
+    assert stands is not None and stands.released and stands.by[0][0] == "ann"
+
+
+def test_a_fitted_generator_draws_again_and_the_same_seed_draws_the_same(done, folder):
+    told: list[str] = []
+    again = studio.generate(spec_of(folder), tell=told.append)
+    assert "the generator is fitted already" in told
+    assert again.path == done.path and again.items.equals(done.items)
+    other = studio.generate(studio.spec_in(folder / "run", ("generate.seed=1",)), tell=told.append)
+    assert other.path != done.path and not other.items.equals(done.items)
+
+
+def test_data_of_unknown_licence_need_a_word_which_is_recorded(done, folder):
+    with pytest.raises(DataError, match="licence"):
+        studio.generate(spec_of(folder, "data.licence="))
+    permitted = studio.generate(spec_of(folder, "data.licence=", "generate.unlicensed=true"))
+    (fact,) = permitted.evidence.of("licence")
+    assert fact.detail["permitted"] and not fact.detail["known"] and permitted.case.prediction.alert
+
+
+def test_a_model_that_predicts_is_not_overwritten(folder, tmp_path):
+    (tmp_path / "model").mkdir()
+    from foretell.training.checkpoint import save
+
+    save(tmp_path / "model", {"spec.yaml": b"a: 1\n"}, kind="model")
+    with pytest.raises(CheckpointError, match="no generator"):
+        studio.fit(spec_of(folder, f"out={tmp_path}"))
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [(["a,b", "1,2", "3,4"], "2 items"), (["a,b", *["NA,NA"] * 40], "no column"), (["a,b"], "no rows")],
+)
+def test_what_cannot_teach_is_refused_with_a_reason(tmp_path, lines, message):
+    (tmp_path / "bad.csv").write_text("\n".join(lines) + "\n")
+    result = CliRunner().invoke(
+        main, ["generate", str(tmp_path / "bad.csv"), "--licence", "own", "--out", str(tmp_path / "run")]
+    )
+    assert result.exit_code == 3 and message in result.output and "hint:" in result.output
+    assert not (tmp_path / "run" / "model").exists()
+
+
+def test_none_are_not_generated(folder):
+    result = CliRunner().invoke(main, ["generate", str(folder / "people.csv"), "-n", "0"])
+    assert result.exit_code == 2 and "generate.count" in result.output
+
+
+def test_the_command_line_draws_from_a_run(done, folder):
+    result = CliRunner().invoke(main, ["generate", str(folder / "run"), "-n", "30", "--seed", "5"])
+    assert result.exit_code == 0, result.output
+    assert "generated rows" in result.stdout and "provenance" in result.stdout
+    signed = json.loads((next((folder / "run").glob("rows-30-*.csv.provenance.json"))).read_text())
+    assert signed["made"]["count"] == 30
+
+
+def test_a_set_is_drawn_over_http_and_becomes_a_case_of_the_desk(done):
+    run = done.path.parent
+    house = House(f"sqlite:///{run / 'cases.db'}")
+    ada, bob = house.client("ada"), house.client("bob")
+    assert bob.post("/api/sets", json={"count": 20}).status_code == 403
+    begun = ada.post("/api/sets", json={"count": 20, "seed": 8, "given": {"city": "west"}})
+    assert begun.status_code == 202, begun.text
+    assert ada.post("/api/sets", json={"count": 20}).status_code == 409
+    state = begun.json()
+    while state["state"] == "running":
+        time.sleep(0.5)
+        state = ada.get("/api/sets", params={"id": begun.json()["id"]}).json()
+    assert state["state"] == "done", state["said"]
+    assert ada.get("/api/case", params={"id": state["case"]}).json()["case"]["status"] == "open"
+    assert len(pl.read_csv(state["file"])) == state["count"] == 20
+    assert ada.get("/api/sets", params={"id": "other"}).status_code == 404
+    house.store.close()
+
+
+def test_a_desk_without_a_generator_draws_nothing(tmp_path):
+    house = House(f"sqlite:///{tmp_path}/cases.db")
+    answer = house.client("ada").post("/api/sets", json={"count": 20})
+    assert answer.status_code == 503 and "no generator" in answer.json()["error"]["message"]
+    house.store.close()
