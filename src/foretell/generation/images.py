@@ -128,7 +128,7 @@ def fidelity(material: Material, items: Pictures, spec: Spec) -> tuple[Fact, ...
         _fact("frechet", frechet(found @ along, seen @ along), n, floor=least, goal=LIMIT * least),
         _fact("coverage", coverage(found, seen), n, floor=coverage(floor, seen)),
     ]
-    if len(classes) > 1:
+    if {*made.labels} <= {*classes}:
         told = [_right(eye, *each, classes) for each in ((found, made), (seen, real))]
         facts.append(_fact("accuracy", told[0], n, floor=told[1], goal=min(0.98, told[1])))
     return tuple(facts)
