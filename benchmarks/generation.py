@@ -8,8 +8,9 @@ rows, as is usual), and so is C2ST: 1 - (2 max(AUC, 1/2) - 1) in three folds, he
 What is drawn is also told from test rows by boosted trees (discriminator, AUC), teaches trees to predict
 test rows (TSTR, AUC), and is looked at for what it gives away: the share that is nearer to training rows than
 to as many test rows, and the AUC of telling training from test rows by the generator's own probability.
-"real rows" and "copies" stand in the place of drawn ones: test rows show what could be reached (and told from
-training rows, taught by them), training rows drawn again what mere copying would be given.
+
+"real rows" and "copies" stand in the place of drawn ones: test rows show what could be reached (they are told
+from training rows, and taught by them), training rows drawn again what mere copying would be given.
 `benchmarks/synthesizers.py` tells how the peers are installed, which run where `--peers` names the
 interpreter of their environment; it then also holds our shapes and trends against SDMetrics' own. CPU-seconds
 are those of fitting and drawing, on one thread. Each cell is stored when it is done, so that a run that was

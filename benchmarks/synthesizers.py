@@ -2,7 +2,7 @@
 
 Runs as `PYTHON benchmarks/synthesizers.py FOLDER`, where PYTHON has `sdv` and no Foretell:
 
-    python -m venv sdv && sdv/bin/pip install torch sdv
+    python -m venv sdv && sdv/bin/pip install torch sdv pyarrow
 
 SDV's licence (BUSL) lets nobody build a product on it: it is measured here, and nothing else depends on it.
 FOLDER holds asked.json; rows come and go as Parquet. Each peer is as it comes, but for the epochs where they
@@ -90,6 +90,8 @@ def _report(folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
 
     real, other = (pd.read_parquet(folder / f"{name}.parquet") for name in ("real", "other"))
     report = QualityReport()
+    # All pairs count, as in the published figures, and not only those that hang together.
+    report.real_correlation_threshold = report.real_association_threshold = 0
     kinds = {"columns": {column: _kind(column, asked) for column in real.columns}}
     report.generate(real, other, kinds, verbose=False)
     shapes, trends = report.get_properties()["Score"]

@@ -14,7 +14,7 @@ from foretell.generation.novelty import Nearness, auc, membership, membership_fa
 from foretell.records import Fact
 
 PEER = os.environ.get("FORETELL_SDMETRICS", "")
-"""Interpreter of an environment that has `sdmetrics`, which cannot be installed beside Foretell."""
+"""Interpreter of an environment with `sdmetrics` and `pyarrow`; the former asks for an older pandas."""
 
 
 def people(count: int, seed: int) -> pl.DataFrame:
@@ -182,6 +182,7 @@ from sdmetrics.reports.single_table import QualityReport
 real, other = (pd.read_parquet("{tmp_path}/" + name + ".parquet") for name in ("real", "other"))
 kinds = dict(age="numerical", income="numerical", city="categorical", owns="categorical", since="datetime")
 report = QualityReport()
+report.real_correlation_threshold = report.real_association_threshold = 0
 report.generate(real, other, dict(columns={{k: dict(sdtype=v) for k, v in kinds.items()}}), verbose=False)
 one, two = (report.get_details(name) for name in ("Column Shapes", "Column Pair Trends"))
 print(json.dumps([one.Score.tolist(), two.Score.tolist()]))
