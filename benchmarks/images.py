@@ -30,7 +30,7 @@ import torch  # noqa: E402
 from cases import RESULTS, commit, machine  # noqa: E402
 from foretell.border import load_spec  # noqa: E402
 from foretell.generation import guard, images  # noqa: E402
-from foretell.generation.modality import Material  # noqa: E402
+from foretell.generation.modality import Material, modality  # noqa: E402
 from foretell.training.progress import silent  # noqa: E402
 
 COUNT = 5_000
@@ -82,7 +82,7 @@ def nearer(material: Material, made: images.Pictures, seed: int) -> float:
         images.take(material.items, rng.permutation(rows)[:n]) for rows in (material.teach, material.holdout)
     )
     some = images.take(made, np.arange(1_000))
-    fact = guard.novelty(some, teach, holdout, distances=images.distances, take=images.take)
+    fact = guard.novelty(modality("image"), some, teach, holdout)
     assert isinstance(fact.value, float)
     return fact.value
 

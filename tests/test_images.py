@@ -40,7 +40,7 @@ def spec_of(source: Path, family: str, **generate) -> Spec:
         {
             "source": str(source),
             "task": {"name": "generate"},
-            "train": {"epochs": 12, "threads": 1},
+            "train": {"epochs": 8, "threads": 1},
             "generate": {"family": family, **generate},
         }
     )
@@ -112,7 +112,7 @@ def test_tokens_have_a_probability_and_noise_surprises_more(generators):
     assert generators["flow"].surprise(real) is None
 
 
-@pytest.mark.parametrize("family", ["flow", "next"])
+@pytest.mark.parametrize("family", ["flow"])
 def test_a_fit_that_was_stopped_goes_on_to_the_same_bits(source, generators, tmp_path, family):
     spec, seen = spec_of(source, family), []
     material = images.read(spec)

@@ -21,7 +21,7 @@ from foretell.data.codecs.images import (
 from foretell.errors import DataError
 from foretell.generation import pictures
 from foretell.generation.likeness import coverage, directions, frechet
-from foretell.generation.modality import Floats, Material, Picture, Rows, held_out
+from foretell.generation.modality import Floats, Material, Picture, Rows, Watched, held_out
 from foretell.generation.pictures import PictureGenerator
 from foretell.models.base import passes
 from foretell.models.recogniser import Recogniser
@@ -97,10 +97,6 @@ def take(items: Pictures, rows: Rows) -> Pictures:
     return Pictures(pixels=items.pixels[rows], labels=tuple(items.labels[row] for row in rows.tolist()))
 
 
-def size(items: Pictures) -> int:
-    return len(items)
-
-
 def distances(items: Pictures, reference: Pictures) -> Floats:
     """Return the root mean squared difference to the nearest of the reference [N]; white to black is 1."""
     flat, others = (
@@ -132,7 +128,7 @@ def fidelity(material: Material, items: Pictures, spec: Spec) -> tuple[Fact, ...
         _fact("frechet", frechet(found @ along, seen @ along), n, floor=least, goal=LIMIT * least),
         _fact("coverage", coverage(found, seen), n, floor=coverage(floor, seen)),
     ]
-    if len(classes) > 1:
+    if {*made.labels} <= {*classes}:
         told = [_right(eye, *each, classes) for each in ((found, made), (seen, real))]
         facts.append(_fact("accuracy", told[0], n, floor=told[1], goal=min(0.98, told[1])))
     return tuple(facts)
@@ -183,6 +179,15 @@ def _clusters(pixels: NDArray[np.uint8], seed: int) -> torch.Tensor:
     flat = pixels.reshape(len(pixels), -1).astype(np.float32)
     found = MiniBatchKMeans(min(CLUSTERS, len(flat)), n_init=1, random_state=seed).fit_predict(flat)
     return torch.from_numpy(found.astype(np.int64))
+
+
+def watched(material: Material, items: Pictures, spec: Spec) -> tuple[Watched, ...]:
+    """Return what the images show, where nothing was asked for: how often each was seen and is drawn."""
+    asked = spec.generate.prompt or spec.generate.given.get("class")
+    if asked or not any(material.items.labels):
+        return ()
+    real, made = (np.array(each.labels, object) for each in (material.items, items))
+    return (Watched(text="what is shown", real=real, made=made),)
 
 
 def preview(material: Material, items: Pictures) -> tuple[Picture, ...]:

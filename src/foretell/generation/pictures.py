@@ -28,7 +28,7 @@ from foretell.training.checkpoint import Files, pack_tensors
 from foretell.training.progress import Progress, silent
 from foretell.units import seconds
 
-BATCH = 256
+BATCH = 128
 STEPS, CODEC_STEPS = 3_000, 1_500
 """Steps where no budget is stated; under one, as many as fit."""
 MOST_STEPS = 100_000

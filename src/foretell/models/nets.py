@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-WIDTHS = (256, 64, 48)
+WIDTHS = (256, 64, 24)
 """Channels of a vector's, a sequence's and an image's network, unless asked for otherwise."""
 FREQUENCIES = 16
 """Of the waves that tell the time of a flow."""
