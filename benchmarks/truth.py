@@ -38,6 +38,7 @@ from foretell.data.reading import read  # noqa: E402
 from foretell.data.split import split  # noqa: E402
 from foretell.data.worlds import known  # noqa: E402
 from foretell.evidence.attribution import shapley  # noqa: E402
+from foretell.models.walks import by_rows  # noqa: E402
 from foretell.narration.embedded import write  # noqa: E402
 from foretell.prediction import ladder  # noqa: E402
 from foretell.prediction.alerts import Alerts  # noqa: E402
@@ -160,7 +161,7 @@ def truths(world: known.World, evidence: Sequence[Evidence]) -> list[Truth]:
     formula = known.FORMULAS[world.kind]
     alike = world.x[: len(world.x) * 4 // 5]
     shares = shapley(
-        lambda x: formula(x.astype(np.float64)),
+        by_rows(lambda x: formula(x.astype(np.float64))),
         world.x[places].astype(np.float32),
         alike.astype(np.float32),
         [np.array([index]) for index in range(len(known.COLUMNS))],

@@ -46,7 +46,7 @@ def set_evidence(seed: int, *, hostile: bool = False, language: str = "en") -> E
     if random.random() < 0.9:
         licence = random.choice(HOSTILE) if hostile else "CC BY 4.0"
         told = (licence if known else "unknown", "text")
-        facts.append(fact("licence", "licence", "licence", *told, known=known, permitted=not known))
+        facts.append(fact("licence", "licence", "licence", *told, stated=known, permitted=not known))
     spec = NarrateSpec(language=language)
     return evidence_of([replace(f, id=f"f{at}") for at, f in enumerate(facts, start=1)], "0" * 64, spec)
 

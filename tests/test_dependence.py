@@ -18,6 +18,7 @@ from foretell.dependence import Board, agreed, dependence, interactions
 from foretell.evidence.reasons import MOST, codes, parts_of, reasons
 from foretell.evidence.recourse import Search
 from foretell.models.linear import Linear
+from foretell.models.walks import by_rows
 from foretell.prediction.fitted import Factor
 from foretell.prediction.paths import agreement, path_shares
 from foretell.prediction.shares import shapley
@@ -56,7 +57,7 @@ def test_both_ways_share_a_sum_out_alike(seed):
         return np.sin(3 * y[:, 0]) + np.where(y[:, 1] > 0, 1.0, -1.0) + 2 * y[:, 2] + (y[:, 3] == 2)
 
     x, background = rows(seed, 5), rows(seed + 1, 1)
-    first = shapley(additive, x, background, FACTORS, num_permutations=2, seed=seed).values
+    first = shapley(by_rows(additive), x, background, FACTORS, num_permutations=2, seed=seed).values
     again = path_shares(additive, x, background, FACTORS, CODED, seed=seed)
     np.testing.assert_allclose(again, first, atol=1e-5)
     stable = np.ones_like(first)
@@ -69,7 +70,7 @@ def test_both_ways_share_a_sum_out_alike(seed):
 def test_several_scores_are_shared_out_as_their_mean():
     x, background = rows(1, 6), rows(2, 9)
     scores = [product, lambda x: 3 * product(x) + x[:, 0], lambda x: np.zeros(len(x))]
-    shares = shapley(scores, x, background, FACTORS, num_permutations=12)
+    shares = shapley(list(map(by_rows, scores)), x, background, FACTORS, num_permutations=12)
     whole = np.mean([score(x) for score in scores], axis=0)
     np.testing.assert_allclose(shares.base + shares.values.sum(1), whole, atol=1e-6)
 
@@ -185,7 +186,8 @@ def test_a_reason_moved_the_score_the_way_it_says():
     named = reasons(model, features, raised)
     assert reasons(model, features[7:9], raised[7:9]) == named[7:9]
     shares = shapley(
-        model.logits_of, features, model.reference.background, [f.columns for f in model.factors],
+        by_rows(model.logits_of), features, model.reference.background,
+        [f.columns for f in model.factors],
         num_permutations=60, seed=9,
     ).values  # fmt: skip
     order = list(codes(model.factors).values())

@@ -14,6 +14,7 @@ from foretell.evidence.past_events import Rebuilt
 from foretell.evidence.scene import Scene
 from foretell.models import stream
 from foretell.models.boosting import fit_boosting
+from foretell.models.walks import by_rows
 from foretell.records import Prediction
 from learning_worlds import payments_fit
 
@@ -35,14 +36,16 @@ def crossed(x: np.ndarray) -> np.ndarray:
 @given(seeds)
 def test_factors_shares_and_the_base_sum_to_the_score(seed):
     x = table(seed, 7)
-    shares = shapley(crossed, x, table(seed + 1, 9), FACTORS, num_permutations=6, seed=seed)
+    shares = shapley(by_rows(crossed), x, table(seed + 1, 9), FACTORS, num_permutations=6, seed=seed)
     np.testing.assert_allclose(shares.base + shares.values.sum(1), crossed(x), rtol=0, atol=1e-12)
 
 
 @settings(max_examples=25, deadline=None)
 @given(seeds)
 def test_a_factor_that_the_score_does_not_read_gets_nothing(seed):
-    shares = shapley(crossed, table(seed, 7), table(seed + 1, 9), FACTORS, num_permutations=6, seed=seed)
+    shares = shapley(
+        by_rows(crossed), table(seed, 7), table(seed + 1, 9), FACTORS, num_permutations=6, seed=seed
+    )
     np.testing.assert_array_equal(shares.values[:, 3], 0.0)
 
 
@@ -53,7 +56,9 @@ def test_the_shares_of_a_linear_score_are_its_terms_against_the_background(seed)
     weights[3] = weights[0]
     x, background = table(seed, 7), table(seed + 1, 1)
     x[:, 3], background[:, 3] = x[:, 0], background[:, 0]
-    shares = shapley(lambda rows: rows @ weights, x, background, FACTORS, num_permutations=2, seed=seed)
+    shares = shapley(
+        by_rows(lambda rows: rows @ weights), x, background, FACTORS, num_permutations=2, seed=seed
+    )
     terms = (x - background) * weights
     wanted = np.stack([terms[:, factor].sum(1) for factor in FACTORS], axis=1)
     np.testing.assert_allclose(shares.values, wanted, atol=1e-5)
@@ -69,7 +74,7 @@ def test_a_planted_cause_is_the_strongest_factor():
     boosted = fit_boosting(x, labels, np.ones(len(x)), np.zeros(6, np.bool_), num_trees=60)
     found = table(9, 2000)
     found = found[found[:, 1] * found[:, 2] > 1.6][:60]
-    shares = shapley(boosted.outputs[0].logits, found, x[:64], FACTORS, num_permutations=16)
+    shares = shapley(by_rows(boosted.outputs[0].logits), found, x[:64], FACTORS, num_permutations=16)
     assert (np.abs(shares.values).argmax(1) == 1).mean() > 0.95
 
 

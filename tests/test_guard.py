@@ -163,8 +163,8 @@ def test_a_group_that_comes_less_often_and_one_that_wins_less_often_come_first()
 def test_data_of_unknown_licence_teach_only_who_says_so():
     with pytest.raises(DataError, match=r"generate\.unlicensed"):
         licensed("", "points", allowed=False)
-    assert licensed("", "points", allowed=True).detail == {"known": False, "permitted": True}
-    assert LICENCE.value == "CC0" and LICENCE.detail["known"]
+    assert licensed("", "points", allowed=True).detail == {"stated": False, "permitted": True}
+    assert LICENCE.value == "CC0" and LICENCE.detail["stated"]
 
 
 def test_what_the_modality_measured_is_judged_by_its_goal_and_measured_once():

@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -224,6 +225,19 @@ def test_who_is_to_judge_first_sees_and_permits_no_suggestion(house):
     house.decide("dan", "blind", "judge", detail={"judgement": "positive"})
     assert permits.permit("dan", "blind", seq)
     refused(house, DecisionError, lambda: permits.suggest(AGENT, "blind", asked(house, "blind", "judge")))
+
+
+def test_what_a_program_that_is_to_judge_first_suggests_is_answered_alike_whatever_the_model_said(house):
+    house.accounts.save("root", Person(name=AGENT, roles=("reviewer",), owner="bob"))
+    house.policy({"blind_share": 1.0})
+    house.open("blind")
+    assert house.desk.case(AGENT, "blind").hidden
+    permits, heard = Permits(house.store), set()
+    own = house.store.case("blind").narrative.text
+    for text in (own, *texts("blind"), own.replace("90.0%", "91.0%"), "It is at 12.0%."):
+        wanted = asked(house, "blind", "edit", text=text)
+        heard.add(refused(house, DecisionError, partial(permits.suggest, AGENT, "blind", wanted)))
+    assert len(heard) == 1 and "judgement" in heard.pop()
 
 
 def test_a_case_of_another_team_is_not_there_to_suggest_for(house):

@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 from proofs import done, go_on, summed
-from publish import proofs as published
+from publish_desk import proofs as published
 
 
 def test_a_proof_that_was_stopped_goes_on_with_the_next_slice_also_where_its_slices_are_gone(tmp_path):

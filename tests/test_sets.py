@@ -100,7 +100,7 @@ def of(kind: str, **detail: object) -> tuple[Evidence, str]:
         ("novelty", {"low": 0.49, "high": 0.52, "n": 500}, {"n": 60}, "finds no copying"),
         ("membership", {"low": 0.49, "n": 500}, {"low": 0.51}, "within chance"),
         ("bias", {"beyond": False}, {"beyond": True}, "beyond chance"),
-        ("licence", {"known": True}, {"known": False, "permitted": True}, "The licence of the data"),
+        ("licence", {"stated": True}, {"stated": False, "permitted": True}, "The licence of the data"),
     ],
 )
 def test_what_the_evidence_does_not_license_is_not_said(kind, good, bad, sentence):

@@ -15,7 +15,7 @@ from foretell.data.split import split
 from foretell.data.table import fit_schema
 from foretell.models.curves import Lines
 from foretell.models.family import Material, thinned
-from foretell.models.linear import Linear
+from foretell.models.linear import SUMS, Linear, fit_linear
 from foretell.prediction import folds as dealing
 from foretell.prediction import ladder, rungs
 from foretell.prediction.features import Snapshot, featurizer
@@ -231,6 +231,20 @@ def test_a_value_that_no_row_had_scores_between_those_that_they_had(tmp_path):
         row[0, colour] = code
         scores.append(float(family.logits(row)[0]))
     assert min(scores[1:]) <= scores[0] <= max(scores[1:])
+
+
+@pytest.mark.parametrize("kind", SUMS)
+def test_a_code_that_no_teaching_row_has_adds_what_an_unknown_value_does(kind, tmp_path):
+    held = material(frame(), tmp_path)
+    colour = int(np.flatnonzero(held.categorical)[0])
+    teach = held.teach[held.features[held.teach, colour] != 2]
+    few = replace(held, teach=teach, weights=np.ones(len(teach)))
+    ((family,), _) = fit_linear([few], SUMS[kind])
+    rows = np.repeat(held.features[:1], 4, axis=0)
+    rows[:, colour] = [0, 1, 2, 3]
+    unknown, first, lacking, third = family.logits(rows)
+    assert lacking == pytest.approx(unknown, abs=1e-6)
+    assert len({unknown, first, third}) == 3
 
 
 def test_a_table_walks_the_whole_road(tmp_path):

@@ -15,6 +15,7 @@ from case_material import proposal
 from desk_material import House, form
 from foretell.border import load_spec
 from foretell.cases import Store, labelled_rows
+from foretell.cases.permits import Permits
 from foretell.cases.truths import question_of
 from foretell.cli import main
 from foretell.data.split import split
@@ -194,6 +195,14 @@ def test_the_desk_asks_which_it_is_and_does_not_tell_whom_it_asks_first(world, t
     seen = bob.get(f"/api/case?id={second.id}").json()
     terms = {fact["name"] for fact in seen["case"]["evidence"]["facts"] if fact["kind"] == "term"}
     assert seen["hidden"] and ("outcome" in terms) == (not question.classes) and "told" not in terms
+    permits, heard, named = Permits(house.store), set(), question.classes or ("1e9", "-1e9")
+    for truth in named:
+        for verb in ("approve", "reject"):
+            wanted = Decision(verb=verb, actor="bob", content=second.content, detail={"truth": truth})
+            with pytest.raises(DecisionError) as refused:
+                permits.suggest("bob", second.id, wanted)
+            heard.add(refused.value.message)
+    assert len(heard) == 1, "what is refused tells what the model said"
     page = bob.get(f"/case?id={second.id}", headers=HTML).text
     said = question_of(second)
     assert said is not None and all(f">{name}</option>" in page for name in said.classes)

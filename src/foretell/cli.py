@@ -170,6 +170,7 @@ def read(spec: str, target: str, overrides: tuple[str, ...]) -> None:
 def fit(spec: str, target: str, overrides: tuple[str, ...], store: str, **ladder: str) -> None:
     """Fit the floor and the model families; print the leaderboard. With task.name: generate, a generator."""
     from foretell.terminal import leaderboard
+    from foretell.training import parallel
 
     asked = loaded(spec, target, (*overrides, *ladder.values()))
     if asked.task.name == "generate":
@@ -178,7 +179,7 @@ def fit(spec: str, target: str, overrides: tuple[str, ...], store: str, **ladder
         fitted = studio.fit(asked, tell=say)
         click.echo(f"generator {fitted.digest[:12]} ({fitted.generator.family}) in {asked.out}/model")
         return
-    store = store if cli_launch.leads() else ""  # a model is registered once
+    store = store if parallel.leads() else ""  # a model is registered once
     click.echo(leaderboard(foretell.fit(asked, store=store, key=own_key(), tell=say)))
 
 
@@ -242,8 +243,10 @@ def narrate(row_id: str, folder: Path | None, length: str | None, seed: int | No
 @cli_launch.together
 def run(spec: str, target: str, overrides: tuple[str, ...], **ladder: str) -> None:
     """Walk the whole road: read, fit, evaluate, predict, explain, narrate, verify, open cases, report."""
+    from foretell.training import parallel
+
     asked = loaded(spec, target, (*overrides, *ladder.values()))
-    finish(foretell.run(asked, key=own_key(), tell=say)) if cli_launch.leads() else foretell.fit(asked)
+    finish(foretell.run(asked, key=own_key(), tell=say)) if parallel.leads() else foretell.fit(asked)
 
 
 @main.command()

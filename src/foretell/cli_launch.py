@@ -40,13 +40,6 @@ def together(command: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-def leads() -> bool:
-    """Say whether this process writes files and talks."""
-    from foretell.training import parallel
-
-    return parallel.leads()
-
-
 @click.command()
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override in all of them.")

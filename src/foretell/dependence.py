@@ -4,7 +4,7 @@ R: rows, G: values of a column, F: features, B: rows of features, P: members of 
 O: outcomes, one or as many as there are classes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -15,9 +15,10 @@ from foretell import report
 from foretell.data.dataset import Column, Dataset
 from foretell.evidence.reasons import parts_of
 from foretell.evidence.recourse import Search
+from foretell.models.walks import by_rows
 from foretell.prediction.fitted import Fitted, Scored
 from foretell.prediction.paths import agreement, path_shares
-from foretell.prediction.shares import Score, shapley
+from foretell.prediction.shares import shapley
 from foretell.prediction.support import believed
 from foretell.tasks.classify import Floats
 
@@ -309,11 +310,13 @@ def agreed(fitted: Fitted, scored: Scored) -> report.Agreement:
     )
 
 
-def _agreed(fitted: Fitted, x: NDArray[np.float32], score: Score) -> report.Agreement:
+def _agreed(
+    fitted: Fitted, x: NDArray[np.float32], score: Callable[[NDArray[np.float32]], Floats]
+) -> report.Agreement:
     """Return the same of one score and the features of some rows."""
     background = fitted.reference.background
     columns, seed = [factor.columns for factor in fitted.factors], fitted.spec.train.seed
-    shares = shapley(score, x, background, columns, num_permutations=ORDERS, seed=seed)
+    shares = shapley(by_rows(score), x, background, columns, num_permutations=ORDERS, seed=seed)
     signs = np.minimum(shares.sign_stability, believed(fitted.factors, shares.values, seed=seed)[0])
     missed = np.abs(shares.base + shares.values.sum(1) - score(x)).max()
 

@@ -37,5 +37,5 @@ FACT_KINDS: Mapping[str, str] = {
     "membership": "of how many pairs an attack tells which one taught the model; detail: n, low, high, by",
     "verbatim": "characters of the longest copied stretch; detail: n, line, share, floor = of real ones",
     "bias": "a share or rate by group in a set; detail: real, low, high, n, p = by Holm, beyond, rank",
-    "licence": "the licence of the data that taught a generator; detail: known, permitted = by a flag",
+    "licence": "the licence of the data that taught a generator; detail: stated, permitted = by a flag",
 }

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from foretell.border import dump_spec, load_spec
 from foretell.errors import ForetellError, SpecError
 from foretell.spec import Spec
+from foretell.telling import Tell, quiet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +27,7 @@ class Launched:
     """Why it failed, and what to do; empty when it did not."""
 
 
-def launch(
-    specs: Sequence[Spec], *, address: str = "", tell: Callable[[str], object] = len
-) -> Iterator[Launched]:
+def launch(specs: Sequence[Spec], *, address: str = "", tell: Tell = quiet) -> Iterator[Launched]:
     """Fit each spec as a task of Ray; yield what became of them, in the order in which they end.
 
     A task takes as many processors as its `train.threads`. What is interrupted goes on from its checkpoints

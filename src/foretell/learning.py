@@ -26,7 +26,8 @@ from foretell.prediction.fitted import Fitted
 from foretell.prediction.folder import open_fitted, write_fitted
 from foretell.records import canonical, plain
 from foretell.tasks.classify import DAY_US, Floats
-from foretell.workflow import Tell, alone, quiet
+from foretell.telling import Tell, quiet
+from foretell.workflow import alone
 from foretell.workflow import read as read_rows
 
 SOURCES = ("source", "decisions")

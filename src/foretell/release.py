@@ -92,7 +92,7 @@ def alarming(evidence: Evidence) -> bool:
         or any(
             abs(_number(fact.value, 0.0) - _number(fact.detail.get("real"), 0.0)) >= GAP for fact in beyond
         )
-        or any(not fact.detail.get("known") for fact in evidence.of("licence"))
+        or any(not fact.detail.get("stated") for fact in evidence.of("licence"))
         or _number(made.value, 0.0) < _number(made.detail.get("asked"), 0.0)
     )
 

@@ -1,6 +1,6 @@
 """Scoring: the lines that `predict` returns, and new rows of a table scored and written batch by batch."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from foretell.errors import DataError
 from foretell.evidence.reasons import reasons as reason_codes
 from foretell.files import aside
 from foretell.prediction.fitted import Fitted, Scored
+from foretell.telling import Tell, quiet
 
 ENDINGS = (".csv", ".parquet")
 LEFT_OUT = ("no instant", "ragged row")
@@ -53,7 +54,7 @@ def scores(
     reasons: bool = False,
     rows: int = ROWS,
     watch: Watch = unwatched,
-    tell: Callable[[str], object] = len,
+    tell: Tell = quiet,
 ) -> Iterator[pl.DataFrame]:
     """Yield the lines of new rows, batch by batch; the same lines whatever the size of a batch.
 

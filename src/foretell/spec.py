@@ -185,7 +185,7 @@ class GenerateSpec:
     __pydantic_config__ = STRICT
 
     modality: str = ""
-    """table, text or image; as the data are when empty."""
+    """table, linked (tables of parents and children, events), text or image; as the data are when empty."""
     family: str = ""
     """next (each part given those before), flow, vae or gan. Empty: what suits the modality."""
     count: int = 1_000
@@ -197,6 +197,10 @@ class GenerateSpec:
     """What holds in each row: `start <= end`, `income > 0 if employed == 'yes'`."""
     balance: str = ""
     """A column whose values are drawn equally often."""
+    children: Mapping[str, str] = field(default_factory=dict)
+    """File of a table whose rows belong to rows of this one -> its column that names them by `data.id`: both
+    are drawn, with keys that fit. Where data.group and data.time are stated, the rows are events of groups
+    instead, and so drawn one after another. `count` is of the parents, or of the groups."""
     prompt: str = ""
     """How each text begins; of images, words that describe them."""
     length: int = 500
@@ -204,7 +208,8 @@ class GenerateSpec:
     stop: tuple[str, ...] = ()
     """Texts at which one ends."""
     tokens: str = "characters"
-    """characters, or bpe: what a text is read as."""
+    """characters, or bpe: what a text is read as. Of images, pixels: the flow moves them, not latents of a
+    learned codec."""
     grammar: str = ""
     """What every text parses as: python, json, sql or selfies. Empty: anything."""
     temperature: float = 1.0

@@ -1,8 +1,10 @@
 """The studio's road: read, fit a generator, draw, measure, guard, mark, and open the release as a case."""
 
 import hashlib
+import shutil
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +25,9 @@ from foretell.workflow import Tell, alone, end_training, quiet
 KIND = "generator"
 FITTED_BY = ("modality", "family", "tokens", "epsilon", "delta")
 """Fields of `generate` that shape the generator; the others steer its draws."""
-NAMES = {"table": "rows", "text": "texts", "image": "images"}
+NAMES = {"table": "rows", "linked": "families", "text": "texts", "image": "images"}
+ITEMS = {"table": "row", "linked": "family", "text": "text", "image": "image"}
+"""Modality -> what one item is called, and in the plural."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,6 +40,8 @@ class Studio:
     material: Material
     digest: str
     """Of its folder's manifest."""
+    mark: Mapping[str, int] = field(default_factory=dict)
+    """How the keyed mark of its texts is read; empty: they carry none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,7 +90,7 @@ def generate(spec: Spec, *, key: str = "", tell: Tell = quiet) -> GeneratedSet:
     started = time.process_time()
     with alone(Path(spec.out)):
         studio = _fitted(spec, tell)
-        done = _drawn(replace(studio, spec=spec), key, tell)
+        done = _drawn(_marking(replace(studio, spec=spec)), key, tell)
     return replace(done, cpu_seconds=time.process_time() - started)
 
 
@@ -153,6 +159,16 @@ def _fits(spec: Spec) -> Spec:
     )
 
 
+def _marking(studio: Studio) -> Studio:
+    """Return the studio whose texts carry the mark of the run's key."""
+    if modality_of(studio.spec) != "text":
+        return studio
+    from foretell.generation.texts import marked
+
+    generator, mark = marked(studio.generator, provenance.mark_key(Path(studio.spec.out)))
+    return replace(studio, generator=generator, mark=mark)
+
+
 def _drawn(studio: Studio, key: str, tell: Tell) -> GeneratedSet:
     """Draw, measure, sign, and open the case."""
     spec, kind, material, generator = studio.spec, studio.modality, studio.material, studio.generator
@@ -168,7 +184,7 @@ def _drawn(studio: Studio, key: str, tell: Tell) -> GeneratedSet:
     path = _placed(studio, items)
     made = guard.Made(
         name=path.stem,
-        item=NAMES[modality_of(spec)].removesuffix("s"),
+        item=ITEMS[modality_of(spec)],
         count=len(items),
         asked=asked.count,
         withheld=withheld,
@@ -207,15 +223,16 @@ def _released(
         made={"count": len(items), "seed": spec.generate.seed, "family": studio.generator.family},
         spec=sha256,
         at=datetime.now(UTC),
+        mark=studio.mark,
     )
     provenance.sign(path, said, folder)
-    card = path.with_suffix(".card.md")
+    card = path.with_name(f"{path.stem}.card.md")
     write_whole(card, release.card(evidence, spec.narrate).encode())
     data = studio.material.fingerprint
     case = release.open_release(
         folder, evidence, spec=sha256, data=data, narrate=spec.narrate, tell=tell, key=key
     )
-    shown_in = path.with_suffix(".html")
+    shown_in = path.with_name(f"{path.stem}.html")
     pictures = studio.modality.preview(studio.material, items)
     write_whole(shown_in, page(case, pictures, file=path.name).encode())
     return GeneratedSet(
@@ -239,5 +256,7 @@ def _placed(studio: Studio, items: Items) -> Path:
     asked = dump_spec(replace(studio.spec, out=""))
     name = digest([provenance.contents(new), studio.digest, asked])[:6]
     path = folder / f"{NAMES[modality_of(studio.spec)]}-{len(items)}-{name}{kind.ENDING}"
+    if path.is_dir():
+        shutil.rmtree(path)
     new.replace(path)
     return path

@@ -73,7 +73,7 @@ def _columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, left: int 
 
 def _figure(value: float) -> str:
     """Write a metric: four decimals, fewer where it is large, as an error in the target's unit may be."""
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return f"{value:z.4f}" if abs(value) < 10 else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
 
 
 def summary(done: Run, program: str) -> str:

@@ -28,8 +28,9 @@ from foretell.prediction.sketch import Placed, Watched, placed, tallied
 from foretell.records import canonical
 from foretell.tasks.classify import BLOCK, DAY_US, metrics, periods
 from foretell.tasks.multiclass import doubts
+from foretell.telling import Tell, quiet
 from foretell.units import seconds
-from foretell.workflow import Tell, alone, quiet
+from foretell.workflow import alone
 
 STATE, FORMAT = "watch.json", 1
 

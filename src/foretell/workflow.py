@@ -6,7 +6,7 @@ The one file that knows both wings. Every verb can be called on its own; `run` w
 import fcntl
 import shutil
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,14 +39,9 @@ from foretell.records import Case, Decision, Evidence, Narrative, Verdict
 from foretell.retrieval import citing
 from foretell.spec import NarrateSpec, Spec
 from foretell.tasks.classify import metrics
+from foretell.telling import Tell, quiet
 from foretell.training import parallel
 from foretell.training.progress import counted, shown
-
-Tell = Callable[[str], None]
-
-
-def quiet(message: str) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,10 @@ LARGEST = 1_000_000_000
 LARGEST_SEED = 2**31 - 1
 # The border stands below the tables of these names; a test holds them equal.
 TASKS = ("classify", "regress", "generate")
-MODALITIES = ("table", "text", "image")
+MODALITIES = ("table", "linked", "text", "image")
 GENERATORS = ("next", "flow", "vae", "gan")
 GRAMMARS = ("python", "json", "sql", "selfies")
-TOKENS = ("characters", "bpe")
+TOKENS = ("characters", "bpe", "pixels")
 FAMILIES = ("suited", "event_stream", "tabm", "ft_transformer", "recurrent", "transformer")
 WRITERS = ("embedded",)
 MAKERS = ("openai", "hf", "lm")
@@ -191,6 +191,7 @@ RULES: tuple[Rule, ...] = (
     _one_of("generate.family", GENERATORS, inferred=True),
     _whole("generate.count", 1),
     _distinct("generate.constraints", low=0),
+    _stated("generate.children.*", "must name the column that names the parent"),
     _whole("generate.length", 1, 1_000_000),
     _one_of("generate.tokens", TOKENS),
     _one_of("generate.grammar", GRAMMARS, inferred=True),

@@ -35,6 +35,7 @@ from foretell.cases.tables import cases, contents, events
 from foretell.cases.tree import proof
 from foretell.errors import NotFoundError, SpecError, StoreError
 from foretell.records import Case
+from foretell.telling import Tell, quiet
 
 CHECK, CHECKER = "bundle_check.py", "checker.py"
 SECRETS = frozenset({"answers", "secret"})
@@ -60,10 +61,6 @@ Extra = Callable[[Case], Mapping[str, bytes]]
 def nothing_more(case: Case) -> Mapping[str, bytes]:
     """Add nothing."""
     return {}
-
-
-def untold(message: str) -> None:
-    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +128,7 @@ def write_bundle(
     extra: Extra = nothing_more,
     shared: Mapping[str, bytes] | None = None,
     key_file: Path | None = None,
-    tell: Callable[[str], None] = untold,
+    tell: Tell = quiet,
 ) -> Made:
     """Write a bundle, whole or not at all. Memory grows with the number of its files, not with their size.
 

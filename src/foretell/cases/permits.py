@@ -18,7 +18,17 @@ from foretell.cases.log import CHECK, STATUS_AFTER, Draft, named
 from foretell.cases.names import PEOPLE
 from foretell.cases.pasts import no_case
 from foretell.cases.people import Person, fingerprint, permitted, token
-from foretell.cases.rules import KIND_OF, Standing, admitted, complete, current, detailed, meant, refusal
+from foretell.cases.rules import (
+    KIND_OF,
+    Standing,
+    admitted,
+    complete,
+    current,
+    detailed,
+    meant,
+    own_judgement,
+    refusal,
+)  # fmt: skip
 from foretell.cases.standing import known_person, stamp, standing_of
 from foretell.cases.store import Store
 from foretell.cases.tables import cases, contents, events
@@ -293,7 +303,9 @@ def _unsuggestable(case: Case, decision: Decision, around: Standing) -> Foretell
         return DecisionError("an unsupported text cannot be suggested", "say only what the evidence supports")
     if SUGGESTED[decision.verb] not in STATUS_AFTER[case.status]:
         return admitted(case, decision, around)
-    refusals = (rule(case, decision, around) for rule in (current, complete, meant, detailed))
+    # `meant` tells what the model said: whoever could judge first hears that they are to.
+    first = (own_judgement,) if around.person.may("approve") else ()
+    refusals = (rule(case, decision, around) for rule in (current, complete, *first, meant, detailed))
     return next((error for error in refusals if error is not None), None)
 
 

@@ -126,8 +126,6 @@ def complete(case: Case, decision: Decision, standing: Standing) -> ForetellErro
         )
     if verb == "edit" and not decision.text.strip():
         return DecisionError("the edit has no text", "write the narrative as it should be")
-    if verb == "edit" and decision.text.strip() == case.narrative.text:
-        return DecisionError("the edit changes nothing", "approve the case, or change its text")
     if verb == "comment" and not decision.reason.strip():
         return DecisionError("the comment is empty", "give the comment as the reason")
     if unasked := decision.detail.keys() - DETAILS.get(verb, frozenset()):
@@ -136,7 +134,9 @@ def complete(case: Case, decision: Decision, standing: Standing) -> ForetellErro
 
 
 def meant(case: Case, decision: Decision, standing: Standing) -> ForetellError | None:
-    """What a decision says the row was can be true of it, and goes with the decision."""
+    """What a decision says of the row can be true and goes with it; an edit says something else."""
+    if decision.verb == "edit" and decision.text.strip() == case.narrative.text:
+        return DecisionError("the edit changes nothing", "approve the case, or change its text")
     return truthful(case, decision)
 
 

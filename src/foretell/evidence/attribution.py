@@ -18,7 +18,7 @@ def collect(scene: Scene) -> list[list[Fact]]:
     factors = fitted.factors
     x_RF = scene.scored.features[scene.rows]
     shares = shapley(
-        fitted.logits_of,
+        fitted.walk,
         x_RF,
         fitted.reference.background,
         [factor.columns for factor in factors],

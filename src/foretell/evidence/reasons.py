@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.models.family import Scorer
+from foretell.models.walks import Walk, mixed
 from foretell.prediction.fitted import Factor, Fitted, family_of
 from foretell.prediction.paths import LEAST, STABLE
-from foretell.prediction.shares import Score, shapley
-from foretell.prediction.support import believed
+from foretell.prediction.shares import resampled, sampled, signs_kept
+from foretell.prediction.support import signs_believed
 from foretell.tasks.multiclass import Coupling
 
 MOST = 4
@@ -35,11 +36,13 @@ def codes(factors: Sequence[Factor]) -> dict[str, str]:
     {'income': '0FMZ'}
     """
     digests = {factor.name: hashlib.sha256(factor.name.encode()).digest() for factor in factors}
-    written = {name: "".join(LETTERS[byte % 32] for byte in digest) for name, digest in digests.items()}
     length = SHORTEST
-    while len({code[:length] for code in written.values()}) < len(written):
+    while len({bytes(byte % 32 for byte in digest[:length]) for digest in digests.values()}) < len(digests):
         length += 1
-    return {name: code[:length] for name, code in written.items()}
+    return {
+        name: "".join(LETTERS[byte % len(LETTERS)] for byte in digest[:length])
+        for name, digest in digests.items()
+    }
 
 
 def parts_of(fitted: Fitted) -> dict[str, list[tuple[float, float, Scorer]]]:
@@ -58,10 +61,6 @@ def parts_of(fitted: Fitted) -> dict[str, list[tuple[float, float, Scorer]]]:
     return parts
 
 
-def _scores(part: list[tuple[float, float, Scorer]]) -> Score:
-    return lambda x_BF: np.sum([w * (family.logits(x_BF) + offset) for w, offset, family in part], axis=0)
-
-
 def reasons(fitted: Fitted, features: NDArray[np.float32], raised: NDArray[np.bool_]) -> list[str]:
     """Return per row the codes of the factors that raised or lowered its score most, joined by blanks.
 
@@ -73,7 +72,7 @@ def reasons(fitted: Fitted, features: NDArray[np.float32], raised: NDArray[np.bo
         raised: whether what raised the score is asked for, or what lowered it [R]; of several classes it is
             always what raised it.
     """
-    folds, coupling = [_scores(fold) for fold in parts_of(fitted).values()], fitted.coupling
+    folds, coupling = [mixed(fold) for fold in parts_of(fitted).values()], fitted.coupling
     if coupling is None:
         return _pushing(fitted, folds, features, raised)
     found = np.full(len(features), "", dtype=object)
@@ -85,29 +84,24 @@ def reasons(fitted: Fitted, features: NDArray[np.float32], raised: NDArray[np.bo
     return found.tolist()
 
 
-def _against(coupling: Coupling, fold: Score, code: int) -> Score:
-    return lambda x_BF: coupling.against(fold(x_BF), code)
+def _against(coupling: Coupling, fold: Walk, code: int) -> Walk:
+    return lambda *asked: coupling.against(fold(*asked), code)
 
 
 def _pushing(
-    fitted: Fitted, folds: list[Score], features: NDArray[np.float32], raised: NDArray[np.bool_]
+    fitted: Fitted, folds: list[Walk], features: NDArray[np.float32], raised: NDArray[np.bool_]
 ) -> list[str]:
     """Return the codes per row for one score, which is the mean of its folds'."""
-    named = np.array(list(codes(fitted.factors).values()))
-    found = []
+    named, columns = np.array(list(codes(fitted.factors).values())), [f.columns for f in fitted.factors]
+    background, seed, found = fitted.reference.background, fitted.spec.train.seed, []
+    num_permutations = max(FEWEST, ORDERS * len(folds))
     for start in range(0, len(features), CHUNK):
-        part = slice(start, start + CHUNK)
-        shares = shapley(
-            folds,
-            features[part],
-            fitted.reference.background,
-            [factor.columns for factor in fitted.factors],
-            num_permutations=max(FEWEST, ORDERS * len(folds)),
-            seed=fitted.spec.train.seed,
-        )
-        believed_RG = believed(fitted.factors, shares.values, seed=fitted.spec.train.seed)[0]
-        stable_RG = np.minimum(shares.sign_stability, believed_RG) >= STABLE
-        pushes_RG = np.where(raised[part, None], shares.values, -shares.values)
+        part, rng = slice(start, start + CHUNK), np.random.default_rng(seed)
+        _, shares = sampled(folds, features[part], background, columns, num_permutations, rng)
+        values_RG = shares.mean(0)
+        believed_RG = signs_believed(fitted.factors, values_RG, seed=seed)
+        stable_RG = np.minimum(signs_kept(resampled(shares, rng), values_RG), believed_RG) >= STABLE
+        pushes_RG = np.where(raised[part, None], values_RG, -values_RG)
         pushes_RG = np.where(stable_RG & (pushes_RG >= LEAST), pushes_RG, 0.0)
         order_RG = np.argsort(-pushes_RG, axis=1, kind="stable")[:, :MOST]
         for row_G, order_G in zip(pushes_RG, order_RG, strict=True):

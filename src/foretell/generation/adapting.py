@@ -19,7 +19,7 @@ from foretell.spec import TrainSpec
 from foretell.training import loop
 from foretell.training.progress import Progress, silent
 
-EPOCHS, RATE, RANK = 8.0, 0.003, 8
+EPOCHS, RATE, RANK = 8.0, 0.01, 8
 
 
 def adapt(

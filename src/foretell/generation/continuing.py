@@ -3,10 +3,11 @@
 B: texts at once, T: tokens so far, L: places read together, V: vocabulary.
 """
 
+import copy
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import log
+from math import inf, log
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +227,8 @@ def fit(
     def validate(model: Model) -> float:
         return float(replace(told, counts=others[-1]).nats(chosen).mean())
 
-    loop.fit(
+    floor, start = (validate(net), copy.deepcopy(net.state_dict())) if small else (inf, {})
+    report = loop.fit(
         net,
         batches(tokens, others[:-1] if small else others, train.seed),
         asked,
@@ -235,6 +237,8 @@ def fit(
         validate=validate if small else None,
         progress=progress,
     )
+    if small and report.best_validation >= floor:
+        net.load_state_dict(start)  # it begins as the counts are, and has not become better
     return told
 
 

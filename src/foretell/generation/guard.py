@@ -12,11 +12,12 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact, rankdata
+from scipy.stats import fisher_exact
 
 from foretell import wording
 from foretell.errors import DataError
 from foretell.generation.modality import Floats, Items, Material, Modality, Watched
+from foretell.generation.novelty import auc
 from foretell.records import Fact
 from foretell.tasks.classify import wilson
 from foretell.tasks.fairness import SURE, holm
@@ -75,7 +76,7 @@ def licensed(licence: str, source: str, *, allowed: bool) -> Fact:
         value=licence or "unknown",
         unit="text",
         source=source,
-        detail={"known": bool(licence), "permitted": allowed},
+        detail={"stated": bool(licence), "permitted": allowed},
     )
 
 
@@ -206,23 +207,15 @@ def membership(taught: Floats, others: Floats, *, by: str) -> Fact:
     Args:
         taught, others: surprise, or distance to the nearest generated item.
         by: which of the two, for people.
-
-    Source: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988), for the interval.
     """
-    n, m = len(taught), len(others)
-    ranks = rankdata(np.concatenate([-taught, -others]))
-    above = (ranks[:n] - rankdata(-taught)) / m
-    below = 1 - (ranks[n:] - rankdata(-others)) / n
-    value = float(above.mean())
-    spread = above.var(ddof=1) / n + below.var(ddof=1) / m if min(n, m) > 1 else 1.0
-    half = Z * float(np.sqrt(spread))
-    detail = {"n": min(n, m), "low": max(0.0, value - half), "high": min(1.0, value + half), "floor": 0.5}
+    n, found = min(len(taught), len(others)), auc(-taught, -others)
+    detail = {"n": n, "low": found.low, "high": found.high, "floor": 0.5}
     return Fact(
         id="",
         kind="membership",
         name=by,
         text=f"pairs of which an attack by {by} picks the one that taught the model",
-        value=value,
+        value=found.value,
         unit="share",
         detail={**detail, "by": by},
     )

@@ -45,7 +45,8 @@ class Steps:
     rows: TableGenerator
     own: tuple[str, ...]
     """Columns of the child beside its key and time."""
-    steer: Steer | None
+    rules: tuple[str, ...] = ()
+    """Constraints that its rows satisfy."""
     first_us: int = 0
     last_us: int = 0
     """Ends of the child's time."""
@@ -98,6 +99,7 @@ class LinkedGenerator:
     def _rows(self, link: Link, parents: pl.DataFrame, seed: int) -> pl.DataFrame:
         """Return the rows of all parents, parent by parent."""
         steps = self.steps[link.child]
+        steer = Steer.of(steps.rows.codec, steps.rules) if steps.rules else None
         alive = parents.filter(pl.col(ROWS + link.child) >= 1)
         keys = alive[link.to]
         context = _of_parent(alive, link, self.links)
@@ -109,7 +111,7 @@ class LinkedGenerator:
         while len(keys):
             place += 1
             known = context.with_columns(before.get_columns()).with_columns(pl.lit(float(place)).alias(ROW))
-            told = steps.rows.fill(known, seed=seed + place, keep=known.columns, steer=steps.steer)
+            told = steps.rows.fill(known, seed=seed + place, keep=known.columns, steer=steer)
             kept = told.select(*steps.own)
             going = (told[ROWS + link.child] > place).to_numpy()
             if link.time:
@@ -262,7 +264,7 @@ def _steps(
         *(c for c in mine if c.name != link.time),
     ]
     rows = fit(table.select(c.name for c in drawn_columns), drawn_columns, train)
-    return Steps(rows=rows, own=own, steer=Steer.of(rows.codec, texts) if texts else None, **told)
+    return Steps(rows=rows, own=own, rules=tuple(texts), **told)
 
 
 def _of_parent(parents: pl.DataFrame, link: Link, links: Sequence[Link]) -> pl.DataFrame:

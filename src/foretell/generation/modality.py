@@ -22,6 +22,7 @@ Items = Any
 """Of tables a frame in canonical dtypes; of texts a tuple of str; of images `Pictures`. All have a length."""
 MODALITIES = {
     "table": "foretell.generation.rows",
+    "linked": "foretell.generation.chains",
     "text": "foretell.generation.texts",
     "image": "foretell.generation.images",
 }
@@ -145,6 +146,8 @@ def modality_of(spec: Spec) -> str:
     if spec.generate.modality:
         return spec.generate.modality
     source = spec.data.source
+    if spec.generate.children or (spec.data.group and spec.data.time):
+        return "linked"
     if "://" in source:
         return "table"
     path = Path(source)

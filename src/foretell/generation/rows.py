@@ -17,16 +17,17 @@ from foretell.data.codecs.tables import CODERS, Names, Numbers, TableCodec
 from foretell.data.dataset import Column
 from foretell.data.reading import read as read_rows
 from foretell.data.split import groups_of
-from foretell.errors import DataError
+from foretell.errors import DataError, SpecError
 from foretell.files import aside
 from foretell.generation import fidelity as measures
 from foretell.generation import previews
 from foretell.generation.asking import rows_asked
-from foretell.generation.modality import Floats, Material, Picture, Rows, Watched, held_out
+from foretell.generation.modality import Floats, Generator, Material, Picture, Rows, Watched, held_out
 from foretell.generation.novelty import Nearness
-from foretell.generation.private import fit_private
+from foretell.generation.private import Spent, fit_private
 from foretell.generation.tables import TableGenerator
 from foretell.generation.tables import fit as fit_tables
+from foretell.generation.vectors import fit_vectors, opened_vectors
 from foretell.lookup import unknown
 from foretell.models.columns import ColumnNet
 from foretell.models.trees import Trees
@@ -50,6 +51,8 @@ class RowGenerator:
 
     tables: TableGenerator
     family: str = "next"
+    spent: Spent | None = None
+    """What was promised of privacy; None: nothing."""
 
     def draw(self, count: int, asked: GenerateSpec, *, seed: int) -> pl.DataFrame:
         """Return rows in canonical dtypes, all as they are asked for; see `asking.rows_asked`."""
@@ -76,11 +79,18 @@ class RowGenerator:
         }
         net = {f"net/{name}": tensor.numpy() for name, tensor in self.tables.net.state_dict().items()}
         trees = {f"trees/{name}": array for name, array in self.tables.trees.arrays().items()}
+        if self.spent:
+            told["spent"] = plain(self.spent)
         return {"schema.json": canonical(told), "weights.safetensors": pack_arrays({**net, **trees})}
 
 
-def opened(files: Files) -> RowGenerator:
+def opened(files: Files) -> Generator:
     """Return the generator whose `files` these are."""
+    return opened_vectors(files) if "vectors.json" in files else opened_rows(files)
+
+
+def opened_rows(files: Files) -> RowGenerator:
+    """Return the column net whose `files` these are."""
     told = json.loads(files["schema.json"])
     codec = TableCodec(
         columns=tuple(restore(Column, column) for column in told["columns"]),
@@ -98,7 +108,10 @@ def opened(files: Files) -> RowGenerator:
     net = ColumnNet(codec.sizes, width=width, hidden=hidden, layers=layers)
     net.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     net.eval()
-    return RowGenerator(tables=TableGenerator(codec=codec, net=net, trees=Trees(**parts["trees"])))
+    return RowGenerator(
+        tables=TableGenerator(codec=codec, net=net, trees=Trees(**parts["trees"])),
+        spent=restore(Spent, told["spent"]) if "spent" in told else None,
+    )
 
 
 def _coder(told: Mapping[str, Any]) -> Names | Numbers:
@@ -140,18 +153,25 @@ def _unnamed(series: pl.Series, column: Column) -> pl.Series:
     return series
 
 
-def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progress) -> RowGenerator:
+def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progress) -> Generator:
     """Fit the family that the spec asks for on the teaching rows, with the privacy that it asks for.
 
     Raises:
-        SpecError: when an epsilon or delta promises nothing.
+        SpecError: when an epsilon or delta promises nothing, or is asked of another family than `next`.
     """
     frame, asked = material.items[material.teach], spec.generate
+    family = asked.family or "next"
+    if family != "next":
+        if asked.epsilon:
+            raise SpecError(f"the family '{family}' keeps no epsilon", "use generate.family: next")
+        return fit_vectors(
+            frame, material.schema, spec.train, family=family, folder=folder, progress=progress
+        )
     if not asked.epsilon:
         tables = fit_tables(frame, material.schema, spec.train, folder=folder, progress=progress)
         return RowGenerator(tables=tables)
     ends = {name: (each.within[0], each.within[1]) for name, each in spec.columns.items() if each.within}
-    tables, _ = fit_private(
+    tables, spent = fit_private(
         frame,
         material.schema,
         spec.train,
@@ -160,7 +180,7 @@ def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progre
         ends=ends,
         progress=progress,
     )
-    return RowGenerator(tables=tables)
+    return RowGenerator(tables=tables, spent=spent)
 
 
 def take(items: pl.DataFrame, rows: Rows) -> pl.DataFrame:

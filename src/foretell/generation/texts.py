@@ -4,8 +4,9 @@ import hashlib
 import html
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from itertools import islice, pairwise
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from foretell.data.codecs.texts import CODECS, TextCodec, stream
 from foretell.data.sources import ENDINGS, load
 from foretell.errors import DataError, SpecError
-from foretell.generation import continuing
+from foretell.generation import continuing, marks
 from foretell.generation.guard import verbatim
 from foretell.generation.matches import Matches
 from foretell.generation.modality import (
@@ -168,7 +169,8 @@ def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progre
     if kind in NEEDS and find_spec(NEEDS[kind][0]) is None:
         package, extra = NEEDS[kind]
         raise SpecError(f"to read texts as {kind} needs {package}", f"pip install 'foretell[{extra}]'")
-    codec: TextCodec = CODECS[kind].fit(texts)
+    # Held-out texts tell nothing but their letters: else they could not be asked about.
+    codec: TextCodec = CODECS[kind].fit(material.items if kind != "bpe" else texts)
     if family != "next":
         return TextWindows.fit(family, codec, texts, spec.train, folder=folder, progress=progress)
     return continuing.fit(codec, texts, spec.train, folder=folder, progress=progress)
@@ -177,6 +179,17 @@ def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progre
 def opened(files: Files) -> Generator:
     """Return the generator whose `files` these are."""
     return opened_windows(files) if "windows.json" in files else continuing.opened(files)
+
+
+def marked(generator: Generator, key: bytes) -> tuple[Generator, Mapping[str, int]]:
+    """Return a generator whose texts carry the mark of a key, and how it is read: empty for windows.
+
+    Texts that are drawn as whole windows have no next token that a key could take.
+    """
+    if not isinstance(generator, continuing.Continuing):
+        return generator, {}
+    chosen = replace(generator, choose=partial(marks.choose, key=key))
+    return chosen, {"context": marks.CONTEXT, "tokens": len(generator.codec)}
 
 
 def take(items: Items, rows: Rows) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
 """What every network states of itself: its turns, its loss in each, and the parameters each turn moves."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
@@ -35,6 +36,8 @@ class Model(nn.Module):
     turns: tuple[str, ...] = ("fit",)
     rate_share: float = 1.0
     """Share of the spec's learning rate that suits it."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """How much of the gradients' mean, and of their squares', AdamW keeps from step to step."""
 
     def loss(self, batch: Batch, turn: str) -> Tensor:
         """Return the scalar that this turn makes smaller, a mean over the batch's rows.
@@ -61,6 +64,20 @@ class Dropout(nn.Dropout):
             return super().forward(input)
         noise = functional.dropout(input.new_ones(part.whole, *input.shape[1:]), self.p)
         return input * noise[part.first : part.end]
+
+
+def noise(like: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return standard normal noise, float32 [B, *shape], for the rows of `like`, whichever part is here."""
+    part = PART.get()
+    if part is None:
+        return torch.randn(len(like), *shape, device=like.device)
+    return torch.randn(part.whole, *shape, device=like.device)[part.first : part.end]
+
+
+def forgotten(label: Tensor, share: float) -> Tensor:
+    """Return labels [B] or [B, M] of which a share of the rows is none (-1)."""
+    lost_B = noise(label, ()) < torch.special.ndtri(torch.tensor(share)).item()
+    return label.masked_fill(lost_B.reshape(-1, *[1] * (label.ndim - 1)), -1)
 
 
 def placed(batch: Batch, model: Model) -> Batch:

@@ -36,16 +36,23 @@ class Curves:
         x_BF: NDArray[np.float32],
         categorical: NDArray[np.bool_],
         bends: Sequence[NDArray[np.float32]],
+        *,
+        gaps: bool = False,
     ) -> "Curves":
         """Return the curves of numbers that bend where `bends` says, and of the categories' values in `x_BF`.
 
         Args:
             bends: the knots of each feature, ascending; those of a category and infinite ones are left out.
+            gaps: whether a code that no row has is a knot where higher ones are: for sums that are penalised,
+                where it adds nothing, as code 0 does. Else it lies between its neighbours.
         """
-        found = [
-            np.unique(np.append(0.0, x_BF[:, f]))[:MOST_VALUES] if flag else bends[f][np.isfinite(bends[f])]
-            for f, flag in enumerate(categorical.tolist())
+        codes = [
+            np.arange(x_BF[:, f].max(initial=0) + 1) if gaps else np.unique(np.append(0.0, x_BF[:, f]))
+            for f in np.flatnonzero(categorical)
         ]
+        found = [bend[np.isfinite(bend)] for bend in bends]
+        for f, values in zip(np.flatnonzero(categorical), codes, strict=True):
+            found[f] = values[:MOST_VALUES]
         knots_FK = np.full((len(found), max(2, *map(len, found), 2)), np.inf, dtype=np.float32)
         for f, places in enumerate(found):
             knots_FK[f, : len(places)] = places
@@ -101,7 +108,7 @@ class Lines:
         Numbers are held within `FURTHEST` standard deviations, ranks as normal scores within `HIGHEST`.
         """
         bends = [_held(x_BF[:, f]) for f in range(x_BF.shape[1])]
-        knots_FK = Curves.of(x_BF, categorical, bends).knots
+        knots_FK = Curves.of(x_BF, categorical, bends, gaps=True).knots
         features, values = [], []
         for f, flag in enumerate(categorical.tolist()):
             size = int(np.isfinite(knots_FK[f]).sum())

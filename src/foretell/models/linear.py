@@ -69,7 +69,8 @@ class Linear:
 
 def curved(x_BF: NDArray[np.float32], categorical: NDArray[np.bool_]) -> Curves:
     """Return curves that bend at quantiles."""
-    return Curves.of(x_BF, categorical, [spaced(x_BF[:, f], NUM_KNOTS) for f in range(x_BF.shape[1])])
+    bends = [spaced(x_BF[:, f], NUM_KNOTS) for f in range(x_BF.shape[1])]
+    return Curves.of(x_BF, categorical, bends, gaps=True)
 
 
 Basis = Callable[[NDArray[np.float32], NDArray[np.bool_]], Curves | Lines]
@@ -155,19 +156,25 @@ class _Posed:
         return Several(members=outputs) if self.material.num_classes else outputs[0]
 
 
+@numba.njit(cache=True, inline="always")
+def _term(x, knots_K, table_K):
+    """Return what a feature's value adds."""
+    passed, num_knots = 0, len(knots_K)
+    for k in range(num_knots):
+        passed += knots_K[k] <= x
+    low = min(max(passed - 1, 0), num_knots - 2)
+    left, right, share = knots_K[low], knots_K[low + 1], 0.0
+    if right < np.inf:
+        share = min(max((x - left) / (right - left), 0.0), 1.0)
+    return (1.0 - share) * table_K[low] + share * table_K[low + 1]
+
+
 @numba.njit(cache=True)
 def sum_curves(x_F, columns, knots_FK, table_FK, bias):
     """Return the log-odds of one row."""
-    total, num_knots = bias[0], knots_FK.shape[1]
+    total = bias[0]
     for f in range(len(columns)):
-        x, passed = x_F[columns[f]], 0
-        for k in range(num_knots):
-            passed += knots_FK[f, k] <= x
-        low = min(max(passed - 1, 0), num_knots - 2)
-        left, right, share = knots_FK[f, low], knots_FK[f, low + 1], 0.0
-        if right < np.inf:
-            share = min(max((x - left) / (right - left), 0.0), 1.0)
-        total += (1.0 - share) * table_FK[f, low] + share * table_FK[f, low + 1]
+        total += _term(x_F[columns[f]], knots_FK[f], table_FK[f])
     return total
 
 
@@ -176,3 +183,25 @@ def sum_curves_rows(x_BF, out, columns, knots_FK, table_FK, bias):
     """Write the log-odds of each row."""
     for b in range(len(x_BF)):
         out[b] = sum_curves(x_BF[b], columns, knots_FK, table_FK, bias)
+
+
+@numba.njit(cache=True)
+def walk_curves(x_RF, begun_PF, steps_PF, out_PSR, columns, knots_FK, table_FK, bias):
+    """Write the log-odds after each step of walks from rows `begun_PF` to rows `x_RF`."""
+    num_stops = out_PSR.shape[1]
+    own_RF = np.empty((len(x_RF), len(columns)))
+    for r in range(len(x_RF)):
+        for f in range(len(columns)):
+            own_RF[r, f] = _term(x_RF[r, columns[f]], knots_FK[f], table_FK[f])
+    for p in range(len(steps_PF)):
+        total = bias[0]
+        out_PSR[p] = 0.0
+        for f in range(len(columns)):
+            c = columns[f]
+            begun, stop = _term(begun_PF[p, c], knots_FK[f], table_FK[f]), steps_PF[p, c] + 1
+            total += begun
+            for r in range(len(x_RF)):
+                out_PSR[p, stop, r] += own_RF[r, f] - begun
+        out_PSR[p, 0] = total
+        for s in range(1, num_stops):
+            out_PSR[p, s] += out_PSR[p, s - 1]

@@ -52,23 +52,19 @@ class ReadoutArrays:
 
 
 @numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
-def _first_layer(x_F, columns, knots, table, enter, out):
-    """Sum interpolated rows of the table: F gathers of two rows instead of a product with all ramps."""
-    num_knots, width = knots.shape[1], len(enter)
-    for w in range(width):
-        out[w] = enter[w]
-    for f in range(len(columns)):
-        x, passed = x_F[columns[f]], 0
-        for k in range(num_knots):
-            passed += knots[f, k] <= x
-        low = min(max(passed - 1, 0), num_knots - 2)
-        left, right = knots[f, low], knots[f, low + 1]
-        share = np.float32(0.0)
-        if right < np.inf:
-            share = min(max((x - left) / (right - left), np.float32(0.0)), np.float32(1.0))
-        rest = np.float32(1.0) - share
-        for w in range(width):
-            out[w] += rest * table[f, low, w] + share * table[f, low + 1, w]
+def _enter(x, knots_K, table_KW, out_W):
+    """Add what a feature's value gives: two rows of the table, instead of a product with all ramps."""
+    num_knots, passed = len(knots_K), 0
+    for k in range(num_knots):
+        passed += knots_K[k] <= x
+    low = min(max(passed - 1, 0), num_knots - 2)
+    left, right = knots_K[low], knots_K[low + 1]
+    share = np.float32(0.0)
+    if right < np.inf:
+        share = min(max((x - left) / (right - left), np.float32(0.0)), np.float32(1.0))
+    rest = np.float32(1.0) - share
+    for w in range(len(out_W)):
+        out_W[w] += rest * table_KW[low, w] + share * table_KW[low + 1, w]
 
 
 @numba.njit(cache=True, fastmath={"contract", "reassoc", "nsz"})
@@ -97,12 +93,9 @@ def _member(first, scale_W, shift_W, middle, middle_bias, head_W, units, active,
 
 
 @numba.njit(cache=True)
-def read_out(x_F, columns, knots, table, enter, scale, shift, middle, middle_bias, head, bias, plain):
-    """Return the log-odds of the members' mean probability, or the mean of their outputs, of one row."""
+def _leave(first, hidden, units, active, scale, shift, middle, middle_bias, head, bias, plain):
+    """Return the log-odds of the members' mean probability, or their outputs' mean, of a first layer."""
     members, width = scale.shape
-    first, hidden = np.empty(width + 1, np.float32), np.empty(width, np.float32)
-    units, active = np.empty(width + 3, np.int64), np.empty(width + 3, np.float32)
-    _first_layer(x_F, columns, knots, table, enter, first)
     mean = 0.0
     for m in range(members):
         logit = bias[m] + first[width]
@@ -118,6 +111,17 @@ def read_out(x_F, columns, knots, table, enter, scale, shift, middle, middle_bia
 
 
 @numba.njit(cache=True)
+def read_out(x_F, columns, knots, table, enter, scale, shift, middle, middle_bias, head, bias, plain):
+    """Return the log-odds of one row."""
+    width = scale.shape[1]
+    first, hidden = enter.copy(), np.empty(width, np.float32)
+    units, active = np.empty(width + 3, np.int64), np.empty(width + 3, np.float32)
+    for f in range(len(columns)):
+        _enter(x_F[columns[f]], knots[f], table[f], first)
+    return _leave(first, hidden, units, active, scale, shift, middle, middle_bias, head, bias, plain)
+
+
+@numba.njit(cache=True)
 def read_out_rows(
     x_BF, columns, out, knots, table, enter, scale, shift, middle, middle_bias, head, bias, plain
 ):
@@ -126,3 +130,36 @@ def read_out_rows(
         out[b] = read_out(
             x_BF[b], columns, knots, table, enter, scale, shift, middle, middle_bias, head, bias, plain
         )
+
+
+@numba.njit(cache=True)
+def walk_out(
+    x_RF, begun_PF, steps_PF, columns, out_PSR, knots, table, enter, scale, shift, middle, middle_bias, head,
+    bias, plain,
+):  # fmt: skip
+    """Write the log-odds after each step of walks from rows `begun_PF` to rows `x_RF`."""
+    num_stops, width = out_PSR.shape[1], scale.shape[1]
+    hidden, first = np.empty(width, np.float32), np.empty(width + 1, np.float32)
+    units, active = np.empty(width + 3, np.int64), np.empty(width + 3, np.float32)
+    comes = np.empty((num_stops, width + 1), np.float32)
+    goes = np.empty((num_stops, width + 1), np.float32)
+    for p in range(len(steps_PF)):
+        goes[:] = 0.0
+        for f in range(len(columns)):
+            c = columns[f]
+            _enter(begun_PF[p, c], knots[f], table[f], goes[steps_PF[p, c]])
+        for s in range(num_stops - 2, -1, -1):
+            goes[s] += goes[s + 1]
+        for r in range(len(x_RF)):
+            comes[:] = 0.0
+            for f in range(len(columns)):
+                c = columns[f]
+                _enter(x_RF[r, c], knots[f], table[f], comes[steps_PF[p, c] + 1])
+            for s in range(num_stops):
+                if s > 0:
+                    comes[s] += comes[s - 1]
+                for w in range(width + 1):
+                    first[w] = enter[w] + comes[s, w] + goes[s, w]
+                out_PSR[p, s, r] = _leave(
+                    first, hidden, units, active, scale, shift, middle, middle_bias, head, bias, plain
+                )

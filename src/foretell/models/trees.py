@@ -96,6 +96,28 @@ class Trees:
             values,
         )
 
+    @cached_property
+    def reads(self) -> tuple[NDArray[Any], ...]:
+        """Which trees read each feature: with `masked`, what `walk_masked` takes.
+
+        Returns:
+            Where each feature's reads begin [F + 1], the tree of each [E], and the read of each mask of
+            `masked`, of numbers and of categories.
+        """
+        starts, _, trees, _, firsts, value_starts, value_trees, _, values = self.masked
+        features = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        runs = np.repeat(np.arange(len(value_starts) - 1), np.diff(value_starts))
+        coded = np.flatnonzero(firsts[:-1] >= 0)
+        value_features = coded[np.searchsorted(firsts[coded], runs, side="right") - 1]
+        pairs = np.concatenate([features * len(values) + trees, value_features * len(values) + value_trees])
+        found, places = np.unique(pairs, return_inverse=True)
+        return (
+            np.searchsorted(found, np.arange(len(starts)) * len(values)),
+            found % len(values),
+            places[: len(trees)],
+            places[len(trees) :],
+        )
+
     def _struck(self, splits: Sequence[tuple[int, float, int, int, int]]) -> tuple[NDArray[Any], ...]:
         """Return which leaves each value of each category strikes out."""
         width = self.categories.shape[1]
@@ -267,20 +289,36 @@ def sum_masked(
     """
     remaining = np.full(len(values), ALL_LEAVES)
     for f in range(len(starts) - 1):
-        x = x_F[columns[f]]
-        for k in range(starts[f], starts[f + 1]):
-            if x <= thresholds[k]:
-                break
-            remaining[trees[k]] &= masks[k]
-        if firsts[f] >= 0:
-            run = firsts[f] + (int(x) if 0 <= x < firsts[-1] else firsts[-1])
-            for k in range(value_starts[run], value_starts[run + 1]):
-                remaining[value_trees[k]] &= value_masks[k]
+        _strike(
+            x_F[columns[f]], f, remaining, trees, starts, thresholds, masks, firsts, value_starts,
+            value_trees, value_masks,
+        )  # fmt: skip
     total = 0.0
     for t in range(len(values)):
-        lowest = remaining[t] & (~remaining[t] + np.uint64(1))
-        total += values[t, BIT[(lowest * DE_BRUIJN) >> SHIFT]]
+        total += values[t, _first(remaining[t])]
     return total
+
+
+@numba.njit(cache=True, inline="always")
+def _first(leaves):
+    """Return which leaf of a mask is the first."""
+    lowest = leaves & (~leaves + np.uint64(1))
+    return BIT[(lowest * DE_BRUIJN) >> SHIFT]
+
+
+@numba.njit(cache=True)
+def _strike(
+    x, f, remaining, places, starts, thresholds, masks, firsts, value_starts, value_places, value_masks
+):
+    """Strike out the leaves that a value of a feature leads past, each mask at its place."""
+    for k in range(starts[f], starts[f + 1]):
+        if x <= thresholds[k]:
+            break
+        remaining[places[k]] &= masks[k]
+    if firsts[f] >= 0:
+        run = firsts[f] + (int(x) if 0 <= x < firsts[-1] else firsts[-1])
+        for k in range(value_starts[run], value_starts[run + 1]):
+            remaining[value_places[k]] &= value_masks[k]
 
 
 @numba.njit(cache=True)
@@ -294,3 +332,56 @@ def sum_masked_rows(
             x_BF[b], columns, starts, thresholds, trees, masks, firsts, value_starts, value_trees,
             value_masks, values,
         )  # fmt: skip
+
+
+@numba.njit(cache=True)
+def walk_masked(
+    x_RF, begun_PF, steps_PF, columns, out_PSR, reads, read_trees, places, value_places, starts, thresholds,
+    trees, masks, firsts, value_starts, value_trees, value_masks, values,
+):  # fmt: skip
+    """Write the log-odds after each step of walks from rows `begun_PF` to rows `x_RF`; none misses a value.
+
+    E: reads, a tree and a feature that it splits by. A step changes trees that read its features; of their
+    leaves remain those that the features that came leave, and those that are to come.
+    """
+    num_features, num_reads = len(reads) - 1, len(read_trees)
+    begun_PE = np.full((len(begun_PF), num_reads), ALL_LEAVES)
+    for p in range(len(begun_PF)):
+        for f in range(num_features):
+            _strike(
+                begun_PF[p, columns[f]], f, begun_PE[p], places, starts, thresholds, masks, firsts,
+                value_starts, value_places, value_masks,
+            )  # fmt: skip
+    own_E, later_E = np.empty(num_reads, np.uint64), np.empty(num_reads, np.uint64)
+    came_T, value_T = np.empty(len(values), np.uint64), np.empty(len(values))
+    for r in range(len(x_RF)):
+        own_E[:] = ALL_LEAVES
+        for f in range(num_features):
+            _strike(
+                x_RF[r, columns[f]], f, own_E, places, starts, thresholds, masks, firsts, value_starts,
+                value_places, value_masks,
+            )  # fmt: skip
+        for p in range(len(steps_PF)):
+            order = np.argsort(steps_PF[p][columns[:num_features]])
+            came_T[:] = ALL_LEAVES
+            for f in order[::-1]:
+                for e in range(reads[f], reads[f + 1]):
+                    later_E[e] = came_T[read_trees[e]]
+                    came_T[read_trees[e]] &= begun_PE[p, e]
+            total = 0.0
+            for t in range(len(values)):
+                value_T[t] = values[t, _first(came_T[t])]
+                total += value_T[t]
+            came_T[:] = ALL_LEAVES
+            stop = 0
+            for f in order:
+                while stop <= steps_PF[p, columns[f]]:
+                    out_PSR[p, stop, r] = total
+                    stop += 1
+                for e in range(reads[f], reads[f + 1]):
+                    t = read_trees[e]
+                    came_T[t] &= own_E[e]
+                    value = values[t, _first(came_T[t] & later_E[e])]
+                    total += value - value_T[t]
+                    value_T[t] = value
+            out_PSR[p, stop:, r] = total

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from foretell.data.dataset import Dataset
 from foretell.models import stream
 from foretell.models.family import Scorer
+from foretell.models.walks import mixed
 from foretell.prediction.certainty import Certainty
 from foretell.prediction.evening import Evening
 from foretell.prediction.features import Featurizer, Snapshot
@@ -174,6 +175,13 @@ class Fitted:
         ]
         return sum(each[1:], start=each[0])
 
+    def walk(
+        self, x_RF: NDArray[np.float32], starts_PF: NDArray[np.float32], steps_PF: NDArray[np.int64]
+    ) -> Floats:
+        """Return raw log-odds along walks; see `models.walks.walked`."""
+        members = [(self.weights[name], self.offsets[name], family) for name, family in self.families.items()]
+        return mixed(members)(x_RF, starts_PF, steps_PF)
+
     def estimates(self, scores: Floats) -> Mapping[str, Floats]:
         """Return the `estimate` [B] of scores [B], and `low` and `high` where an interval could be promised.
 
@@ -237,23 +245,30 @@ class OneClass(Fitted):
     whole: Fitted
     code: int
 
+    def told(self, coupling: Coupling, logits: Floats) -> Floats:
+        """Return calibrated log-odds [...] of the class against all others, of raw ones [..., C]."""
+        return coupling.against(logits, self.code)
+
     def logits_of(self, features: NDArray[np.float32]) -> Floats:
-        """Return calibrated log-odds [B] of the class against all others."""
+        """Return what is told [B] of feature rows [B, F]."""
         assert self.whole.coupling is not None
-        return self.whole.coupling.against(self.whole.logits_of(features), self.code)
+        return self.told(self.whole.coupling, self.whole.logits_of(features))
+
+    def walk(
+        self, x_RF: NDArray[np.float32], starts_PF: NDArray[np.float32], steps_PF: NDArray[np.int64]
+    ) -> Floats:
+        """Return what is told along walks [P, S + 1, R]."""
+        assert self.whole.coupling is not None
+        return self.told(self.whole.coupling, self.whole.walk(x_RF, starts_PF, steps_PF))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Lead(Fitted):
+class Lead(OneClass):
     """A model of several classes as the lead of one over the next: above 0.5 the class is the likeliest."""
 
-    whole: Fitted
-    code: int
-
-    def logits_of(self, features: NDArray[np.float32]) -> Floats:
-        """Return by how many log-odds [B] the class is ahead of the most probable other one."""
-        assert self.whole.coupling is not None
-        return self.whole.coupling.ahead(self.whole.logits_of(features), self.code)
+    def told(self, coupling: Coupling, logits: Floats) -> Floats:
+        """Return by how many log-odds [...] the class is ahead of the most probable other one."""
+        return coupling.ahead(logits, self.code)
 
 
 def family_of(name: str) -> str:

@@ -19,6 +19,7 @@ from foretell.models import FAMILIES, SUITED
 from foretell.models.boosting import fit_boosting, knots
 from foretell.models.family import Floats, Material, Rows, Sample, Scorer, lacking, thinned
 from foretell.models.suspicion import fit_suspicion
+from foretell.models.walks import mixed
 from foretell.prediction.evening import reweighed
 from foretell.prediction.factors import factors_of
 from foretell.prediction.features import Events, Featurizer, Replayed, Snapshot, featurizer
@@ -222,16 +223,18 @@ def _held_out(
     coupling: Coupling | None,
 ) -> HeldOut:
     """Return the choosing rows of a fold, and what scores them without having been taught by them."""
-    used = [(shares[r.name], r.members[number], r.offsets[number]) for r in rungs if r.name in shares]
+    used = [(shares[r.name], r.offsets[number], r.members[number]) for r in rungs if r.name in shares]
 
-    def score(x_BF: NDArray[np.float32]) -> Floats:
-        told = np.sum([share * (member.logits(x_BF) + offset) for share, member, offset in used], axis=0)
+    each = mixed(used)
+
+    def against_others(x_RF: NDArray[np.float32], starts_PF: NDArray[np.float32], steps_PF: Rows) -> Floats:
+        told = each(x_RF, starts_PF, steps_PF)
         if coupling is None:
             return told
-        return np.stack([coupling.against(told, code) for code in range(told.shape[1])], axis=1)
+        return np.stack([coupling.against(told, code) for code in range(told.shape[-1])], axis=-1)
 
     return HeldOut(
-        score=score,
+        walk=against_others,
         features=material.features[material.choose],
         aims=material.aims[material.choose],
         numeric=material.scores is not None,

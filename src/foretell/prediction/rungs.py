@@ -4,7 +4,7 @@ n: all rows, F: features, C: choosing rows, in the order of the data.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,10 @@ from foretell.prediction.search import left, searched
 from foretell.spec import Spec
 from foretell.tasks.classify import sigmoid
 from foretell.tasks.regress import Scale, rmse
+from foretell.telling import Tell
 from foretell.training import loop
 from foretell.training.progress import shown
 
-Tell = Callable[[str], None]
 Families = Mapping[str, type[Family]]
 
 

@@ -3,16 +3,16 @@
 R: rows, M: background rows, F: features, G: factors, P: permutations.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.models.walks import AT_ONCE, Walk
+
 Floats = NDArray[np.float64]
 BOOTSTRAPS = 200
-AT_ONCE = 4_000_000
-"""Values of rows that are mixed and scored in one call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +28,8 @@ class Shares:
     """Share of the bootstraps in which the factor's rank by size is that of its value."""
 
 
-Score = Callable[[NDArray[np.float32]], Floats]
-"""Gives raw log-odds [B] of feature rows [B, F]."""
-
-
 def shapley(
-    score: Score | Sequence[Score],
+    walk: Walk | Sequence[Walk],
     x_RF: NDArray[np.float32],
     background_MF: NDArray[np.float32],
     factors: Sequence[NDArray[np.int64]],
@@ -48,8 +44,8 @@ def shapley(
     Permutations come in pairs, one the reverse of the other, which cancels most of the sampling noise.
 
     Args:
-        score: what is shared out; of several scores their mean, each asked for its part of the pairs, which
-            is exact where their number divides that of the pairs.
+        walk: of the score that is shared out; of several their mean, each asked for its part of the pairs,
+            which is exact where their number divides that of the pairs.
         x_RF: rows to explain.
         background_MF: typical rows, drawn without regard to the outcome.
         factors: columns of each factor; together they cover every column once.
@@ -58,13 +54,19 @@ def shapley(
     Source: Strumbelj and Kononenko, KAIS 41 (2014); antithetic pairs: Mitchell et al., JMLR 23 (2022).
     """
     rng = np.random.default_rng(seed)
-    scores = score if isinstance(score, Sequence) else (score,)
-    bases, shares = sampled(scores, x_RF, background_MF, factors, num_permutations, rng)
-    return _with_stability(bases, shares, rng)
+    walks = walk if isinstance(walk, Sequence) else (walk,)
+    bases, shares = sampled(walks, x_RF, background_MF, factors, num_permutations, rng)
+    values, draws = shares.mean(0), resampled(shares, rng)
+    return Shares(
+        base=float(bases.mean()),
+        values=values,
+        sign_stability=signs_kept(draws, values),
+        rank_stability=ranks_kept(draws, values),
+    )
 
 
 def sampled(
-    scores: Sequence[Score],
+    walks: Sequence[Walk],
     x_RF: NDArray[np.float32],
     background_MF: NDArray[np.float32],
     factors: Sequence[NDArray[np.int64]],
@@ -78,63 +80,65 @@ def sampled(
     Returns:
         Bases [P] or [P, O], and shares [P, R, G] or [P, R, G, O].
     """
-    num_pairs, bases, shares = (num_permutations + 1) // 2, [], []
-    for pair in range(num_pairs):
-        order, ask = rng.permutation(len(factors)), scores[pair % len(scores)]
-        background_F = background_MF[rng.integers(len(background_MF))]
-        base = ask(background_F[None])
-        for turn in (order, order[::-1]):
-            gained_RG = _gained(ask, base, x_RF, background_F, [factors[factor] for factor in turn])
-            bases.append(base[0])
-            shares.append(gained_RG[:, np.argsort(turn)])
-    return np.array(bases), np.array(shares)
+    num_pairs, orders, starts = (num_permutations + 1) // 2, [], []
+    for _ in range(num_pairs):
+        order = rng.permutation(len(factors))
+        orders += [order, order[::-1]]
+        starts += 2 * [background_MF[rng.integers(len(background_MF))]]
+    factor_F = np.empty(x_RF.shape[1], dtype=np.int64)
+    for factor, columns in enumerate(factors):
+        factor_F[columns] = factor
+    steps_PG, starts_PF = np.argsort(orders, axis=1), np.array(starts)
+    # Where a walk starts is scored with the rows; without any, a typical row has to stand for them.
+    asked_RF = x_RF if len(x_RF) else background_MF[:1]
+    at_once = max(1, AT_ONCE // steps_PG.size)
+    parts = [
+        _walked(walks, asked_RF[start : start + at_once], starts_PF, steps_PG, factor_F)
+        for start in range(0, len(asked_RF), at_once)
+    ]
+    return parts[0][0], np.concatenate([shares for _, shares in parts], axis=1)[:, : len(x_RF)]
 
 
-def _gained(
-    ask: Score,
-    base: Floats,
+def _walked(
+    walks: Sequence[Walk],
     x_RF: NDArray[np.float32],
-    background_F: NDArray[np.float32],
-    turn: Sequence[NDArray[np.int64]],
-) -> Floats:
-    """Return what each factor changes when they change one by one, in this order [R, G] or [R, G, O]."""
-    at_once = max(1, AT_ONCE // max(x_RF.size, 1))
-    mixed_RF = np.repeat(background_F[None], len(x_RF), axis=0)
-    told = [np.repeat(base, len(x_RF), axis=0)[None]]
-    for start in range(0, len(turn), at_once):
-        mixed = []
-        for columns in turn[start : start + at_once]:
-            mixed_RF[:, columns] = x_RF[:, columns]
-            mixed.append(mixed_RF.copy())
-        found = ask(np.concatenate(mixed))
-        told.append(found.reshape(len(mixed), len(x_RF), *found.shape[1:]))
-    return np.moveaxis(np.diff(np.concatenate(told), axis=0), 0, 1)
+    starts_PF: NDArray[np.float32],
+    steps_PG: NDArray[np.int64],
+    factor_F: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """Return bases and shares as `sampled` does; each score walks its part of the pairs."""
+    asked = np.arange(len(steps_PG)) // 2 % len(walks)
+    bases, shares = [], []
+    for number, walk in enumerate(walks):
+        mine_PG = steps_PG[asked == number]
+        told = walk(x_RF, starts_PF[asked == number], mine_PG[:, factor_F])
+        gained = np.diff(told, axis=1)
+        bases.append(told[:, 0, 0])
+        shares.append(np.moveaxis(gained[np.arange(len(mine_PG))[:, None], mine_PG], 1, 2))
+    back = np.argsort(np.argsort(asked, kind="stable"))
+    return np.concatenate(bases)[back], np.concatenate(shares)[back]
 
 
-def _with_stability(bases: Floats, shares_PRG: Floats, rng: np.random.Generator) -> Shares:
-    """Return the mean over permutations, and how often bootstraps over pairs agree with it."""
-    num_pairs = len(bases) // 2
-    values_RG = shares_PRG.mean(0)
+def resampled(shares_PRG: Floats, rng: np.random.Generator) -> Floats:
+    """Return the mean shares of bootstraps over pairs of permutations [BOOTSTRAPS, R, G]."""
+    num_pairs = len(shares_PRG) // 2
     pairs_PRG = 0.5 * (shares_PRG[0::2] + shares_PRG[1::2])
     weights_BP = rng.multinomial(num_pairs, np.full(num_pairs, 1 / num_pairs), size=BOOTSTRAPS) / num_pairs
-    sign_stability, rank_stability = kept(np.tensordot(weights_BP, pairs_PRG, axes=1), values_RG)
-    return Shares(
-        base=float(bases.mean()),
-        values=values_RG,
-        sign_stability=sign_stability,
-        rank_stability=rank_stability,
-    )
+    return np.tensordot(weights_BP, pairs_PRG, axes=1)
 
 
-def kept(draws_DRG: Floats, values_RG: Floats) -> tuple[Floats, Floats]:
-    """Return in which share of draws each factor keeps its sign [R, G], and its rank [R, G]."""
+def signs_kept(draws_DRG: Floats, values_RG: Floats) -> Floats:
+    """Return in which share of draws each factor keeps its sign [R, G]."""
+    return (np.sign(draws_DRG) == np.sign(values_RG)).mean(0)
+
+
+def ranks_kept(draws_DRG: Floats, values_RG: Floats) -> Floats:
+    """Return in which share of draws each factor keeps its rank [R, G]."""
     at_once = max(1, AT_ONCE // max(values_RG.size, 1))
-    signs_RG, ranks_RG = np.zeros(values_RG.shape), np.zeros(values_RG.shape)
+    kept_RG, ranks_RG = np.zeros(values_RG.shape), ranks(values_RG)
     for start in range(0, len(draws_DRG), at_once):
-        part_DRG = draws_DRG[start : start + at_once]
-        signs_RG += (np.sign(part_DRG) == np.sign(values_RG)).sum(0)
-        ranks_RG += (ranks(part_DRG) == ranks(values_RG)).sum(0)
-    return signs_RG / len(draws_DRG), ranks_RG / len(draws_DRG)
+        kept_RG += (ranks(draws_DRG[start : start + at_once]) == ranks_RG).sum(0)
+    return kept_RG / len(draws_DRG)
 
 
 def ranks(shares: Floats) -> NDArray[np.int64]:

@@ -6,15 +6,17 @@ Held-out outcomes are regressed on the factors' shares: a share that tells the t
 too timid more, and a factor that the model learned from chance, or as the shadow of another, has none.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.models.walks import AT_ONCE, Walk
 from foretell.prediction.fitted import Factor, Floats
-from foretell.prediction.shares import AT_ONCE, kept, sampled
+from foretell.prediction.shares import ranks_kept, sampled, signs_kept
 
 EACH = 400
 """Most held-out rows of each outcome."""
@@ -37,8 +39,8 @@ DOUBT = 1.6
 class HeldOut:
     """Rows that did not teach what scores them."""
 
-    score: Callable[[NDArray[np.float32]], Floats]
-    """Raw log-odds [B] of feature rows [B, F]; of several classes [B, C], of each against all others."""
+    walk: Walk
+    """Of their raw log-odds; of several classes [..., C], of each against all others."""
     features: NDArray[np.float32]
     """[V, F]"""
     aims: NDArray[Any]
@@ -68,7 +70,7 @@ def supported(
         rows = _asked(part, len(held_out), len(factors), rng)
         told = part.aims[rows].astype(np.float64)
         _, found = sampled(
-            [part.score], part.features[rows], background_MF, columns, ORDERS, np.random.default_rng(seed)
+            [part.walk], part.features[rows], background_MF, columns, ORDERS, np.random.default_rng(seed)
         )
         values = found.mean(0)
         if num_classes:
@@ -133,15 +135,32 @@ def believed(factors: Sequence[Factor], values_RG: Floats, *, seed: int = 0) -> 
     A draw takes slopes as uncertain as they are, and adds to each share what the model moves scores by for
     factors that it should not heed.
     """
-    rng = np.random.default_rng(seed)
+    found = [(signs_kept(*each), ranks_kept(*each)) for each in _drawn(factors, values_RG, seed)]
+    signs, ranks = zip(*found, strict=True)
+    return np.concatenate(signs), np.concatenate(ranks)
+
+
+def signs_believed(factors: Sequence[Factor], values_RG: Floats, *, seed: int = 0) -> Floats:
+    """Return the first of what `believed` does, for less."""
+    return np.concatenate([signs_kept(*each) for each in _drawn(factors, values_RG, seed)])
+
+
+def _drawn(factors: Sequence[Factor], values_RG: Floats, seed: int) -> Iterator[tuple[Floats, Floats]]:
+    """Yield draws [DRAWS, R, G] of parts of the rows, and the shares they are drawn about [R, G]."""
     slopes, errors, sizes = np.array([(f.slope, f.error, f.size) for f in factors]).reshape(-1, 3).T
     idle = slopes < HEEDED * errors
     noise = BEYOND * np.sqrt((sizes[idle] ** 2).mean()) if idle.any() else 0.0
-    # The same noise for every row, so that a row is told alike alone and among others.
-    drawn_D2G = rng.standard_normal((DRAWS, 2, len(factors)))
+    drawn_D2G = _normals(len(factors), seed)
     slopes_DG, noise_DG = slopes + DOUBT * errors * drawn_D2G[:, 0], noise * drawn_D2G[:, 1]
     at_once = max(1, AT_ONCE // (DRAWS * max(len(factors), 1)))
-    parts = [values_RG[start : start + at_once] for start in range(0, max(len(values_RG), 1), at_once)]
-    found = [kept(part * slopes_DG[:, None] + noise_DG[:, None], part) for part in parts]
-    signs, ranks = zip(*found, strict=True)
-    return np.concatenate(signs), np.concatenate(ranks)
+    for start in range(0, max(len(values_RG), 1), at_once):
+        part = values_RG[start : start + at_once]
+        yield part * slopes_DG[:, None] + noise_DG[:, None], part
+
+
+@lru_cache(maxsize=8)
+def _normals(num_factors: int, seed: int) -> Floats:
+    """Return the same noise for every row, so that a row is told alike alone and among others."""
+    found = np.random.default_rng(seed).standard_normal((DRAWS, 2, num_factors))
+    found.flags.writeable = False
+    return found

@@ -32,6 +32,13 @@ KIND_TITLES = {
     "model": "Model",
     "sample": "Why it is reviewed",
     "rule": "What the owner asks of the text",
+    "generated": "What was generated",
+    "fidelity": "How like the real data",
+    "novelty": "Whether it copies",
+    "membership": "Whether it gives away what taught it",
+    "verbatim": "What it repeats word for word",
+    "bias": "Groups beside the real data",
+    "licence": "Licence",
 }
 SHARE_KINDS = frozenset({"score", "reliability", "threshold"})
 ENOUGH = 20
@@ -115,6 +122,11 @@ DETAILS = {
     "base_rate": ("base rate {}", "probability"),
     "window_days": ("over {}", "days"),
     "n": ("n = {}", "count"),
+    "floor": ("real data: {}", "same"),
+    "goal": ("goal: {}", "same"),
+    "real": ("real data: {}", "same"),
+    "p": ("p = {}", ""),
+    "seed": ("seed {}", ""),
     "rank": ("rank {}", "count"),
     "sign_stability": ("sign stable in {}", "share"),
     "rank_stability": ("rank in {}", "share"),
@@ -131,7 +143,7 @@ LISTED = 12
 UNTOLD = frozenset(
     {"low", "high", "capacity", "per", "column", "entity", "stat", "base", "abstained", "at", "value", "unit"}
     | {"document", "version", "start", "end", "shared", "step", "of", "follows"}
-    | {"side", "usual_low", "usual_high"}
+    | {"side", "usual_low", "usual_high", "missed", "stated", "permitted", "beyond"}
 )
 """Further values that are told elsewhere, or are for machines."""
 
@@ -206,8 +218,12 @@ def last_day(until_at: str) -> str:
 
 
 def decimal(value: float | None, places: int = 3) -> str:
-    """Write a metric, or a dash where it was not measured."""
-    return "–" if value is None else f"{value:,.{places}f}"
+    """Write a metric, or a dash where it was not measured; what is rounded to 0 has no sign.
+
+    >>> decimal(-0.0002), decimal(-0.0012), decimal(None)
+    ('0.000', '-0.001', '–')
+    """
+    return "–" if value is None else f"{value:z,.{places}f}"
 
 
 def confusions(told: Classes) -> list[tuple[str, str, int]]:

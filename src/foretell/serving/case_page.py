@@ -196,7 +196,7 @@ def _page(
         model=Registry(house.store).find(case.prediction.model),
         example=Example(case=case, timelines=() if shown.hidden else timelines_of(case)),
         row_text=terms.get("row", "row"),
-        outcome_text=terms.get("outcome", "positive"),
+        outcome_text=terms.get("outcome", "fit for release" if case.evidence.of("generated") else "positive"),
         question=question_of(shown.case),
         due=due_words(shown.due_at, now),
         refusals=refusals(who, shown.case, standing, others),

@@ -35,18 +35,18 @@ class Coupling:
         return softmax(self.sharpness * logits_nC + np.array(self.biases), axis=1)
 
     def against(self, logits_nC: Floats, code: int) -> Floats:
-        """Return the calibrated log-odds [n] of one class against all others."""
+        """Return the calibrated log-odds [n] of one class against all others; of [..., C], [...]."""
         held = self.sharpness * logits_nC + np.array(self.biases)
-        rest = np.delete(held, code, axis=1)
-        most = rest.max(axis=1)
-        others = most + np.log(np.exp(rest - most[:, None]).sum(axis=1))
-        return np.clip(held[:, code] - others, -LARGEST_LOGIT, LARGEST_LOGIT)
+        rest = np.delete(held, code, axis=-1)
+        most = rest.max(axis=-1)
+        others = most + np.log(np.exp(rest - most[..., None]).sum(axis=-1))
+        return np.clip(held[..., code] - others, -LARGEST_LOGIT, LARGEST_LOGIT)
 
     def ahead(self, logits_nC: Floats, code: int) -> Floats:
-        """Return by how many log-odds [n] one class is ahead of the most probable other one."""
+        """Return by how many log-odds [n] one class is ahead of the next; of [..., C], [...]."""
         held = self.sharpness * logits_nC + np.array(self.biases)
-        others = np.delete(held, code, axis=1).max(axis=1)
-        return np.clip(held[:, code] - others, -LARGEST_LOGIT, LARGEST_LOGIT)
+        others = np.delete(held, code, axis=-1).max(axis=-1)
+        return np.clip(held[..., code] - others, -LARGEST_LOGIT, LARGEST_LOGIT)
 
 
 def couple(logits_nC: Floats, codes: NDArray[np.int8], names: tuple[str, ...], rates: Floats) -> Coupling:

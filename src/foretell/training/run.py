@@ -49,7 +49,8 @@ class Run:
         self.model, self.spec, self.counts = model, spec, Counts(steps=steps)
         self.parameters = {turn: dict(model.parameters_of(turn)) for turn in model.turns}
         self.optimizers = {
-            turn: _optimizers(self.parameters[turn], model.matrices_of(turn), spec) for turn in model.turns
+            turn: _optimizers(self.parameters[turn], model.matrices_of(turn), model.betas, spec)
+            for turn in model.turns
         }
         self.average = _copy(model.state_dict()) if spec.ema else {}
         self.best: dict[str, Tensor] = {}
@@ -211,7 +212,10 @@ def _kind(name: str, model: Model, turn: str) -> str:
 
 
 def _optimizers(
-    parameters: Mapping[str, torch.nn.Parameter], matrices: frozenset[str], spec: TrainSpec
+    parameters: Mapping[str, torch.nn.Parameter],
+    matrices: frozenset[str],
+    betas: tuple[float, float],
+    spec: TrainSpec,
 ) -> dict[str, torch.optim.Optimizer]:
     others = [each for name, each in parameters.items() if name not in matrices]
     # Decay is for matrices: a bias or a norm's scale has no direction to forget.
@@ -220,7 +224,7 @@ def _optimizers(
         {"params": [each for each in others if each.ndim < 2], "weight_decay": 0.0},
     ]
     found: dict[str, torch.optim.Optimizer] = {
-        "adamw": torch.optim.AdamW(groups, lr=spec.learning_rate, fused=True)
+        "adamw": torch.optim.AdamW(groups, lr=spec.learning_rate, betas=betas, fused=True)
     }
     if matrices:
         moved = [each for name, each in parameters.items() if name in matrices]

@@ -174,7 +174,8 @@ def _left_out(demand: Demand, name: str, rules: Grammar, length: str, evidence: 
     whose = "every" if len(demand.lengths) == len(rules.plans) else f"a {length}"
     fact = evidence.fact(name)
     about = f" ({fact.text})" if fact else ""
-    return f"no sentence that the evidence supports says {POINTS[demand.point]}{about}; {whose} text must"
+    told = POINTS.get(demand.point, f"what '{demand.point}' is to say")
+    return f"no sentence that the evidence supports says {told}{about}; {whose} text must"
 
 
 def demanded(demand: Demand, facts: World, told: Set[tuple[str, str]] = frozenset()) -> Iterator[str]:

@@ -29,18 +29,18 @@ FURTHEST = 3.0
 """Normal scores reach as far."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One column's entries."""
 
     column: Column
     names: Names | None
     """Of a column of names: their tokens."""
-    shares: Floats
+    shares: tuple[float, ...]
     """Of each indicator, the share of the rows that have it [K]; empty where bits tell."""
-    heavy: Floats
+    heavy: tuple[float, ...] = ()
     """Numbers that have indicators, in the order of the shares; then comes missing, then all others."""
-    knots: Floats
+    knots: tuple[float, ...] = ()
     """Quantiles of the other numbers."""
     decimals: int = -1
     grain_us: int = 0
@@ -57,10 +57,11 @@ class Part:
     @property
     def scale(self) -> float:
         """The standard deviation of the indicators, all together."""
-        return float(np.sqrt((self.shares * (1 - self.shares)).mean())) or 1.0
+        shares = np.array(self.shares)
+        return float(np.sqrt((shares * (1 - shares)).mean())) or 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArrayCodec:
     """Rows as vectors."""
 
@@ -90,14 +91,11 @@ class ArrayCodec:
 
 
 def _part(series: pl.Series, column: Column) -> Part:
-    none = np.empty(0)
     if CODER_OF[column.kind] is Names:
         names = Names.fit(series)
         size = names.sizes[0]
         counts = np.bincount(names.encode(series)[:, 0], minlength=size) / len(series)
-        return Part(
-            column=column, names=names, shares=counts if size <= INDICATED else none, heavy=none, knots=none
-        )
+        return Part(column=column, names=names, shares=tuple(counts.tolist()) if size <= INDICATED else ())
     grain = Numbers.fit(series).grain_us
     values = _plain(series, grain)
     known = values[~np.isnan(values)]
@@ -109,9 +107,9 @@ def _part(series: pl.Series, column: Column) -> Part:
     return Part(
         column=column,
         names=None,
-        shares=np.array(shares),
-        heavy=distinct[many],
-        knots=np.quantile(rest, np.linspace(0, 1, KNOTS)) if len(rest) else none,
+        shares=tuple(map(float, shares)),
+        heavy=tuple(distinct[many].tolist()),
+        knots=tuple(np.quantile(rest, np.linspace(0, 1, KNOTS)).tolist()) if len(rest) else (),
         decimals=decimals_of(known),
         grain_us=grain,
     )
@@ -145,9 +143,9 @@ def _decoded(part: Part, x_ND: Floats, rng: np.random.Generator) -> pl.Series:
         if part.bits:
             token = ((x_ND > 0) << np.arange(part.bits)).sum(axis=1).clip(max=part.names.sizes[0] - 1)
         else:
-            token = (x_ND * part.scale + part.shares).argmax(axis=1)
+            token = (x_ND * part.scale + np.array(part.shares)).argmax(axis=1)
         return part.names.decode(token[:, None], rng)
-    state = (x_ND[:, :-1] * part.scale + part.shares).argmax(axis=1)
+    state = (x_ND[:, :-1] * part.scale + np.array(part.shares)).argmax(axis=1)
     values = np.array([*part.heavy, np.nan, np.nan])[state]
     ranked = state == len(part.heavy) + 1
     if len(part.knots):
@@ -160,7 +158,7 @@ def _decoded(part: Part, x_ND: Floats, rng: np.random.Generator) -> pl.Series:
 
 def _indicated(part: Part, state: NDArray[np.int64]) -> Vectors:
     """Return indicators of states, centred and in one scale [N, K]."""
-    return ((np.eye(len(part.shares))[state] - part.shares) / part.scale).astype(np.float32)
+    return ((np.eye(len(part.shares))[state] - np.array(part.shares)) / part.scale).astype(np.float32)
 
 
 def _plain(series: pl.Series, grain_us: int) -> Floats:
