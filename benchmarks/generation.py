@@ -183,7 +183,8 @@ def main() -> None:
         offered[f"{peer}, {epochs} epochs" if epochs else peer] = by_peer(peer, arguments.peers, epochs)
     if unknown := set(arguments.names or ()) - set(offered):
         parser.error(f"no contestant is called {', '.join(sorted(unknown))}; there are {', '.join(offered)}")
-    command = f"python benchmarks/generation.py DATA {shlex.join(sys.argv[2:])}".strip()
+    given = [part.replace(arguments.peers, "PYTHON") if arguments.peers else part for part in sys.argv[2:]]
+    command = f"python benchmarks/generation.py DATA {shlex.join(given)}".strip()
     train, test = rows_of("adult", arguments.data, 0)
     there = {(cell["name"], cell["seed"]) for cell in cells}
     for seed in arguments.seeds:
