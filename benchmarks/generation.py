@@ -38,7 +38,8 @@ from numpy.typing import NDArray  # noqa: E402
 import synthesizers  # noqa: E402
 from cases import RESULTS, commit, machine  # noqa: E402
 from foretell.data.dataset import Column  # noqa: E402
-from foretell.generation import fidelity, novelty  # noqa: E402
+from foretell.generation import fidelity, guard  # noqa: E402
+from foretell.generation.modality import modality  # noqa: E402
 from foretell.generation.tables import fit  # noqa: E402
 from foretell.spec import TrainSpec  # noqa: E402
 from tables import ADULT_NUMBERS, TARGETS, rows_of  # noqa: E402
@@ -121,14 +122,18 @@ def measured(drawn: Drawn, train: pl.DataFrame, test: pl.DataFrame, seed: int) -
         "discriminator": fidelity.discriminator(test, taught if real else few, seed=seed).value,
     }
     if not real:
-        metric = novelty.Nearness.fit(train)
-        near = novelty.nearer(metric.distances(few, taught), metric.distances(few, test))
-        found |= {"nearer": near.value, "nearer_low": near.low, "nearer_high": near.high}
-        found["copies"] = float((metric.distances(few, train) == 0).mean())
+        table = modality("table")
+        found |= ends("nearer", guard.novelty(table, few, taught, test))
+        found["copies"] = float((table.distances(few, train) == 0).mean())
     if drawn.surprise is not None:
-        told = novelty.membership(drawn.surprise(train), drawn.surprise(test))
-        found |= {"membership": told.value, "membership_low": told.low, "membership_high": told.high}
+        told = [drawn.surprise(side) for side in (train, test)]
+        found |= ends("membership", guard.membership(told[0], told[1], by="likelihood"))
     return found
+
+
+def ends(name: str, fact: Any) -> dict[str, float]:
+    """Return a fact's value and the ends of its interval by name."""
+    return {name: fact.value, f"{name}_low": fact.detail["low"], f"{name}_high": fact.detail["high"]}
 
 
 def c2st(real: pl.DataFrame, other: pl.DataFrame, seed: int) -> float:
@@ -178,7 +183,8 @@ def main() -> None:
         offered[f"{peer}, {epochs} epochs" if epochs else peer] = by_peer(peer, arguments.peers, epochs)
     if unknown := set(arguments.names or ()) - set(offered):
         parser.error(f"no contestant is called {', '.join(sorted(unknown))}; there are {', '.join(offered)}")
-    command = f"python benchmarks/generation.py DATA {shlex.join(sys.argv[2:])}".strip()
+    given = [part.replace(arguments.peers, "PYTHON") if arguments.peers else part for part in sys.argv[2:]]
+    command = f"python benchmarks/generation.py DATA {shlex.join(given)}".strip()
     train, test = rows_of("adult", arguments.data, 0)
     there = {(cell["name"], cell["seed"]) for cell in cells}
     for seed in arguments.seeds:

@@ -68,9 +68,9 @@ def _drawn(folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
     settings |= {} if asked["peer"] == "Gaussian copula" else {"enable_gpu": False}
     started = time.process_time()
     peer = getattr(single_table, PEERS[asked["peer"]])(metadata, **settings)
-    peer.fit(real)
+    peer.fit({"rows": real})
     fitted = time.process_time()
-    peer.sample(asked["count"]).to_parquet(folder / "drawn.parquet")
+    peer.sample(asked["count"])["rows"].to_parquet(folder / "drawn.parquet")
     return {
         "fit_seconds": fitted - started,
         "draw_seconds": time.process_time() - fitted,

@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 
 from foretell.generation.fidelity import average, discriminator, facts, shapes, trends, utility
-from foretell.generation.novelty import Nearness, auc, membership, membership_fact, nearer, novelty_fact
+from foretell.generation.guard import membership, novelty
+from foretell.generation.modality import modality
+from foretell.generation.novelty import Nearness, auc
 from foretell.records import Fact
 
 PEER = os.environ.get("FORETELL_SDMETRICS", "")
@@ -38,8 +40,7 @@ def shuffled(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def measured(drawn: pl.DataFrame, teach: pl.DataFrame, holdout: pl.DataFrame) -> Mapping[str, Fact]:
-    metric = Nearness.fit(pl.concat([teach, holdout]))
-    near = novelty_fact(*(metric.distances(drawn, side) for side in (teach, holdout)))
+    near = novelty(modality("table"), drawn, teach, holdout)
     return {fact.name: fact for fact in (*facts(drawn, teach, holdout, target="owns"), near)}
 
 
@@ -66,7 +67,6 @@ def test_real_rows_reach_every_goal(parts):
     assert found["discriminator"].value <= found["discriminator"].detail["goal"]
     for name in ("discriminator", "nearer"):
         assert found[name].detail["low"] <= 0.5 <= found[name].detail["high"]
-    assert found["nearer"].detail["copies"] == found["nearer"].detail["copies_of_others"] == 0
     assert {fact.detail["n"] for fact in found.values()} == {1200}
 
 
@@ -74,8 +74,7 @@ def test_a_copy_of_the_training_rows_is_like_them_but_not_new(parts):
     teach, holdout, _ = parts
     found = measured(teach.sample(1200, shuffle=True, seed=9), teach, holdout)
     assert found["shapes"].value == 1
-    assert found["nearer"].value > 0.99 and found["nearer"].detail["copies"] == 1
-    assert found["nearer"].value > found["nearer"].detail["goal"]
+    assert found["nearer"].value > 0.99
     # What only the training rows tell does not tell copies.
     assert found["discriminator"].detail["against_training"] < 0.5
 
@@ -83,13 +82,11 @@ def test_a_copy_of_the_training_rows_is_like_them_but_not_new(parts):
 def test_who_surprises_less_is_found_to_have_taught(parts):
     rng = np.random.default_rng(0)
     teach, holdout = rng.normal(9, 1, 4000), rng.normal(10, 1, 3000)
-    told = membership(teach, holdout)
+    told = membership(teach, holdout, by="likelihood")
     # Two normals one deviation apart: the AUC is that of a normal at 1 over the root of 2.
-    assert told.low < 0.7602 < told.high and told.high - told.low < 0.03
-    assert (
-        membership_fact(teach, holdout).value == told.value > membership_fact(teach, holdout).detail["goal"]
-    )
-    assert membership(teach, teach).value == 0.5
+    assert told.detail["low"] < 0.7602 < told.detail["high"]
+    assert told.value == pytest.approx(auc(-teach, -holdout).value)
+    assert membership(teach, teach, by="likelihood").value == 0.5
 
 
 def test_columns_that_know_nothing_of_each_other_are_found_out(parts):
@@ -140,12 +137,6 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
     found = [auc(rng.normal(0.5, 1, 200), rng.normal(0, 1, 300)) for _ in range(400)]
     held = np.mean([each.low < 0.6382 < each.high for each in found])
     assert held == pytest.approx(0.95, abs=0.03)
-
-
-def test_as_near_to_both_is_half(parts):
-    same = np.array([0.1, 0.2, 0.0])
-    assert nearer(same, same).value == 0.5
-    assert nearer(same, same + 1).value == 1
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 59])

@@ -1,4 +1,4 @@
-"""Whether generated rows are new: how near they lie to training rows, and whether they betray who taught.
+"""How far rows are from each other, and how well a score tells rows of two kinds.
 
 N: rows, M: rows of a reference, D: places of a row in the space of distances.
 """
@@ -11,17 +11,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from foretell.records import Fact
-from foretell.tasks.classify import wilson
-
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 APART = 128
 """Names of a column that have a place each in the space of distances; of more, each has a direction."""
 AT_ONCE = 1 << 25
 """Distances that are held in memory at once."""
-NEARER, TELLING = 0.02, 0.54
-"""How far from half the share that is nearer may lie; AUC of an attack that is as good as none."""
 
 
 class Share(NamedTuple):
@@ -116,23 +111,6 @@ class Nearness:
         return np.sqrt(total / max(1, len(self.ranks) + len(self.names)))
 
 
-def nearer(to_teach: Floats, to_holdout: Floats) -> Share:
-    """Return the share of rows that lie nearer to training rows than to as many that taught nothing.
-
-    Half is what a generator reaches that has seen neither; a row as near to both counts half.
-
-    Args:
-        to_teach: each row's distance to the nearest of the training rows [N].
-        to_holdout: the same of equally many others [N].
-
-    >>> nearer(np.array([0.1, 0.2, 0.3, 0.0]), np.array([0.2, 0.1, 0.3, 0.5])).value
-    0.625
-    """
-    same = np.isclose(to_teach, to_holdout, rtol=0, atol=1e-9)
-    near = float(((to_teach < to_holdout) & ~same).sum() + same.sum() / 2)
-    return Share(near / max(1, len(to_teach)), *wilson(near, len(to_teach)))
-
-
 def auc(positive: Floats, negative: Floats) -> Share:
     """Return the chance that a positive row's score is above a negative one's, ties half.
 
@@ -151,44 +129,6 @@ def auc(positive: Floats, negative: Floats) -> Share:
     value = float(won.mean())
     spread = 1.96 * float(np.sqrt(won.var() / len(won) + lost.var() / len(lost)))
     return Share(value, max(0.0, value - spread), min(1.0, value + spread))
-
-
-def membership(teach: Floats, holdout: Floats) -> Share:
-    """Return how well training rows are told from others by how little they surprise the generator.
-
-    Args:
-        teach: surprise of rows that taught, in nats [N].
-        holdout: surprise of rows that did not [M].
-
-    Source: Yeom et al., Privacy risk in machine learning, CSF 2018.
-    """
-    return auc(-teach, -holdout)
-
-
-def novelty_fact(to_teach: Floats, to_holdout: Floats) -> Fact:
-    """Return how near new items lie to training ones, of any modality; see `nearer`."""
-    return _fact(
-        "novelty",
-        "nearer",
-        "share of generated items that lie nearer to training ones than to as many others",
-        nearer(to_teach, to_holdout),
-        len(to_teach),
-        goal=0.5 + NEARER,
-        copies=float((to_teach == 0).mean()),
-        copies_of_others=float((to_holdout == 0).mean()),
-    )
-
-
-def membership_fact(teach: Floats, holdout: Floats) -> Fact:
-    """Return how well the generator betrays who taught it, of any modality; see `membership`."""
-    text = "how well training items are told from others by their probability (AUC)"
-    told, n = membership(teach, holdout), len(teach) + len(holdout)
-    return _fact("membership", "likelihood", text, told, n, goal=TELLING)
-
-
-def _fact(kind: str, name: str, text: str, found: Share, n: int, **detail: float) -> Fact:
-    ends = {"floor": 0.5, "n": n, "low": found.low, "high": found.high}
-    return Fact(id="", kind=kind, name=name, text=text, value=found.value, detail={**detail, **ends})
 
 
 def is_number(series: pl.Series) -> bool:
