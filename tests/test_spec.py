@@ -15,6 +15,7 @@ from foretell import models, narration, tasks
 from foretell.border import checking, document, dump_spec, initial_spec, json_schema, load_spec
 from foretell.border.checking import RULES
 from foretell.border.reading import LARGEST
+from foretell.data.inference import GENERATE
 from foretell.errors import SpecError
 from foretell.records import plain
 from foretell.spec import ColumnSpec, DataSpec, ModelSpec, ReviewSpec, Spec, TaskSpec, TrainSpec
@@ -345,7 +346,7 @@ def test_every_number_of_the_spec_has_a_rule():
 
 
 def test_the_names_that_the_border_knows_are_those_of_the_tables():
-    assert set(checking.TASKS) == set(tasks.TASKS)
+    assert set(checking.TASKS) == {*tasks.TASKS, GENERATE}
     assert set(checking.WRITERS) == set(narration.WRITERS)
     assert set(checking.FAMILIES) == {models.SUITED, *models.FAMILIES}
 

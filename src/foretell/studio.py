@@ -23,7 +23,7 @@ from foretell.training.progress import shown
 from foretell.workflow import Tell, alone, end_training, quiet
 
 KIND = "generator"
-FITTED_BY = ("modality", "family", "tokens", "epsilon", "delta")
+FITTED_BY = ("modality", "family", "tokens", "grammar", "children", "epsilon", "delta")
 """Fields of `generate` that shape the generator; the others steer its draws."""
 NAMES = {"table": "rows", "linked": "families", "text": "texts", "image": "images"}
 ITEMS = {"table": "row", "linked": "family", "text": "text", "image": "image"}

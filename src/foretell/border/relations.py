@@ -50,7 +50,7 @@ def _worded(spec: Spec) -> bool:
 
 RELATIONS: tuple[Relation, ...] = (
     Relation(
-        ("data.target", "task.name"),
+        ("data.target",),
         lambda spec: bool(spec.data.target) or spec.task.name == "generate",
         "must name the column to predict",
     ),

@@ -106,23 +106,12 @@ def fit_private(
     noise = noise_for(CODEC_SHARE * epsilon, sure, times=sums)
     spent = sums * np.array(gaussian_divergence(noise))
     least = 1 + noise * float(norm.isf(delta * TAIL_SHARE / len(columns)))
-    coders = {
-        column.name: _numbers(frame[column.name], noise, least, ends.get(column.name), rng)
-        if column.name in numeric
-        else _names(frame[column.name], noise, least, rng)
-        for column in columns
-    }
-    codec = TableCodec(columns=tuple(columns), coders=coders, twins={})
+    codec = _codec(frame, columns, ends, noise, least, rng)
     tokens_NT = codec.encode(frame)
     rate = min(1.0, BATCH / max(len(frame), 1))
     steps = round(train.epochs / rate) if train.epochs else STEPS
     shaken = noise_for(epsilon, sure, rate=rate, times=steps, spent=spent)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(train.seed)
-        expected = rate * len(frame)
-        net = PrivateColumnNet(
-            codec.sizes, length=LENGTH, noise=shaken, expected=expected, width=48, hidden=64, layers=1
-        )
+    net = _net(codec.sizes, shaken, rate * len(frame), train.seed)
     wide = noise * math.sqrt(len(codec.sizes))  # a row is counted once for each of its tokens
     net.start_at_counts([_counts(tokens_NT[:, t], size, wide, rng) for t, size in enumerate(codec.sizes)])
     rows = torch.from_numpy(tokens_NT)
@@ -145,6 +134,32 @@ def fit_private(
         steps=steps,
     )
     return TableGenerator(codec=codec, net=net, trees=no_trees()), told
+
+
+def _codec(
+    frame: pl.DataFrame,
+    columns: Sequence[Column],
+    ends: Mapping[str, tuple[float, float]],
+    noise: float,
+    least: float,
+    rng: np.random.Generator,
+) -> TableCodec:
+    """Return the columns as tokens; whatever is learned of their values has noise in it."""
+    coders = {
+        column.name: _numbers(frame[column.name], noise, least, ends.get(column.name), rng)
+        if CODER_OF[column.kind] is Numbers
+        else _names(frame[column.name], noise, least, rng)
+        for column in columns
+    }
+    return TableCodec(columns=tuple(columns), coders=coders, twins={})
+
+
+def _net(sizes: Sequence[int], noise: float, expected: float, seed: int) -> PrivateColumnNet:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return PrivateColumnNet(
+            sizes, length=LENGTH, noise=noise, expected=expected, width=48, hidden=64, layers=1
+        )
 
 
 def _frequent(series: pl.Series, noise: float, least: float, rng: np.random.Generator) -> list[object]:
