@@ -87,8 +87,8 @@ task: {name: clasify}
     told = faults(folder, text, ("train.threads=-1", "out.x=3", "nothing")).splitlines()[1:]
     assert [line.strip() for line in told] == [
         "fraud.yaml:2: data.targt: unknown name 'targt' (did you mean 'target'?)",
-        "fraud.yaml:2: data.target: '' must name the column to predict",
         "fraud.yaml:2: data.label_delay: '7' must be a duration such as 0s, 12h or 7d",
+        "fraud.yaml:2: data.target: '' must name the column to predict",
         "fraud.yaml:3: split.by: 'tme' must be one of time, group, random (did you mean 'time'?)",
         "fraud.yaml:3: split.test_share: '1.5' must lie between 0 and 1, both excluded",
         "fraud.yaml:5: train.seed: 'three' must be a whole number",

@@ -93,10 +93,7 @@ def fit_private(
     Raises:
         SpecError: for an epsilon or delta that cannot be kept.
     """
-    if not (epsilon > 0 and 0 < delta < 1):
-        raise SpecError(
-            f"epsilon {epsilon:g} and delta {delta:g} promise nothing", "state epsilon: 3, delta: 1e-5"
-        )
+    _check(epsilon, delta)
     seed = secrets.randbits(62) if noise_seed is None else noise_seed
     rng = np.random.default_rng(seed)
     ends = ends or {}
@@ -134,6 +131,13 @@ def fit_private(
         steps=steps,
     )
     return TableGenerator(codec=codec, net=net, trees=no_trees()), told
+
+
+def _check(epsilon: float, delta: float) -> None:
+    if not (epsilon > 0 and 0 < delta < 1):
+        raise SpecError(
+            f"epsilon {epsilon:g} and delta {delta:g} promise nothing", "state epsilon: 3, delta: 1e-5"
+        )
 
 
 def _codec(
