@@ -102,7 +102,8 @@ task: {name: clasify}
         "state both above 0, or neither",
         "fraud.yaml:12: columns.amount.kind: 'numbr' must be one of number, category, time, text, entity "
         "(did you mean 'number'?)",
-        "fraud.yaml:13: task.name: 'clasify' must be one of classify, regress (did you mean 'classify'?)",
+        "fraud.yaml:13: task.name: 'clasify' must be one of classify, regress, generate "
+        "(did you mean 'classify'?)",
         "override 'nothing': write it as section.field=value",
         "override 'out.x=3': out: names with values must be text",
         "override 'train.threads=-1': train.threads: '-1' must be from 0 to 4,096",

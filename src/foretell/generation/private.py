@@ -95,8 +95,7 @@ def fit_private(
     """
     _check(epsilon, delta)
     seed = secrets.randbits(62) if noise_seed is None else noise_seed
-    rng = np.random.default_rng(seed)
-    ends = ends or {}
+    rng, ends = np.random.default_rng(seed), ends or {}
     numeric = [column.name for column in columns if CODER_OF[column.kind] is Numbers]
     sums = 1 + sum(2 + (column.name not in ends) if column.name in numeric else 1 for column in columns)
     sure = delta * (1 - TAIL_SHARE)
