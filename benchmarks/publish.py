@@ -9,6 +9,7 @@ from pathlib import Path
 
 from publish_desk import cases, desk, proofs
 from publish_models import fraud, live, monitor, tables
+from publish_studio import generation, images, text
 from publish_texts import asking, narratives, retrieval, small_writer, style, truth, writers
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,9 @@ TABLES: Mapping[str, Callable[..., str]] = {
     "retrieval": retrieval,
     "asking": asking,
     "monitor": monitor,
+    "generation": generation,
+    "text": text,
+    "images": images,
 }
 """Marker -> what is written there, given the results of `<marker>.json` and `<marker>_*.json`."""
 
