@@ -182,8 +182,9 @@ def test_what_is_copied_is_underlined(material):
 
 def test_written_texts_are_read_again(tmp_path, material):
     path = tmp_path / "drawn.jsonl"
-    texts.write(material.items, path)
-    assert texts.read(spec_of(path)).items == material.items
+    odd = ("a\u2028line of\x85another kind\x0c", *material.items)
+    texts.write(odd, path)
+    assert texts.read(spec_of(path)).items == odd
 
 
 def test_lines_files_and_columns_are_texts(tmp_path):

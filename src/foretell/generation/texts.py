@@ -127,7 +127,7 @@ def _decoded(path: Path) -> str:
 
 def _lines(path: Path, text: str) -> Iterator[str]:
     """Yield the text of each line: a string, what its field `text` holds, or else the line itself."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 held = json.loads(line)
