@@ -190,3 +190,10 @@ def test_what_the_modality_measured_is_judged_by_its_goal_and_measured_once():
     assert {fact.name for fact in told if fact.kind == "membership"} == {"likelihood"}
     assert [fact.id for fact in told] == [f"f{at}" for at in range(1, len(told) + 1)]
     assert next(fact for fact in told if fact.name == "shapes").text == "Ähnlichkeit einzelner Spalten"
+
+
+def test_of_fresh_draws_one_in_a_hundred_is_withheld_however_many_are_held_out():
+    real = material(held=9_000)
+    kept, gone = withheld(POINTS, real, lambda count: points(count, 7), 3_000)
+    assert len(kept) == 3_000
+    assert 0.003 < gone / (3_000 + gone) < 0.02

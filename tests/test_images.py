@@ -82,6 +82,13 @@ def test_what_is_asked_for_is_what_the_images_are_called(generators, family):
         draw(4, GenerateSpec(prompt="an upright zebra"), seed=0)
 
 
+def test_what_no_image_shows_is_refused_before_the_fit(source, tmp_path):
+    spec = spec_of(source, "flow", given={"class": "zebra"})
+    with pytest.raises(DataError, match="'zebra'"):
+        images.fit(images.read(spec), spec, folder=tmp_path / "training", progress=silent)
+    assert not (tmp_path / "training").exists()
+
+
 @pytest.mark.parametrize("family", ["flow", "vae", "gan"])
 def test_the_way_between_two_seeds_begins_and_ends_with_theirs(generators, family):
     asked = GenerateSpec(prompt="flat bar")

@@ -281,6 +281,10 @@ def test_texts_of_the_studio_carry_the_mark_of_their_run_and_no_other(tmp_path):
     origin = provenance.read(done.path, folder=folder)
     found = provenance.look(origin, folder)
     assert found is not None and found.z > 6 and origin.known
+    done.path.write_text(done.path.read_text("utf-8").replace('{"text"', '{"tExt"', 1)[:-9], encoding="utf-8")
+    altered = provenance.look(provenance.read(done.path, folder=folder), folder)
+    assert altered is not None and 0 < altered.n < found.n
+    assert told_of(str(done.path), "--run", str(folder))[0] == 1
     (folder / "mark.key").write_text("00" * 32)
     other = provenance.look(origin, folder)
     assert other is not None and other.z < 4

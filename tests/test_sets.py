@@ -6,9 +6,10 @@ from random import Random
 
 import pytest
 
-from evidences_sets import set_evidence
+from evidences_sets import fact, set_evidence
 from foretell.narration.embedded import write
 from foretell.records import CONTRADICTED, OMITTED, Claim, Evidence, Narrative
+from foretell.report.views import more
 from foretell.spec import NarrateSpec
 from foretell.verification import verify
 from mutants import MUTATIONS, mutants
@@ -122,3 +123,13 @@ def test_no_text_leaves_out_what_speaks_against_a_set(length):
                 rest = Narrative(claims=claims[:place] + claims[place + 1 :], writer="test", length=length)
                 again = [one for one in rest.claims if one.production == claim.production]
                 assert again or not verify(rest, facts).passed, claim.text
+
+
+def test_further_values_of_a_set_are_told_as_what_they_are():
+    attack = fact("membership", "likelihood", "pairs", 0.6, "share", n=200, low=0.5, high=0.7, floor=0.5)
+    assert "by chance: 50" in more(attack) and "real data" not in more(attack)
+    longest = fact(
+        "verbatim", "longest", "stretch", 31, "characters", n=200, line=24, share=0.25, floor=0.125
+    )
+    for said in ("200 stretches", "in 25.0% of stretches", "in 12.5% of real ones", "from 24 characters on"):
+        assert said in more(longest)

@@ -119,7 +119,19 @@ def test_the_network_never_says_less_than_the_counts(told, material):
     counted = told.counts.logits(tokens[None, :-1])[0]
     floor = -counted[np.arange(len(counted)), tokens[1:]].mean()
     assert told.nats(tokens).mean() < floor + 0.02
-    assert told.bits(held) == pytest.approx(told.surprise(held).sum() / math.log(2) / sum(map(len, held)))
+    assert told.bits(held) == pytest.approx(
+        told.surprise(held).sum() / math.log(2) / sum(map(len, held)), rel=0.02
+    )
+
+
+def test_a_text_surprises_the_same_whatever_is_read_beside_it(told, material):
+    held = texts.take(material.items, material.holdout)
+    some = [held[0][:40], max(held, key=len) * 2, held[1][:100], "The"]
+    alone = [told.surprise([text])[0] for text in some]
+    np.testing.assert_allclose(told.surprise(some), alone, rtol=1e-4)
+    tokens = np.concatenate(([0], told.codec.encode(some[0]), [0]))
+    assert alone[0] == pytest.approx(told.nats(tokens).sum(), rel=1e-4)
+    assert len(told.surprise([])) == 0
 
 
 def test_a_generator_comes_back_from_its_files(told):
@@ -130,6 +142,14 @@ def test_a_generator_comes_back_from_its_files(told):
 def test_a_prompt_of_unknown_characters_is_refused(told):
     with pytest.raises(DataError, match=r"U\+2603"):
         told.draw(1, GenerateSpec(prompt="☃"), seed=0)
+
+
+def test_what_cannot_be_asked_for_is_refused_before_the_fit(material, prose, tmp_path):
+    with pytest.raises(DataError, match=r"U\+2603"):
+        texts.fit(
+            material, spec_of(prose, prompt="☃"), folder=tmp_path / "training", progress=lambda advance: None
+        )
+    assert not (tmp_path / "training").exists()
 
 
 def test_the_longer_a_copied_stretch_the_nearer_is_a_text(material):
@@ -162,8 +182,9 @@ def test_what_is_copied_is_underlined(material):
 
 def test_written_texts_are_read_again(tmp_path, material):
     path = tmp_path / "drawn.jsonl"
-    texts.write(material.items, path)
-    assert texts.read(spec_of(path)).items == material.items
+    odd = ("a\u2028line of\x85another kind\x0c", *material.items)
+    texts.write(odd, path)
+    assert texts.read(spec_of(path)).items == odd
 
 
 def test_lines_files_and_columns_are_texts(tmp_path):

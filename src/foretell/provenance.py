@@ -354,9 +354,14 @@ def look(origin: Origin, folder: Path) -> "Found | None":
 
 def _texts(path: Path) -> list[str]:
     text = path.read_text(encoding="utf-8", errors="replace")
-    if path.suffix != ".jsonl":
-        return [text]
-    return [str(json.loads(line)["text"]) for line in text.splitlines() if line.strip()]
+    return [_told(line) for line in text.split("\n")] if path.suffix == ".jsonl" else [text]
+
+
+def _told(line: str) -> str:
+    """Return the text of a line of JSON; of one that was altered and holds none, the line itself."""
+    with suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(line)["text"])
+    return line
 
 
 def mark_key(folder: Path) -> bytes:

@@ -87,12 +87,25 @@ class Continuing:
         yield self._shown(asked, told)[len(shown) :]
 
     def surprise(self, items: Sequence[str]) -> Floats:
-        """Return the negative log-probability of each text, in nats [N]."""
-        return np.array([self.nats(stream(self.codec, [text])).sum(dtype=np.float64) for text in items])
+        """Return the negative log-probability of each text, in nats [N]; long ones are read in blocks.
+
+        Blocks of all texts are read side by side, those of one length together: texts are many and short.
+        """
+        tokens, size = [stream(self.codec, [text]) for text in items], self.net.context
+        blocks = [(row, at) for row, told in enumerate(tokens) for at in range(0, len(told) - 1, size)]
+        blocks.sort(key=lambda block: len(tokens[block[0]]) - block[1])
+        found = np.zeros(len(items))
+        for start in range(0, len(blocks), AT_ONCE // 2):
+            some = blocks[start : start + AT_ONCE // 2]
+            cut = [tokens[row][at : at + size + 1] for row, at in some]
+            for (row, _), part, nats in zip(some, cut, self.rows(_padded(cut)), strict=True):
+                found[row] += nats[: len(part) - 1].sum(dtype=np.float64)
+        return found
 
     def bits(self, texts: Sequence[str]) -> float:
         """Return the bits per character that texts need."""
-        return float(self.surprise(texts).sum() / log(2) / max(1, sum(map(len, texts))))
+        nats = sum(float(self.nats(stream(self.codec, [text])).sum(dtype=np.float64)) for text in texts)
+        return nats / log(2) / max(1, sum(map(len, texts)))
 
     @torch.inference_mode()
     def rows(self, tokens_BL: Tokens) -> NDArray[np.float32]:
@@ -115,10 +128,7 @@ class Continuing:
         found = np.full(len(tokens_T) - 1, np.nan, np.float32)
         for at in range(0, len(starts), AT_ONCE // 2):
             cut = [tokens_T[start : start + context + 1] for start in starts[at : at + AT_ONCE // 2]]
-            rows = np.full((len(cut), max(map(len, cut))), END, np.int64)
-            for row, part in zip(rows, cut, strict=True):
-                row[: len(part)] = part
-            for row, part, start in zip(self.rows(rows), cut, starts[at:], strict=False):
+            for row, part, start in zip(self.rows(_padded(cut)), cut, starts[at:], strict=False):
                 skip = context - stride if start else 0
                 found[start + skip : start + len(part) - 1] = row[skip : len(part) - 1]
         return found
@@ -176,6 +186,14 @@ class Continuing:
                 masks = [mask for mask, on in zip(masks, goes_on, strict=bool(masks)) if on]
                 kept = torch.from_numpy(np.flatnonzero(goes_on))
                 cache = [(keys[kept], values[kept]) for keys, values in cache]
+
+
+def _padded(parts: Sequence[Tokens]) -> Tokens:
+    """Return parts as rows, the shorter ones filled up with ends [B, L]."""
+    rows = np.full((len(parts), max(map(len, parts))), END, np.int64)
+    for row, part in zip(rows, parts, strict=True):
+        row[: len(part)] = part
+    return rows
 
 
 def chances(logits_BV: Tensor, temperature: float, top_p: float) -> Tensor:

@@ -17,6 +17,7 @@ from foretell.data.codecs.images import (
     png,
     read_folder,
     read_npz,
+    vocabulary,
 )
 from foretell.errors import DataError
 from foretell.generation import pictures
@@ -77,9 +78,15 @@ def read(spec: Spec) -> Material:
 
 
 def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progress) -> PictureGenerator:
-    """Fit the spec's family on the teaching images."""
+    """Fit the spec's family on the teaching images.
+
+    Raises:
+        DataError: when none of them shows what is asked for.
+    """
+    taught = take(material.items, material.teach)
+    pictures.shown_by(spec.generate, vocabulary(taught.labels))
     return pictures.fit(
-        take(material.items, material.teach),
+        taught,
         spec.generate.family or FAMILY,
         spec.train,
         latent=spec.generate.tokens != "pixels",
@@ -135,7 +142,10 @@ def fidelity(material: Material, items: Pictures, spec: Spec) -> tuple[Fact, ...
 
 
 def _fact(name: str, value: float, n: int, **detail: float) -> Fact:
-    return Fact(id="", kind="fidelity", name=name, text=name, value=value, detail={**detail, "n": n})
+    unit = "" if name == "frechet" else "share"
+    return Fact(
+        id="", kind="fidelity", name=name, text=name, value=value, unit=unit, detail={**detail, "n": n}
+    )
 
 
 def _right(eye: Recogniser, features_NF: Floats, items: Pictures, classes: tuple[str, ...]) -> float:

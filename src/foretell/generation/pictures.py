@@ -154,14 +154,7 @@ class PictureGenerator:
 
     def labels(self, count: int, asked: GenerateSpec, seed: int) -> tuple[str, ...]:
         """Return what each image is to show."""
-        given = asked.given.get("class", asked.prompt)
-        wanted = [str(each) for each in given] if isinstance(given, list | tuple) else [str(given)]
-        strange = [word for each in wanted for word in words(each) if word not in self.known]
-        if strange:
-            raise DataError(
-                f"no image that was learned from shows '{strange[0]}'",
-                f"ask for some of: {', '.join(self.known[:20])}" if self.known else "give labelled images",
-            )
+        wanted = shown_by(asked, self.known)
         if wanted != [""]:
             return tuple((wanted * count)[:count])
         picked = np.random.default_rng((seed, 1)).choice(len(self.captions), count, p=self.shares)
@@ -182,6 +175,23 @@ class PictureGenerator:
         )
         free = prefixed(start[:, :0], none, self.longest) if asked.guidance != 1 else None
         return drawn(self.model, start, free, self.codec.latents // 2, asked, generator)
+
+
+def shown_by(asked: GenerateSpec, known: Sequence[str]) -> list[str]:
+    """Return what images are asked to show: several captions take turns, an empty one leaves it open.
+
+    Raises:
+        DataError: when no image shows it.
+    """
+    given = asked.given.get("class", asked.prompt)
+    wanted = [str(each) for each in given] if isinstance(given, list | tuple) else [str(given)]
+    strange = [word for each in wanted for word in words(each) if word not in known]
+    if strange:
+        raise DataError(
+            f"no image that was learned from shows '{strange[0]}'",
+            f"ask for some of: {', '.join(known[:20])}" if known else "give labelled images",
+        )
+    return wanted
 
 
 def fit(

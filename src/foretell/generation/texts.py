@@ -127,7 +127,7 @@ def _decoded(path: Path) -> str:
 
 def _lines(path: Path, text: str) -> Iterator[str]:
     """Yield the text of each line: a string, what its field `text` holds, or else the line itself."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 held = json.loads(line)
@@ -171,6 +171,7 @@ def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progre
         raise SpecError(f"to read texts as {kind} needs {package}", f"pip install 'foretell[{extra}]'")
     # Held-out texts tell nothing but their letters: else they could not be asked about.
     codec: TextCodec = CODECS[kind].fit(material.items if kind != "bpe" else texts)
+    codec.encode(spec.generate.prompt)  # what cannot be asked for is said before the fit, not after it
     if family != "next":
         return TextWindows.fit(family, codec, texts, spec.train, folder=folder, progress=progress)
     return continuing.fit(codec, texts, spec.train, folder=folder, progress=progress)
@@ -240,7 +241,7 @@ def fidelity(material: Material, items: Sequence[str], spec: Spec) -> tuple[Fact
             name=name,
             text=text[name],
             value=value,
-            unit="number" if name == "bits" else "share",
+            unit="" if name == "bits" else "share",
             detail={"floor": floor, "n": size},
         )
         for name, (value, floor) in values.items()

@@ -138,6 +138,19 @@ DETAILS = {
     "until": ("until {}", "day"),
 }
 """How further values of a fact are written, and in which unit."""
+OWN = {
+    ("novelty", "floor"): ("by chance: {}", "share"),
+    ("membership", "floor"): ("by chance: {}", "share"),
+    ("verbatim", "line"): ("counted from {} on", "same"),
+    ("verbatim", "share"): ("in {} of stretches", "share"),
+    ("verbatim", "floor"): ("in {} of real ones", "share"),
+    ("verbatim", "n"): ("{} stretches", "count"),
+    ("generated", "taught"): ("{} taught the model", "count"),
+    ("generated", "asked"): ("{} asked for", "count"),
+    ("generated", "withheld"): ("{} withheld", "count"),
+    ("generated", "source"): ("from {}", ""),
+}
+"""The same, where facts of a kind mean something else by it."""
 LISTED = 12
 """Numbered values of a fact that are written one by one."""
 UNTOLD = frozenset(
@@ -171,7 +184,7 @@ def more(fact: Fact) -> str:
         value = fact.detail.get(key)
         if value in (None, ""):
             continue
-        form, unit = DETAILS.get(key, (key.replace("_", " ") + " {}", ""))
+        form, unit = OWN.get((fact.kind, key)) or DETAILS.get(key, (key.replace("_", " ") + " {}", ""))
         plain = isinstance(value, str) and unit == ""
         said.append(form.format(value if plain else write(value, fact.unit if unit == "same" else unit)))
     return " · ".join(map(str, said))
