@@ -14,7 +14,8 @@ from foretell.training.checkpoint import open_checkpoint
 def folder(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("chains"), np.random.default_rng(0)
     region = rng.choice(["north", "south"], 150)
-    people = pl.DataFrame({"person_id": [f"p{k}" for k in range(150)], "region": region})
+    people = pl.DataFrame({"person_id": [f"p{k}" for k in range(150)], "region": region, "land": "CH"})
+    people = people.with_columns(name=pl.Series([f"Ann {k % 120}" for k in range(150)]))
     counts = rng.poisson(1 + 2 * (region == "south"))
     owner = np.repeat(np.arange(150), counts)
     price = rng.normal(np.where(region[owner] == "south", 50, 20), 3).round(1)
@@ -41,6 +42,8 @@ def test_children_name_parents_that_are_there(folder):
     orders = pl.read_csv(done.path / "orders.csv", schema_overrides={"buyer": pl.String})
     assert len(people) == len(done.items) == 60 and people["person_id"].n_unique() == 60
     assert orders["buyer"].is_in(people["person_id"].to_list()).all()
+    assert people["land"].unique().to_list() == ["CH"], "what is the same in all rows stays"
+    assert people["name"].null_count() == 60, "names of persons do not"
     assert orders.columns == ["buyer", "price"] and done.case.verdict.passed
     assert provenance.read(done.path, folder=done.path.parent).state == provenance.UNALTERED
 

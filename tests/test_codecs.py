@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foretell.data.codecs.arrays import ArrayCodec
 from foretell.data.codecs.tables import FREQUENT, NAMED, Names, Numbers, TableCodec
 from foretell.data.dataset import Column
 from foretell.data.kinds.time import INSTANT
@@ -60,6 +61,22 @@ def test_frequent_numbers_come_back_exactly_and_others_keep_their_place(seed, de
 def test_a_number_that_few_rows_hold_is_no_token_of_its_own():
     series = pl.Series("x", [1.0] * 50 + [2.0] * (FREQUENT - 1) + list(np.linspace(10, 20, 80)))
     assert Numbers.fit(series).atoms == (1.0,)
+
+
+@pytest.mark.parametrize("codec", [TableCodec, ArrayCodec])
+@pytest.mark.parametrize("many", [[0.0] * 400, [0.0] * 200 + [1.0] * 200, [None] * 400])
+@pytest.mark.parametrize("few", [[123456.78], [98765.4] * (FREQUENT - 1)])
+def test_a_number_of_a_row_alone_is_never_drawn(codec, many, few):
+    frame = pl.DataFrame({"x": [*many, *few]}, schema={"x": pl.Float64})
+    held = codec.fit(frame, columns(x="number"))
+    if isinstance(held, ArrayCodec):
+        told = held.decode(held.encode(frame, RNG), RNG)
+        wild = held.decode(RNG.normal(0, 9, (500, held.size)).astype(np.float32), RNG)
+    else:
+        told = held.decode(held.encode(frame), RNG)
+        wild = held.decode(RNG.integers(0, held.sizes, (500, len(held.sizes))), RNG)
+    for drawn in (told, wild):
+        assert {*drawn["x"].to_list()} <= {*many}
 
 
 @pytest.mark.parametrize("grain", [86_400_000_000, 60_000_000])

@@ -101,6 +101,21 @@ def test_rows_that_are_asked_for_follow_what_is_given(generator):
     assert rows_asked(generator, 0, constraints=["income > 2000"]).is_empty()
 
 
+def test_what_is_given_as_text_is_read_as_the_column_is(generator):
+    """Specs and command lines hold texts."""
+    given = {"age": {"from": "30", "to": "40"}, "income": "0", "owns": ["yes", "no"]}
+    drawn = rows_asked(generator, 40, given=given)
+    assert drawn["age"].is_between(30, 40).all() and drawn["income"].unique().to_list() == [0]
+    assert drawn.equals(rows_asked(generator, 40, given={**given, "age": {"from": 30, "to": 40}}))
+    for wrong in ("thirty", "inf", "nan"):
+        with pytest.raises(SpecError, match="never a name"):
+            rows_asked(generator, 4, given={"age": wrong})
+
+
+def test_without_temperature_the_likeliest_row_alone_is_drawn(generator):
+    assert rows_asked(generator, 30, temperature=0)["city"].n_unique() == 1
+
+
 def test_each_value_of_a_balanced_column_is_drawn_equally_often(generator):
     drawn = rows_asked(generator, 900, balance="city", constraints=["age > 20"])
     assert drawn["city"].value_counts()["count"].to_list() == [300, 300, 300]

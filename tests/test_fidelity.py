@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from foretell.data.kinds.time import INSTANT
 from foretell.generation.fidelity import average, discriminator, facts, shapes, trends, utility
 from foretell.generation.guard import membership, novelty
 from foretell.generation.modality import modality
@@ -144,6 +145,15 @@ def test_few_rows_are_measured_as_far_as_they_go(count):
     found = facts(people(count, 0), people(100, 1), people(100, 2), target="owns")
     assert all(fact.detail["n"] == count for fact in found)
     assert {fact.name for fact in found} == (set() if count == 0 else {"shapes", "trends"})
+
+
+def test_single_instants_and_huge_numbers_are_measured_too():
+    huge = np.random.default_rng(0).choice([1e300, -1e300, 5.0], 90)
+    at = pl.Series(range(90)).cast(pl.Int64) * 60_000_000 + 1_700_000_000_000_000
+    frame = pl.DataFrame({"huge": huge, "at": at.cast(INSTANT), "other": huge / 1e299})
+    one = frame.head(1)
+    assert set(trends(one, one)) == {("huge", "at"), ("huge", "other"), ("at", "other")}
+    assert trends(frame, frame)["huge", "other"] == pytest.approx(1)
 
 
 def test_missing_and_constant_columns_are_left_out_of_the_average():

@@ -13,6 +13,7 @@ from foretell.border import load_spec
 from foretell.cases import Store
 from foretell.cli import main
 from foretell.errors import CheckpointError, DataError
+from foretell.generation import rows
 from foretell.records import Decision
 from test_drawn_tables import people
 
@@ -44,6 +45,26 @@ def test_a_set_has_the_columns_of_the_table_and_says_what_is_known_of_it(done, f
     assert done.case.verdict.passed and done.case.narrative.text in done.card.read_text()
     page = done.report.read_text()
     assert "<script" not in page and page.count("<svg") >= 6
+
+
+@pytest.mark.parametrize("known", [12, 400])
+def test_names_of_single_rows_are_not_drawn_however_few_they_are(known, tmp_path):
+    frame = people(400, 0).with_columns(
+        name=pl.Series([f"Ann {k}" if k < known else None for k in range(400)], dtype=pl.String)
+    )
+    frame.head(max(known, 20)).write_csv(tmp_path / "people.csv")
+    material = rows.read(spec_of(tmp_path))
+    assert material.items["name"].null_count() == len(material.items)
+
+
+def test_a_private_set_tells_of_its_rows_by_its_generator_alone(folder):
+    """Withholding what lies too near to real rows would tell where they lie."""
+    private = ("generate.epsilon=3", "generate.count=80", "train.epochs=1", f"out={folder / 'private'}")
+    done = studio.generate(spec_of(folder, *private))
+    asked = done.studio.spec.generate
+    assert done.items.equals(done.studio.generator.draw(80, asked, seed=asked.seed))
+    text = done.case.narrative.text
+    assert done.case.verdict.passed and "withheld" not in text and "epsilon" in text
 
 
 def test_a_file_that_was_changed_is_known(done):

@@ -174,9 +174,12 @@ def _drawn(studio: Studio, key: str, tell: Tell) -> GeneratedSet:
     spec, kind, material, generator = studio.spec, studio.modality, studio.material, studio.generator
     asked = spec.generate
     tell(f"drawing {asked.count:,}, and measuring them")
-    items, withheld = guard.withheld(
-        kind, material, lambda count: generator.draw(count, asked, seed=asked.seed), asked.count
-    )
+    if asked.epsilon:  # what is withheld tells of the rows that taught, which no epsilon would cover
+        items, withheld = generator.draw(asked.count, asked, seed=asked.seed), 0
+    else:
+        items, withheld = guard.withheld(
+            kind, material, lambda count: generator.draw(count, asked, seed=asked.seed), asked.count
+        )
     if not len(items):
         raise DataError(
             f"nothing is left of {asked.count:,}: all lay too near to what taught", "ask for other ones"

@@ -4,7 +4,7 @@ N: parents.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,9 @@ def read(spec: Spec) -> Material:
     if spec.generate.epsilon:
         raise SpecError("no epsilon can be kept for linked tables", "generate each table by itself")
     dataset = read_rows(spec)
-    chains, columns = _events(dataset) if not spec.generate.children else _family(dataset, spec)
+    chains, columns = (
+        _events(dataset, spec.data.exclude) if not spec.generate.children else _family(dataset, spec)
+    )
     names = np.arange(len(chains))
     teach, holdout = held_out(names, spec.split.test_share, spec.train.seed)
     return Material(
@@ -132,15 +134,21 @@ def read(spec: Spec) -> Material:
 
 
 def _drawn(dataset: Dataset, *without: str) -> tuple[Column, ...]:
-    return tuple(c for c in dataset.columns if c.role in ("input", "time") and c.name not in without)
+    return tuple(c for c in dataset.columns if c.role not in ("id", "group") and c.name not in without)
 
 
-def _events(dataset: Dataset) -> tuple[Chains, Mapping[str, tuple[Column, ...]]]:
+def _unnamed(dataset: Dataset, columns: Iterable[Column]) -> pl.DataFrame:
+    """Return the rows without what tells persons apart, as single tables are read."""
+    return dataset.frame.with_columns(rows.unnamed(dataset.frame[column.name], column) for column in columns)
+
+
+def _events(dataset: Dataset, without: Sequence[str]) -> tuple[Chains, Mapping[str, tuple[Column, ...]]]:
     """Return the rows as parents (what is the same in all rows of a group) and events."""
     group, time = dataset.column("group"), dataset.column("time")
     if group is None or time is None:
         raise DataError("events need a group and a time", "state data.group and data.time")
-    columns, frame = _drawn(dataset, group.name), dataset.frame.drop_nulls(group.name)
+    columns = _drawn(dataset, group.name, *without)
+    frame = _unnamed(dataset, columns).drop_nulls(group.name)
     names = [column.name for column in columns if column.name != time.name]
     most = frame.group_by(group.name).agg(pl.col(names).n_unique()).select(pl.col(names).max())
     same = [name for name in names if most[name][0] == 1]
@@ -161,14 +169,15 @@ def _family(dataset: Dataset, spec: Spec) -> tuple[Chains, Mapping[str, tuple[Co
     row_id = dataset.column("id")
     if row_id is None:
         raise DataError("the parents have no column that names them", "state it in data.id")
-    tables = {PARENTS: dataset.frame.select(row_id.name, *(c.name for c in _drawn(dataset)))}
-    own, links = {PARENTS: _drawn(dataset)}, []
+    columns = _drawn(dataset, *spec.data.exclude)
+    tables = {PARENTS: _unnamed(dataset, columns).select(row_id.name, *(column.name for column in columns))}
+    own, links = {PARENTS: columns}, []
     for source, key in spec.generate.children.items():
         data = DataSpec(source=source, group=key, missing=spec.data.missing)
         child = read_rows(replace(spec, data=data, columns={}, review=replace(spec.review, groups=())))
         name, time = Path(source).stem, child.column("time")
         columns = _drawn(child, key)
-        tables[name] = child.frame.select(key, *(column.name for column in columns))
+        tables[name] = _unnamed(child, columns).select(key, *(column.name for column in columns))
         own[name] = columns
         ordered = time.name if time else ""
         links.append(Link(child=name, parent=PARENTS, key=key, to=row_id.name, time=ordered))

@@ -183,23 +183,35 @@ def read_constraints(
     )
 
 
-def stated(name: str, value: Any) -> str:
-    """Return the expression of a column's given value: one, a list of them, ends, or None."""
+def stated(name: str, value: Any, kind: str = "") -> str:
+    """Return the expression of a column's given value: one, a list of them, ends, or None.
+
+    Args:
+        kind: of the column; a spec holds texts, which stand for numbers where the column is one of numbers.
+    """
     if value is None:
         return f"`{name}` is None"
     if isinstance(value, Mapping):
         if not value or set(value) - {"from", "to"}:
             raise SpecError(f"`given.{name}` holds {sorted(value)}", "write {from: 18, to: 65}, or one end")
-        low = f"{_plain(value['from'])!r} <= " if "from" in value else ""
-        return f"{low}`{name}`" + (f" <= {_plain(value['to'])!r}" if "to" in value else "")
+        low = f"{_plain(value['from'], kind)!r} <= " if "from" in value else ""
+        return f"{low}`{name}`" + (f" <= {_plain(value['to'], kind)!r}" if "to" in value else "")
     if not isinstance(value, list | tuple):
-        return f"`{name}` == {_plain(value)!r}"
+        return f"`{name}` == {_plain(value, kind)!r}"
     if not value:
         raise SpecError(f"`given.{name}` is an empty list", "give a value, several, or {from: 18, to: 65}")
-    return f"`{name}` in ({', '.join(repr(_plain(each)) for each in value)},)"
+    return f"`{name}` in ({', '.join(repr(_plain(each, kind)) for each in value)},)"
 
 
-def _plain(value: Any) -> str | int | float:
+def _plain(value: Any, kind: str) -> str | int | float:
+    if kind == "name" and not isinstance(value, str):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if kind == "number" and isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            return value
+        return number if math.isfinite(number) else value
     return value if isinstance(value, str | int | float) else str(value)
 
 
@@ -290,6 +302,8 @@ class _Check:
             if shared or (isinstance(op, ast.Div) and any(_identifiers(right))):
                 hint = "compare products of different columns, as in `a > 2 * b`"
                 raise self._fault(f"`{ast.unparse(left)}` and `{ast.unparse(right)}` make no line", hint)
+        if kinds[1] == "number" and isinstance(op, ast.Div) and not _height(right):
+            raise self._fault(f"`{ast.unparse(right)}` is 0, by which nothing is divided", "leave it out")
         if kinds == ("number", "number") and isinstance(op, ast.Add | ast.Sub | ast.Mult | ast.Div):
             return "number"
         if kinds == ("time", "time") and isinstance(op, ast.Sub):
@@ -347,6 +361,18 @@ def _items(node: ast.expr) -> list[ast.expr]:
 def _identifiers(node: ast.expr) -> Iterator[str]:
     calls = {id(each.func) for each in ast.walk(node) if isinstance(each, ast.Call)}
     return (each.id for each in ast.walk(node) if isinstance(each, ast.Name) and id(each) not in calls)
+
+
+def _height(node: ast.expr) -> float:
+    """Return what constants make."""
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return value
+        case ast.UnaryOp(operand=operand):
+            return -_height(operand)
+        case ast.BinOp(left=left, op=op, right=right):
+            return _line(op, (0.0, _height(left)), (0.0, _height(right)))[1]
+    raise AssertionError(ast.dump(node))
 
 
 def _line(op: ast.operator, one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[Any, Any]:

@@ -27,6 +27,8 @@ BINS = 10
 """Bins of a number in a table of pairs."""
 DECIMALS = 14
 """To which numbers are rounded before their distributions are compared."""
+HUGE = 1e100
+"""Numbers from here on are measured in shares of the largest."""
 FOLDS = 3
 LEAST = 60
 """Rows of each side at least, for trees to be asked."""
@@ -72,7 +74,7 @@ def trends(real: pl.DataFrame, other: pl.DataFrame) -> dict[tuple[str, str], flo
     held, codes = {}, {}
     for name in real.columns:
         if is_number(real[name]):
-            held[name] = (numbers(real[name]), numbers(other[name]))
+            held[name] = (_tamed(numbers(real[name])), _tamed(numbers(other[name])))
             codes[name] = tuple(_binned(side) for side in held[name])
         else:
             codes[name] = _named(real[name], other[name])
@@ -249,7 +251,15 @@ def _named(*sides: pl.Series) -> tuple[Codes, ...]:
 
 def _binned(values: Floats) -> Codes:
     known = values[~np.isnan(values)]
-    return np.digitize(values, np.histogram_bin_edges(known, BINS))
+    if not len(known) or known.min() == known.max():
+        return np.where(np.isnan(values), BINS + 1, 1 + BINS // 2)
+    return np.digitize(values, np.linspace(known.min(), known.max(), BINS + 1))
+
+
+def _tamed(values: Floats) -> Floats:
+    """Return numbers whose squares are numbers too; bins and correlations know no scale."""
+    most = np.abs(values).max(initial=0.0, where=~np.isnan(values))
+    return values / most if most > HUGE else values
 
 
 def _correlated(one: tuple[Floats, Floats], two: tuple[Floats, Floats]) -> float:

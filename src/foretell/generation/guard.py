@@ -155,6 +155,8 @@ def _made(made: Made) -> Fact:
         "beyond": BEYOND,
         **({"epsilon": made.epsilon, "delta": made.delta} if made.epsilon else {}),
     }
+    if made.epsilon:
+        del detail["withheld"], detail["beyond"]
     return Fact(
         id="", kind="generated", name=made.name, text=made.item, value=made.count, unit="count", detail=detail
     )

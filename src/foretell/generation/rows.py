@@ -41,8 +41,6 @@ ENDING = ".csv"
 PERSONAL = 0.5
 """Share of the rows with a value of their own from which a column of names or texts is left empty: it tells
 rows apart, and what would be drawn are the real ones."""
-LEAST_ROWS = 20
-"""Rows from which that is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -129,7 +127,7 @@ def read(spec: Spec) -> Material:
     if not any(column.role in ("input", "time", "group") for column in columns):
         raise DataError(f"{spec.data.source} has no column with values to learn", "see `foretell read`")
     teach, holdout = held_out(names, spec.split.test_share, spec.train.seed)
-    frame = dataset.frame.select(_unnamed(dataset.frame[column.name], column) for column in columns)
+    frame = dataset.frame.select(unnamed(dataset.frame[column.name], column) for column in columns)
     return Material(
         items=frame,
         teach=teach,
@@ -140,15 +138,14 @@ def read(spec: Spec) -> Material:
     )
 
 
-def _unnamed(series: pl.Series, column: Column) -> pl.Series:
+def unnamed(series: pl.Series, column: Column) -> pl.Series:
     """Return a column without what tells persons apart: entities by number, texts of their own left out."""
     if column.kind == "entity":
         codes = series.rank("dense").cast(pl.Int64)
         numbered = pl.select(pl.format(f"{column.text} {{}}", codes)).to_series()
         return numbered.alias(series.name)
     known = series.drop_nulls()
-    named = column.kind in ("category", "text") and len(known) > LEAST_ROWS
-    if named and known.n_unique() > PERSONAL * len(known):
+    if column.kind in ("category", "text") and known.n_unique() > PERSONAL * len(known):
         return pl.Series(series.name, [None] * len(series), dtype=pl.String)
     return series
 

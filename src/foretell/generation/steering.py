@@ -54,7 +54,8 @@ class Steer:
             DataError: when no row can satisfy all of them; it names those that contradict each other.
         """
         kinds = {c.name: _kind(codec, c.name) for c in codec.columns}
-        texts = [*(stated(name, value) for name, value in (given or {}).items()), *constraints]
+        asked = [stated(name, value, kinds.get(name, "")) for name, value in (given or {}).items()]
+        texts = [*asked, *constraints]
         read = read_constraints(texts, kinds, _names(codec))
         whole = {name: _whole(codec, name, each.codes) for each in read for name in each.columns}
         steer = cls(codec=codec, constraints=read, domains=whole)

@@ -24,6 +24,8 @@ PRIOR = 0.1
 """Rows added to each value's count, so that none is impossible."""
 TINY = 1e-12
 """Chance of a value that is allowed, at least: masks may leave only what the net thinks impossible."""
+COLDEST = 1e-6
+"""Temperature at which the likeliest value alone is drawn."""
 Allowed = Callable[[int, Tensor], Tensor | None]
 
 
@@ -171,7 +173,7 @@ class ColumnNet(Model):
                 continue
             at = slice(place, place + 1)
             logits_BK = self._hidden(held_BTW, self.mix, at)[0] @ self.out[place] + self.base[place]
-            chance_BK = (logits_BK / temperature).softmax(-1)
+            chance_BK = (logits_BK / max(temperature, COLDEST)).softmax(-1)
             mask = None if allowed is None else allowed(place, tokens_BT)
             if mask is not None:
                 left_BK = (chance_BK + TINY) * mask

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from foretell.data.codecs.tables import CODER_OF, Floats, Names, Numbers, decimals_of
+from foretell.data.codecs.tables import CODER_OF, Floats, Names, Numbers, decimals_of, told_apart
 from foretell.data.dataset import Column
 from foretell.data.kinds.time import INSTANT
 from foretell.records import restore
@@ -118,6 +118,7 @@ def _part(series: pl.Series, column: Column) -> Part:
     distinct, counts = np.unique(known, return_counts=True)
     many = counts >= HEAVY * len(values)
     rest = known[~np.isin(known, distinct[many])]
+    rest = rest[: len(rest) * (not told_apart(rest, distinct[many]))]
     lacking = len(values) - len(known)
     shares = [*(counts[many] / len(values)), lacking / len(values), len(rest) / len(values)]
     return Part(
@@ -142,6 +143,10 @@ def _encoded(part: Part, series: pl.Series, rng: np.random.Generator) -> Vectors
     for place, value in enumerate(part.heavy):
         state[values == value] = place
     state[np.isnan(values)] = len(part.heavy)
+    if not part.knots:
+        away = np.abs(values[:, None] - np.array([*part.heavy, np.inf]))
+        beyond = state == len(part.heavy) + 1
+        state[beyond] = away[beyond].argmin(axis=1)  # the nearest of the heavy ones, or missing
     score = rng.standard_normal(len(values))  # where no rank tells, so that nothing is to be learned there
     ranked = state == len(part.heavy) + 1
     if len(part.knots):
@@ -161,7 +166,9 @@ def _decoded(part: Part, x_ND: Floats, rng: np.random.Generator) -> pl.Series:
         else:
             token = (x_ND * part.scale + np.array(part.shares)).argmax(axis=1)
         return part.names.decode(token[:, None], rng)
-    state = (x_ND[:, :-1] * part.scale + np.array(part.shares)).argmax(axis=1)
+    shares = np.array(part.shares)
+    near = np.where(shares > 0, x_ND[:, :-1] * part.scale + shares, -np.inf)  # what no row is, none becomes
+    state = near.argmax(axis=1)
     values = np.array([*part.heavy, np.nan, np.nan])[state]
     ranked = state == len(part.heavy) + 1
     if len(part.knots):

@@ -127,6 +127,7 @@ class Numbers:
         most = np.argsort(-counts, kind="stable")[:ATOMS]
         atoms = np.sort(distinct[most[counts[most] >= FREQUENT]])
         rest = values[~np.isin(values, atoms)]
+        rest = rest[: len(rest) * (not told_apart(rest, atoms))]
         coarse = max(1, min(COARSE, len(rest) // (4 * PER_BIN))) if len(rest) else 0
         fine = max(1, min(FINE, len(rest) // (coarse * PER_BIN))) if coarse else 1
         edges = np.quantile(rest, np.linspace(0, 1, coarse * fine + 1)) if coarse else np.empty(0)
@@ -198,6 +199,12 @@ class Numbers:
         if not self.grain_us:
             return series
         return (series.round(0).cast(pl.Int64) * self.grain_us).cast(INSTANT)
+
+
+def told_apart(rest: Floats, atoms: Floats) -> bool:
+    """Return whether numbers are so few that they would come back as they are; the nearest atom, or a missing
+    value, then stands for them."""
+    return len(rest) < FREQUENT and (len(atoms) > 0 or len(np.unique(rest)) < 2)
 
 
 def decimals_of(values: Floats) -> int:
