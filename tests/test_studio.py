@@ -161,5 +161,5 @@ def test_a_set_is_drawn_over_http_and_becomes_a_case_of_the_desk(done):
 def test_a_desk_without_a_generator_draws_nothing(tmp_path):
     house = House(f"sqlite:///{tmp_path}/cases.db")
     answer = house.client("ada").post("/api/sets", json={"count": 20})
-    assert answer.status_code == 503 and "no generator" in answer.json()["error"]["message"]
+    assert answer.status_code == 404 and "no generator" in answer.json()["error"]["message"]
     house.store.close()

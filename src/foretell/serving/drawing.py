@@ -20,7 +20,7 @@ from fastapi import Request
 from pydantic import Field
 
 from foretell.cases.store import Store
-from foretell.errors import DecisionError, NotFoundError, StoreError
+from foretell.errors import DecisionError, NotFoundError
 from foretell.serving.api import Body, Json, Short, Text
 
 MOST = 1_000_000
@@ -69,11 +69,11 @@ class Jobs:
         """Let a process draw, and return the id of the request.
 
         Raises:
-            StoreError: when no generator lies beside the store.
+            NotFoundError: when no generator lies beside the store.
             DecisionError: while another request is drawn.
         """
         if self.folder is None or not _generates(self.folder):
-            raise StoreError(
+            raise NotFoundError(
                 "no generator lies beside this desk's store",
                 "serve the folder of a run of `foretell generate`",
             )
