@@ -90,7 +90,7 @@ def test_the_release_of_a_set_is_decided_at_the_desk(done):
 def test_a_fitted_generator_draws_again_and_the_same_seed_draws_the_same(done, folder):
     told: list[str] = []
     again = studio.generate(spec_of(folder), tell=told.append)
-    assert "the generator is fitted already" in told
+    assert "the generator is fitted already" in told and not any("left out" in each for each in told)
     assert again.path == done.path and again.items.equals(done.items)
     other = studio.generate(studio.spec_in(folder / "run", ("generate.seed=1",)), tell=told.append)
     assert other.path != done.path and not other.items.equals(done.items)
@@ -163,3 +163,15 @@ def test_a_desk_without_a_generator_draws_nothing(tmp_path):
     answer = house.client("ada").post("/api/sets", json={"count": 20})
     assert answer.status_code == 404 and "no generator" in answer.json()["error"]["message"]
     house.store.close()
+
+
+def test_columns_that_are_not_drawn_are_named(tmp_path):
+    frame = people(60, 0).with_columns(
+        pl.Series("row_id", range(60)), pl.Series("name", [f"person of number {k}" for k in range(60)])
+    )
+    frame.write_csv(tmp_path / "named.csv")
+    start = {"source": str(tmp_path / "named.csv"), "task": {"name": "generate"}}
+    material = rows.read(load_spec(start))
+    assert {"column 'row_id' is left out"} < {*material.left_out}
+    assert any("'name' stays empty" in each for each in material.left_out)
+    assert material.items["name"].null_count() == 60

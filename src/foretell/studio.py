@@ -125,6 +125,8 @@ def _fitted(spec: Spec, tell: Tell) -> Studio:
     material = kind.read(spec)
     taught, held = len(material.teach), len(material.holdout)
     tell(f"  {taught:,} {NAMES[what]} teach, {held:,} are held out to measure what is new")
+    for reason in material.left_out:
+        tell(f"  {reason}")
     place = folder / "model"
     if exists(place):
         checkpoint = _opened(place)

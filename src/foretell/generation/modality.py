@@ -46,6 +46,8 @@ class Material:
     fingerprint: str
     schema: Any = None
     """What the modality knows of the items besides: of tables, the columns."""
+    left_out: tuple[str, ...] = ()
+    """What of the source is not learned, and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from foretell.data.codecs.tables import CODERS, Names, Numbers, TableCodec
-from foretell.data.dataset import Column
+from foretell.data.dataset import Column, Dataset
 from foretell.data.reading import read as read_rows
 from foretell.data.split import groups_of
 from foretell.errors import DataError, SpecError
@@ -135,7 +135,15 @@ def read(spec: Spec) -> Material:
         source=spec.data.source,
         fingerprint=dataset.fingerprint,
         schema=columns,
+        left_out=_left_out(dataset, frame),
     )
+
+
+def _left_out(dataset: Dataset, frame: pl.DataFrame) -> tuple[str, ...]:
+    """Return which columns are not in the set, or stay empty there."""
+    gone = [f"column '{name}' is left out" for name in dataset.frame.columns if name not in frame.columns]
+    empty = [name for name in frame.columns if not frame[name].count() and dataset.frame[name].count()]
+    return (*gone, *(f"column '{name}' stays empty: most rows have a value of their own" for name in empty))
 
 
 def unnamed(series: pl.Series, column: Column) -> pl.Series:
