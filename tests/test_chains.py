@@ -9,6 +9,8 @@ from foretell.border import load_spec
 from foretell.generation import chains
 from foretell.training.checkpoint import open_checkpoint
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
