@@ -1,6 +1,6 @@
 """Characters of Shakespeare: nats per held-out character after some CPU-seconds, and how fast text is drawn.
 
-python benchmarks/text.py /work/data/tinyshakespeare.txt --budget 26s --seeds 0 1 2
+python benchmarks/text.py TEXT --budget 26s --seeds 0 1 2
 
 The last tenth of the text validates, as everywhere. Two protocols: the whole of it by windows of 256
 characters that overlap by a quarter, and nanoGPT's: blocks of 256 at random places, each read by itself, in

@@ -8,7 +8,7 @@ Discriminator rejection sampling, ICLR 2019).
 N: rows, T: tokens of a row, C: columns.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,6 @@ TREES: Mapping[str, Any] = {
     "force_row_wise": True,
     "verbosity": -1,
 }
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
