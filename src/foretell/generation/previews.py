@@ -134,8 +134,10 @@ def _pairs(real: pl.DataFrame, made: pl.DataFrame, columns: Sequence[Column]) ->
             )
     marks.append(text(150, 14, "real below the diagonal, generated above", kind="tick"))
     label = "how strongly pairs of columns hang together among real and generated rows"
-    caption = "Pairs of columns: the darker, the more one tells of the other (Cramer's V); "
+    caption = (
+        "Pairs of columns: the darker, the more one tells of the other (Cramer's V); "
         "both halves should be alike."
+    )
     return Picture(caption=caption, markup=drawing(label, 30 + side * num, *marks))
 
 
