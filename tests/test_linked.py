@@ -9,7 +9,7 @@ import pytest
 from foretell.data.dataset import Column
 from foretell.data.kinds.time import INSTANT
 from foretell.errors import DataError
-from foretell.generation.linked import Link, fit_events, fit_linked, joined
+from foretell.generation.linked import EVENTS, PARENTS, Link, events_of, fit_linked
 from foretell.spec import TrainSpec
 
 DAY_US = 86_400_000_000
@@ -164,14 +164,9 @@ def test_purchases_of_customers_are_drawn_as_events():
     )
     some = frame["customer"].unique(maintain_order=True)[:3000]
     frame = frame.filter(pl.col("customer").is_in(some.to_list()))
-    generator = fit_events(
-        frame,
-        columns(at="time", discs="number", dollars="number"),
-        entity="customer",
-        time="at",
-        train=TrainSpec(threads=1),
-    )
-    drawn = joined(generator.draw({"entities": 3000}, seed=0), "customer")
+    own = columns(at="time", discs="number", dollars="number")
+    frames, kinds, link = events_of(frame, own, entity="customer", time="at")
+    drawn = fit_linked(frames, kinds, [link], TrainSpec(threads=1)).draw({PARENTS: 3000}, seed=0)[EVENTS]
     assert (
         drawn.select(pl.col("at").diff().over("customer")).to_series().drop_nulls().dt.total_days().min() >= 0
     )

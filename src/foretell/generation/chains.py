@@ -18,7 +18,7 @@ from foretell.data.reading import read as read_rows
 from foretell.errors import DataError, SpecError
 from foretell.generation import fidelity as measures
 from foretell.generation import previews, rows
-from foretell.generation.linked import Link, LinkedGenerator, Steps, fit_linked
+from foretell.generation.linked import EVENTS, PARENTS, Link, LinkedGenerator, Steps, events_of, fit_linked
 from foretell.generation.modality import Floats, Material, Picture, Rows, Watched, held_out
 from foretell.generation.novelty import Nearness
 from foretell.records import Fact, canonical, digest
@@ -28,8 +28,6 @@ from foretell.training.progress import Progress
 
 ENDING = ""
 """A set is a folder with a file for each table."""
-PARENTS, EVENTS = "parents", "events"
-"""What the table of parents is called inside; and of events, that of the rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -149,18 +147,7 @@ def _events(dataset: Dataset, without: Sequence[str]) -> tuple[Chains, Mapping[s
         raise DataError("events need a group and a time", "state data.group and data.time")
     columns = _drawn(dataset, group.name, *without)
     frame = _unnamed(dataset, columns).drop_nulls(group.name)
-    names = [column.name for column in columns if column.name != time.name]
-    most = frame.group_by(group.name).agg(pl.col(names).n_unique()).select(pl.col(names).max())
-    same = [name for name in names if most[name][0] == 1]
-    link = Link(child=EVENTS, parent=PARENTS, key=group.name, to=group.name, time=time.name)
-    tables = {
-        PARENTS: frame.group_by(group.name, maintain_order=True).agg(pl.col(same).first()),
-        EVENTS: frame.select(group.name, *(column.name for column in columns if column.name not in same)),
-    }
-    own = {
-        PARENTS: tuple(column for column in columns if column.name in same),
-        EVENTS: tuple(column for column in columns if column.name not in same),
-    }
+    tables, own, link = events_of(frame, columns, entity=group.name, time=time.name)
     return Chains(tables=tables, links=(link,), key=group.name), own
 
 

@@ -22,6 +22,8 @@ from foretell.spec import TrainSpec
 
 BEFORE, PARENT, ROWS, ROW, GAP = "before ", "parent ", "rows of ", "row", "gap"
 """What the columns of a table of steps are called."""
+PARENTS, EVENTS = "parents", "events"
+"""What the table of parents is called; and of events, that of the rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,31 +179,28 @@ def fit_linked(
     )
 
 
-def fit_events(
-    frame: pl.DataFrame, columns: Sequence[Column], *, entity: str, time: str, train: TrainSpec
-) -> LinkedGenerator:
-    """Fit the events of entities as two linked tables, `entities` and `events`.
+def events_of(
+    frame: pl.DataFrame, columns: Sequence[Column], *, entity: str, time: str
+) -> tuple[dict[str, pl.DataFrame], dict[str, tuple[Column, ...]], Link]:
+    """Return the events of entities as two linked tables, by `PARENTS` and `EVENTS`: frames, columns, link.
 
-    Columns that are the same in all events of an entity are the entity's; `joined` puts them back.
+    Columns that are the same in all events of an entity are the entity's.
 
     Args:
         columns: those that are to be drawn, the time among them, the entity not.
     """
     names = [column.name for column in columns if column.name != time]
-    most = frame.group_by(entity).agg(pl.col(names).n_unique()).select(pl.col(names).max()).row(0, named=True)
-    constant = [name for name in names if most[name] == 1]
-    entities = frame.group_by(entity, maintain_order=True).agg(pl.col(constant).first())
+    most = frame.group_by(entity).agg(pl.col(names).n_unique()).select(pl.col(names).max())
+    same = [name for name in names if most[name][0] == 1]
     own = {
-        "entities": [column for column in columns if column.name in constant],
-        "events": [column for column in columns if column.name not in constant],
+        PARENTS: tuple(column for column in columns if column.name in same),
+        EVENTS: tuple(column for column in columns if column.name not in same),
     }
-    link = Link(child="events", parent="entities", key=entity, to=entity, time=time)
-    return fit_linked({"entities": entities, "events": frame.drop(constant)}, own, [link], train)
-
-
-def joined(tables: Mapping[str, pl.DataFrame], entity: str) -> pl.DataFrame:
-    """Return drawn events with the columns of their entities."""
-    return tables["events"].join(tables["entities"], on=entity, how="left", maintain_order="left")
+    frames = {
+        PARENTS: frame.group_by(entity, maintain_order=True).agg(pl.col(same).first()),
+        EVENTS: frame.select(entity, *(column.name for column in own[EVENTS])),
+    }
+    return frames, own, Link(child=EVENTS, parent=PARENTS, key=entity, to=entity, time=time)
 
 
 def _in_order(links: Sequence[Link]) -> tuple[Link, ...]:
