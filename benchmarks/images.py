@@ -30,13 +30,12 @@ import torch  # noqa: E402
 
 from cases import RESULTS, commit, machine  # noqa: E402
 from foretell.border import load_spec  # noqa: E402
-from foretell.generation import guard, images  # noqa: E402
+from foretell.generation import guard, images, pictures  # noqa: E402
 from foretell.generation.modality import Material, modality  # noqa: E402
 from foretell.training.progress import silent  # noqa: E402
 
 COUNT = 5_000
-GUIDANCE = {"flow": 1.0, "pixel flow": 1.0, "next": 1.0, "vae": 1.0, "gan": 1.0}
-FAMILIES = tuple(GUIDANCE)
+FAMILIES = ("flow", "pixel flow", "next", "vae", "gan")
 
 
 def cell(data: Path, family: str, seed: int, budget: str, guidance: float, choose: bool) -> dict[str, Any]:
@@ -60,7 +59,7 @@ def cell(data: Path, family: str, seed: int, budget: str, guidance: float, choos
     return {
         "family": family,
         "seed": seed,
-        "guidance": guidance,
+        "guidance": guidance or pictures.GUIDANCE.get(generator.family, 1.0),
         "frechet": distance,
         "floor": floor,
         "ratio": distance / floor,
@@ -95,7 +94,7 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", default=list(FAMILIES), choices=FAMILIES)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--budget", default="180s")
-    parser.add_argument("--guidance", type=float, help="else what was chosen for the family")
+    parser.add_argument("--guidance", type=float, default=0.0, help="else what suits the family")
     parser.add_argument("--choose", action="store_true")
     parser.add_argument("--results", type=Path, default=RESULTS / "images.json")
     args = parser.parse_args()
@@ -106,8 +105,7 @@ def main() -> None:
         for family in args.families:
             if (family, seed) in done and not args.choose:
                 continue
-            guidance = GUIDANCE[family] if args.guidance is None else args.guidance
-            found = cell(args.data, family, seed, args.budget, guidance, args.choose)
+            found = cell(args.data, family, seed, args.budget, args.guidance, args.choose)
             print(json.dumps(found), flush=True)
             if args.choose:
                 continue

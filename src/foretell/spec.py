@@ -216,8 +216,8 @@ class GenerateSpec:
     """Below 1, likelier values are drawn more often than they were seen."""
     top_p: float = 1.0
     """Draw from the fewest values that together have this probability."""
-    guidance: float = 1.0
-    """How strongly images follow what is asked; 1: as often as it was seen."""
+    guidance: float = 0.0
+    """How strongly images follow what is asked; 1: as it was seen; 0: what suits the family."""
     epsilon: float = 0.0
     """Differential privacy of the rows that taught; 0: none is promised."""
     delta: float = 1e-5

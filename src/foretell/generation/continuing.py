@@ -67,9 +67,10 @@ class Continuing:
         for start in range(0, count, AT_ONCE):
             size = min(AT_ONCE, count - start)
             told: list[list[int]] = [[] for _ in range(size)]
-            for rows, tokens in self._steps(size, asked, seed + start):
-                for row, token in zip(rows, tokens, strict=True):
-                    told[row].append(token)
+            with loop.held_to(1):  # steps are small: on more threads, they wait for each other
+                for rows, tokens in self._steps(size, asked, seed + start):
+                    for row, token in zip(rows, tokens, strict=True):
+                        told[row].append(token)
             found += [self._shown(asked, tokens) for tokens in told]
         return tuple(found)
 
@@ -77,13 +78,14 @@ class Continuing:
         """Yield one text piece by piece as it is drawn, the prompt first; whole, it is `draw`'s first."""
         told, shown = [], asked.prompt
         yield asked.prompt
-        for _, (token,) in self._steps(1, asked, seed):
-            told.append(token)
-            text = self._shown(asked, told)
-            # A letter of several tokens, or what may yet become a stop, is told when it is whole.
-            if text.startswith(shown) and not text.endswith("\ufffd") and not _may_stop(text, asked.stop):
-                yield text[len(shown) :]
-                shown = text
+        with loop.held_to(1):
+            for _, (token,) in self._steps(1, asked, seed):
+                told.append(token)
+                text = self._shown(asked, told)
+                # A letter of several tokens, or what may yet become a stop, is told when it is whole.
+                if text.startswith(shown) and not text.endswith("\ufffd") and not _may_stop(text, asked.stop):
+                    yield text[len(shown) :]
+                    shown = text
         yield self._shown(asked, told)[len(shown) :]
 
     def surprise(self, items: Sequence[str]) -> Floats:
