@@ -30,7 +30,9 @@ def set_evidence(seed: int, *, hostile: bool = False, language: str = "en") -> E
     if random.random() < 0.9:
         facts.append(_pairs(random, "novelty", "nearer", n))
     if random.random() < 0.9:
-        facts.append(_pairs(random, "membership", "likelihood", n))
+        facts.append(_pairs(random, "membership", "distance", n))
+        if random.random() < 0.5:
+            facts.append(_pairs(random, "membership", "likelihood", n))
     if item == "text":
         facts.append(
             fact(
@@ -91,7 +93,7 @@ def _measures(random: Random, item: str, n: int, language: str) -> list[Fact]:
 def _pairs(random: Random, kind: str, name: str, n: int) -> Fact:
     value = random.choice((0.5, random.uniform(0.4, 0.7)))
     ends = {"low": value - 0.02, "high": value + 0.02}
-    return fact(kind, name, f"share of {kind}", value, "share", n=n, floor=0.5, **ends)
+    return fact(kind, name, f"share of {kind} by {name}", value, "share", n=n, floor=0.5, **ends)
 
 
 def _groups(random: Random, language: str) -> list[Fact]:

@@ -187,7 +187,7 @@ def test_what_the_modality_measured_is_judged_by_its_goal_and_measured_once():
     missed = {fact.name: fact.detail.get("missed") for fact in told if fact.kind == "fidelity"}
     assert missed == {"shapes": True, "discriminator": True, "trends": False}
     assert [fact.kind for fact in told].count("novelty") == 1
-    assert {fact.name for fact in told if fact.kind == "membership"} == {"likelihood"}
+    assert {fact.name for fact in told if fact.kind == "membership"} == {"distance", "likelihood"}
     assert [fact.id for fact in told] == [f"f{at}" for at in range(1, len(told) + 1)]
     assert next(fact for fact in told if fact.name == "shapes").text == "Ähnlichkeit einzelner Spalten"
 

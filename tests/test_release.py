@@ -84,6 +84,22 @@ def test_every_set_becomes_a_case_whose_text_is_verified(language):
         assert case.verdict.passed and case.id == evidence.id == case.prediction.id
 
 
+def test_what_the_model_gives_away_speaks_against_handing_on_the_model_and_not_the_set():
+    whole = good()
+    attack = next(f for f in whole.facts if f.kind == "membership" and f.name == "distance")
+    found = replace(
+        attack,
+        id="f99",
+        name="likelihood",
+        text="pairs by likelihood",
+        value=0.9,
+        detail={**attack.detail, "n": 500, "low": 0.88, "high": 0.92},
+    )
+    told = replace(whole, facts=(*(f for f in whole.facts if f.name != "likelihood"), found))
+    assert not release.alarming(told)
+    assert "speaks against handing on the model" in release.case_of(told).narrative.text
+
+
 def test_what_speaks_against_a_set_makes_it_an_alert():
     assert not release.alarming(good())
     bad = {

@@ -52,7 +52,7 @@ def prediction_of(evidence: Evidence) -> Prediction:
     """Return a set as the desk ranks and routes it; a policy may ask for anything in `inputs`."""
     (made,) = evidence.of("generated")
     told = [fact for fact in evidence.of("fidelity") if fact.name == "discriminator"]
-    first = next(iter([*told, *evidence.of("membership")]), None)
+    first = next(iter([*told, *_attacks(evidence)]), None)
     probability = _number(first.value if first else None, CHANCE)
     goal = _number(first.detail.get("goal") if first else None, UNSEEN)
     rights = evidence.of("licence")
@@ -97,8 +97,13 @@ def alarming(evidence: Evidence) -> bool:
     )
 
 
+def _attacks(evidence: Evidence) -> list[Fact]:
+    """Return the attack by whoever has the set; it is what is released, the model is not."""
+    return [fact for fact in evidence.of("membership") if fact.name == "distance"]
+
+
 def _leaks(evidence: Evidence) -> tuple[Fact, ...]:
-    return (*evidence.of("novelty"), *evidence.of("membership"))
+    return (*evidence.of("novelty"), *_attacks(evidence))
 
 
 def case_of(evidence: Evidence, narrate: NarrateSpec | None = None) -> Case:

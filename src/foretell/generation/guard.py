@@ -139,11 +139,10 @@ def facts(
         few = kind.take(items, rng.permutation(len(items))[:MOST])
         found.append(novelty(kind, few, taught, others))
     if "membership" not in known:
-        scores, by = [surprise(part) if surprise else None for part in (taught, others)], "likelihood"
-        if scores[0] is None or scores[1] is None:
-            scores, by = [kind.distances(part, items) for part in (taught, others)], "distance"
-        assert scores[0] is not None and scores[1] is not None
-        found.append(membership(scores[0], scores[1], by=by))
+        found.append(membership(*(kind.distances(part, items) for part in (taught, others)), by="distance"))
+        scores = [surprise(part) if surprise else None for part in (taught, others)]
+        if scores[0] is not None and scores[1] is not None:
+            found.append(membership(scores[0], scores[1], by="likelihood"))
     found += [*bias(watched, language), licence]
     return tuple(replace(fact, id=f"f{place}") for place, fact in enumerate(found, start=1))
 
@@ -208,8 +207,8 @@ def membership(taught: Floats, others: Floats, *, by: str) -> Fact:
     """Return of how many pairs an attacker picks the item that taught the model: the one with the less score.
 
     Args:
-        taught, others: surprise, or distance to the nearest generated item.
-        by: which of the two, for people.
+        taught, others: distance to the nearest generated item, or the model's surprise.
+        by: which of the two; whoever has the set alone knows distances, whoever has the model both.
     """
     n, found = min(len(taught), len(others)), auc(-taught, -others)
     detail = {"n": n, "low": found.low, "high": found.high, "floor": 0.5}
