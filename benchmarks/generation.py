@@ -39,9 +39,10 @@ import synthesizers  # noqa: E402
 from cases import RESULTS, commit, machine  # noqa: E402
 from foretell.data.dataset import Column  # noqa: E402
 from foretell.generation import fidelity, guard  # noqa: E402
-from foretell.generation.modality import modality  # noqa: E402
-from foretell.generation.tables import fit  # noqa: E402
-from foretell.spec import TrainSpec  # noqa: E402
+from foretell.generation.modality import Material, modality  # noqa: E402
+from foretell.generation.rows import fit  # noqa: E402
+from foretell.spec import DataSpec, GenerateSpec, Spec, TrainSpec  # noqa: E402
+from foretell.training.progress import silent  # noqa: E402
 from tables import ADULT_NUMBERS, TARGETS, rows_of  # noqa: E402
 
 Floats = NDArray[np.float64]
@@ -77,18 +78,34 @@ class Drawn(NamedTuple):
 Contestant = Callable[[pl.DataFrame, pl.DataFrame, int], Drawn]
 
 
-def by_next(train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Drawn:
-    """Return what Foretell draws column by column."""
-    kinds = {name: "number" if name in ADULT_NUMBERS else "category" for name in train.columns}
-    columns = [
-        Column(name=name, kind=kind, role="input", text=name, reason="") for name, kind in kinds.items()
-    ]
-    started = time.process_time()
-    generator = fit(train, columns, TrainSpec(seed=seed, threads=1))
-    fitted = time.process_time()
-    rows = generator.draw(len(train), seed=seed)
-    spent = {"fit_seconds": fitted - started, "draw_seconds": time.process_time() - fitted}
-    return Drawn(rows, spent, lambda frame: generator.surprise(frame).sum(axis=1))
+def own(family: str, epsilon: float = 0.0) -> Contestant:
+    """Return what draws rows by a family of Foretell's, private where there is an epsilon."""
+
+    def draw(train: pl.DataFrame, test: pl.DataFrame, seed: int) -> Drawn:
+        kinds = {name: "number" if name in ADULT_NUMBERS else "category" for name in train.columns}
+        columns = [
+            Column(name=name, kind=kind, role="input", text=name, reason="") for name, kind in kinds.items()
+        ]
+        everyone = np.arange(len(train))
+        material = Material(
+            items=train,
+            teach=everyone,
+            holdout=everyone[:0],
+            source="adult",
+            fingerprint="",
+            schema=tuple(columns),
+        )
+        asked = GenerateSpec(family=family, epsilon=epsilon, count=len(train), seed=seed)
+        spec = Spec(data=DataSpec(source="adult"), generate=asked, train=TrainSpec(seed=seed, threads=1))
+        started = time.process_time()
+        generator = fit(material, spec, folder=None, progress=silent)
+        fitted = time.process_time()
+        rows = generator.draw(len(train), asked, seed=seed)
+        spent = {"fit_seconds": fitted - started, "draw_seconds": time.process_time() - fitted}
+        tells = generator.surprise(train[:1]) is not None
+        return Drawn(rows, spent, generator.surprise if tells else None)
+
+    return draw
 
 
 def by_peer(peer: str, python: str, epochs: int) -> Contestant:
@@ -106,7 +123,10 @@ REAL: dict[str, Contestant] = {
     "real rows": lambda train, test, seed: Drawn(test, {}),
     "copies": lambda train, test, seed: Drawn(train.sample(len(train), with_replacement=True, seed=seed), {}),
 }
-OWN: dict[str, Contestant] = {"next": by_next}
+OWN = {
+    **{family: own(family) for family in ("next", "flow", "vae", "gan")},
+    **{f"next, epsilon {epsilon}": own("next", epsilon) for epsilon in (1, 3, 10)},
+}
 
 
 def measured(drawn: Drawn, train: pl.DataFrame, test: pl.DataFrame, seed: int) -> dict[str, float]:

@@ -27,7 +27,7 @@ from foretell.generation.novelty import Nearness
 from foretell.generation.private import Spent, fit_private
 from foretell.generation.tables import TableGenerator
 from foretell.generation.tables import fit as fit_tables
-from foretell.generation.vectors import fit_vectors, opened_vectors
+from foretell.generation.vectors import fit_vectors, opened_vectors, unsteered
 from foretell.lookup import unknown
 from foretell.models.columns import ColumnNet
 from foretell.models.trees import Trees
@@ -162,13 +162,15 @@ def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progre
     """Fit the family that the spec asks for on the teaching rows, with the privacy that it asks for.
 
     Raises:
-        SpecError: when an epsilon or delta promises nothing, or is asked of another family than `next`.
+        SpecError: when an epsilon or delta promises nothing, or another family than `next` is asked for one,
+            or for anything of single columns.
     """
     frame, asked = material.items[material.teach], spec.generate
     family = asked.family or "next"
     if family != "next":
         if asked.epsilon:
             raise SpecError(f"the family '{family}' keeps no epsilon", "use generate.family: next")
+        unsteered(family, asked)  # said before the fit, not after it
         return fit_vectors(
             frame, material.schema, spec.train, family=family, folder=folder, progress=progress
         )

@@ -45,12 +45,7 @@ class VectorGenerator:
         Raises:
             SpecError: for conditions, which only tokens can be kept to.
         """
-        steered = [name for name in ("given", "constraints", "balance") if getattr(asked, name)]
-        if steered:
-            raise SpecError(
-                f"the family '{self.family}' cannot be held to generate.{steered[0]}",
-                "use generate.family: next",
-            )
+        unsteered(self.family, asked)
         drawn = self.model.draw(max(count, 1), seed=seed).numpy()[:count]
         return self.codec.decode(drawn, np.random.default_rng(seed))
 
@@ -60,6 +55,19 @@ class VectorGenerator:
     def files(self) -> Files:
         told = {"family": self.family, "codec": plain(self.codec)}
         return {"vectors.json": canonical(told), "weights.safetensors": pack_tensors(self.model.state_dict())}
+
+
+def unsteered(family: str, asked: GenerateSpec) -> None:
+    """Refuse what is asked of single columns.
+
+    Raises:
+        SpecError: when anything is.
+    """
+    steered = [name for name in ("given", "constraints", "balance") if getattr(asked, name)]
+    if steered:
+        raise SpecError(
+            f"the family '{family}' cannot be held to generate.{steered[0]}", "use generate.family: next"
+        )
 
 
 def fit_vectors(
