@@ -30,7 +30,7 @@ import torch  # noqa: E402
 
 from cases import RESULTS, commit, machine  # noqa: E402
 from foretell.border import load_spec  # noqa: E402
-from foretell.generation import guard, images, pictures  # noqa: E402
+from foretell.generation import guard, images  # noqa: E402
 from foretell.generation.modality import Material, modality  # noqa: E402
 from foretell.training.progress import silent  # noqa: E402
 
@@ -59,7 +59,7 @@ def cell(data: Path, family: str, seed: int, budget: str, guidance: float, choos
     return {
         "family": family,
         "seed": seed,
-        "guidance": guidance or pictures.GUIDANCE.get(generator.family, 1.0),
+        "guidance": generator.guidance(spec.generate),
         "frechet": distance,
         "floor": floor,
         "ratio": distance / floor,

@@ -38,8 +38,8 @@ RATES = {"next": 0.003, "flow": 0.002, "vae": 0.002, "gan": 0.0005}
 COARSE = 12
 """Images of fewer rows or columns need no codec."""
 WIDTHS = {"next": 96, "flow": 384}
-GUIDANCE = {"flow": 1.25, "next": 1.5}
-"""How strongly a family follows what is asked unless said otherwise; 1 where it is not named."""
+GUIDANCE = {("flow", True): 1.25, ("flow", False): 1.5, ("next", True): 1.5}
+"""Family, whether it has a codec -> how strongly it follows what is asked unless said otherwise; else 1."""
 PULLS, PULL = 8, 2.0
 """How often, and how far, latents are pulled towards what is known of an image at each step of a flow."""
 Drawer = Flow | Vae | Gan | LanguageModel
@@ -77,7 +77,7 @@ class PictureGenerator:
         if isinstance(self.model, LanguageModel):
             coded_ = self._tokens(label, count, asked, seed)
         else:
-            coded_ = self.model.draw(count, seed=seed, label=label, guidance=self._guidance(asked))
+            coded_ = self.model.draw(count, seed=seed, label=label, guidance=self.guidance(asked))
         return Pictures(pixels=self._pixels(coded_), labels=labels)
 
     def interpolate(self, first: int, last: int, count: int, asked: GenerateSpec) -> Pictures:
@@ -91,7 +91,7 @@ class PictureGenerator:
         ends = torch.cat([self.model.noise(1, seed=seed) for seed in (first, last)])
         between = slerp(ends[0], ends[1], torch.linspace(0, 1, count))
         labels = self.labels(1, asked, first) * count
-        moved = self.model.moved(between, label=self._label(labels), guidance=self._guidance(asked))
+        moved = self.model.moved(between, label=self._label(labels), guidance=self.guidance(asked))
         return Pictures(pixels=self._pixels(moved), labels=labels)
 
     def inpaint(self, pictures: Pictures, mask: np.ndarray, asked: GenerateSpec, *, seed: int) -> Pictures:
@@ -127,7 +127,7 @@ class PictureGenerator:
         labels = self.labels(len(pictures), asked, seed) if asked.given or asked.prompt else pictures.labels
         start = self.model.noise(len(pictures), seed=seed)
         moved = self.model.moved(
-            start, label=self._label(labels), guidance=self._guidance(asked), steer=steer, at_once=len(start)
+            start, label=self._label(labels), guidance=self.guidance(asked), steer=steer, at_once=len(start)
         )
         drawn = self._pixels(moved)
         return Pictures(pixels=np.where(mask[:, :, None], drawn, pictures.pixels), labels=labels)
@@ -165,8 +165,9 @@ class PictureGenerator:
     def _label(self, labels: Sequence[str]) -> Tensor | None:
         return torch.from_numpy(coded(labels, self.known)) if self.known else None
 
-    def _guidance(self, asked: GenerateSpec) -> float:
-        return asked.guidance or GUIDANCE.get(self.family, 1.0)
+    def guidance(self, asked: GenerateSpec) -> float:
+        """Return how strongly draws follow what is asked."""
+        return asked.guidance or GUIDANCE.get((self.family, self.codec is not None), 1.0)
 
     def _pixels(self, values: Tensor) -> np.ndarray:
         return pixels_of((self.codec.decode(values) if self.codec else values).numpy())
@@ -174,7 +175,7 @@ class PictureGenerator:
     def _tokens(self, label: Tensor | None, count: int, asked: GenerateSpec, seed: int) -> Tensor:
         assert isinstance(self.model, LanguageModel) and self.codec is not None
         generator = torch.Generator().manual_seed(seed)
-        asked = replace(asked, guidance=self._guidance(asked))
+        asked = replace(asked, guidance=self.guidance(asked))
         none = torch.full((count, self.longest), -1)
         start = prefixed(
             torch.zeros(count, 0, dtype=torch.int64), none if label is None else label, self.longest
