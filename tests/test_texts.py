@@ -57,6 +57,19 @@ def test_a_long_text_is_read_in_pieces_that_are_all_of_it(material, prose):
     assert min(map(len, material.items[:-1])) >= texts.PIECE
 
 
+def test_of_a_few_long_files_whole_ones_are_held_out_in_pieces(tmp_path):
+    for number in range(12):
+        (tmp_path / f"{number}.md").write_text(f"\n\nPart {number} of it. ".join(["word " * 90] * 5))
+    (tmp_path / "short.md").write_text("One line.\n\nAnother.")
+    read = texts.read(spec_of(tmp_path))
+    names = [
+        {text.split("Part ")[1].split()[0] for text in texts.take(read.items, rows) if "Part " in text}
+        for rows in (read.teach, read.holdout)
+    ]
+    assert len(read.items) > 40 and read.items[-1] == "One line.\n\nAnother."
+    assert names[1] and not names[0] & names[1]
+
+
 def test_prompt_length_and_seed_are_kept(told):
     drawn = told.draw(5, ASKED, seed=3)
     assert all(text.startswith("The ") and len(text) <= 64 for text in drawn)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from itertools import islice, pairwise
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,8 @@ NEEDS = {"selfies": ("selfies", "molecules"), "bpe": ("tokenizers", "llm")}
 """Tokens -> the package that finds them, and the extra that brings it."""
 PIECE = 400
 """Letters of a piece of a longer text at least; it ends at an empty line."""
+FEW = 100
+"""Files below which long ones are read in pieces: held against each other whole, they would tell little."""
 BLOCKS = 20
 """Stretches of one long text that are held out as a whole: neighbouring pieces know each other."""
 COPIED, WINDOW = 24, 200
@@ -56,14 +59,20 @@ SHOWN = 6
 def read(spec: Spec) -> Material:
     """Read texts: whole files, lines of JSON, or a column of a table; a few long ones in pieces.
 
+    Of several files, whole ones are held out; of one, stretches.
+
     Raises:
         DataError: when there is no text, too little of it, or what is no UTF-8.
     """
     documents = tuple(text for text in _documents(spec) if text.strip())
-    long = len(documents) < LEAST
-    found = [piece for text in documents for piece in (pieces(text) if long else [text])]
+    few = len(documents) < LEAST
+    long = 2 * PIECE if len(documents) < FEW else inf
+    parts = [pieces(text) if few or (len(text) > long and "\n\n" in text) else [text] for text in documents]
+    found = [piece for part in parts for piece in part]
     groups = np.arange(len(found), dtype=np.int64)
-    if long and len(found) > BLOCKS:
+    if not few:
+        groups = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    elif len(found) > BLOCKS:
         groups = groups * BLOCKS // len(found)
     teach, holdout = held_out(groups, spec.split.test_share, spec.train.seed)
     digest = hashlib.sha256("\0".join(found).encode("utf-8", "surrogatepass")).hexdigest()
