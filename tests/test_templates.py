@@ -1,11 +1,14 @@
 """Texts by an owner's template: one a row, as true as the row, and nothing in a row becomes a sentence."""
 
+import json
 import time
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from foretell.cli import main
 from foretell.errors import SpecError
 from foretell.narration.templates import LENGTH, Template, opened
 from foretell.records import Claim, Narrative
@@ -129,3 +132,51 @@ def test_a_template_can_be_german():
     held = opened("claim a.b\n  1 | Guten Tag {name}, es kostet {price}.", COLUMNS, "de")
     ((narrative, verdict),) = held.texts([ROW])
     assert verdict.passed and narrative.text == "Guten Tag Ann Smith, es kostet 10,50 EUR."
+
+
+def test_the_command_writes_what_is_true_of_each_row_and_names_rows_without_a_text(tmp_path):
+    (tmp_path / "offer.txt").write_text(OFFER)
+    rows = ["Id,Name,Plan,Price,Old price,Years,Phone,Start", "k1,Ann,basic,10.5,12.5,3,0800-1,2026-12-01"]
+    rows += ["k2,Bob,plus,20,20,1,0800-1,2026-12-24", "k3,,plus,20,20,1,0800-1,2026-12-24"]
+    (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
+    asked = [
+        "write",
+        str(tmp_path / "offer.txt"),
+        str(tmp_path / "rows.csv"),
+        "--out",
+        str(tmp_path / "told.jsonl"),
+    ]
+    asked += ["--unit", "Price=EUR", "--unit", "Old price=EUR", "--set", "columns.Name.kind=category"]
+    result = CliRunner().invoke(main, [*asked, "--set", "columns.Phone.kind=category"])
+    told = [json.loads(line) for line in (tmp_path / "told.jsonl").read_text().splitlines()]
+    assert result.exit_code == 6 and "row k3" in result.output
+    assert [line["row"] for line in told] == ["k1", "k2", "k3"]
+    assert "EUR 2.00 less" in told[0]["text"] and "Thank you for 3 years" in told[0]["text"]
+    assert "nothing changes for your plan plus: it costs EUR 20.00" in told[1]["text"]
+    assert "text" not in told[2] and told[2]["faults"]
+
+
+@pytest.mark.parametrize(
+    ("template", "extra", "code", "message"),
+    [
+        ("claim a.b\n  1 | Dear {nobody},\n", [], 2, "its columns are: id, name"),
+        (None, [], 2, "cannot be read"),
+        ("claim a.b\n  1 | Dear {name},\n", ["--unit", "price"], 2, "--unit price=EUR"),
+    ],
+)
+def test_what_the_command_cannot_use_is_named_and_nothing_is_written(
+    tmp_path, template, extra, code, message
+):
+    if template:
+        (tmp_path / "offer.txt").write_text(template)
+    (tmp_path / "rows.csv").write_text("Id,Name\nk1,Ann\nk2,Bob\n")
+    asked = [
+        "write",
+        str(tmp_path / "offer.txt"),
+        str(tmp_path / "rows.csv"),
+        "--out",
+        str(tmp_path / "told.jsonl"),
+    ]
+    result = CliRunner().invoke(main, [*asked, *extra])
+    assert result.exit_code == code and message in result.output
+    assert not (tmp_path / "told.jsonl").exists()

@@ -27,6 +27,7 @@ from foretell import (
     cli_search,
     cli_style,
     cli_watch,
+    cli_write,
 )
 from foretell.errors import ForetellError, SpecError, StoreError
 from foretell.shell import called, database, found, own_key, run_option, say, store
@@ -197,6 +198,7 @@ def evaluate(folder: Path | None) -> None:
 
 main.add_command(cli_predict.predict)
 main.add_command(cli_generate.generate)
+main.add_command(cli_write.write)
 
 
 @main.command()
