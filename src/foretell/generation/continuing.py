@@ -33,8 +33,9 @@ Choose = Callable[[Floats, Sequence[int], np.random.Generator], int]
 """Probabilities [V], the text's tokens so far, and dice -> the token to take."""
 ORDER, PARTS = 7, 10
 """Tokens that counts look at together; parts of the texts that are told by counts of the others."""
-READ, ROWS = 128, 12
-"""Tokens of a row, and rows of a step."""
+READ, ROWS = 256, 12
+"""Tokens of a row, as many as are ever read together: of places that never taught, nothing is known; and rows
+of a step."""
 RATE = 0.006
 EPOCHS = 8.0
 SMALL = 400_000
@@ -42,7 +43,7 @@ SMALL = 400_000
 LOOKS, CHOOSE, PATIENCE = 12, 16_384, 3
 AT_ONCE = 64
 """Texts that are drawn side by side."""
-SHAPE = {"context": 256, "width": 96, "layers": 2, "heads": 4}
+SHAPE = {"context": READ, "width": 96, "layers": 2, "heads": 4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
