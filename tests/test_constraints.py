@@ -69,8 +69,9 @@ def rows(steer: Steer, count: int = 400, seed: int = 0) -> pl.DataFrame:
     """Return what a net that never saw a constraint draws."""
     free = np.full((count, len(CODEC.sizes)), -1, np.int64)
     pool = drawn(NET, free, seed=seed, steer=steer)
-    assert np.isfinite(pool.kept).all(), "a row met a dead end"
-    return pool.rows(CODEC, np.arange(count), np.random.default_rng(seed))
+    led = np.flatnonzero(np.isfinite(pool.kept))
+    assert len(led) > 0.9 * count, "only what two constraints ask of a third column can lead to a dead end"
+    return pool.rows(CODEC, led, np.random.default_rng(seed))
 
 
 LAWS = {

@@ -126,6 +126,20 @@ def test_what_cannot_teach_is_refused_with_a_reason(tmp_path, lines, message):
     assert not (tmp_path / "run" / "model").exists()
 
 
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["--constraint", "age > 50", "--constraint", "age < 20"], "`age > 50` and `age < 20`"),
+        (["--family", "gan", "--given", "city=west"], "'gan' cannot be held to generate.given"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_before_a_fit(folder, tmp_path, asked, message):
+    source = ["generate", str(folder / "people.csv"), "--licence", "own", "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(main, [*source, *asked])
+    assert result.exit_code in (2, 3) and message in result.output
+    assert not (tmp_path / "run" / "model").exists()
+
+
 def test_none_are_not_generated(folder):
     result = CliRunner().invoke(main, ["generate", str(folder / "people.csv"), "-n", "0"])
     assert result.exit_code == 2 and "generate.count" in result.output

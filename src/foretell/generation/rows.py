@@ -25,6 +25,7 @@ from foretell.generation.asking import rows_asked
 from foretell.generation.modality import Floats, Generator, Material, Picture, Rows, Watched, held_out
 from foretell.generation.novelty import Nearness
 from foretell.generation.private import Spent, fit_private
+from foretell.generation.steering import Steer
 from foretell.generation.tables import TableGenerator
 from foretell.generation.tables import fit as fit_tables
 from foretell.generation.vectors import fit_vectors, opened_vectors, unsteered
@@ -164,17 +165,20 @@ def fit(material: Material, spec: Spec, *, folder: Path | None, progress: Progre
     Raises:
         SpecError: when an epsilon or delta promises nothing, or another family than `next` is asked for one,
             or for anything of single columns.
+        DataError: when no row can be as asked.
     """
     frame, asked = material.items[material.teach], spec.generate
     family = asked.family or "next"
     if family != "next":
         if asked.epsilon:
             raise SpecError(f"the family '{family}' keeps no epsilon", "use generate.family: next")
-        unsteered(family, asked)  # said before the fit, not after it
+        unsteered(family, asked)
         return fit_vectors(
             frame, material.schema, spec.train, family=family, folder=folder, progress=progress
         )
     if not asked.epsilon:
+        if asked.given or asked.constraints:  # what cannot be is said before the fit, not after it
+            Steer.of(TableCodec.fit(frame, material.schema), asked.constraints, asked.given)
         tables = fit_tables(frame, material.schema, spec.train, folder=folder, progress=progress)
         return RowGenerator(tables=tables)
     ends = {name: (each.within[0], each.within[1]) for name, each in spec.columns.items() if each.within}
