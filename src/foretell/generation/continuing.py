@@ -27,23 +27,27 @@ from foretell.spec import GenerateSpec, TrainSpec
 from foretell.training import loop
 from foretell.training.checkpoint import Files, pack_arrays, pack_tensors
 from foretell.training.progress import Progress, silent
+from foretell.units import seconds
 
 Floats = NDArray[np.float64]
 Choose = Callable[[Floats, Sequence[int], np.random.Generator], int]
 """Probabilities [V], the text's tokens so far, and dice -> the token to take."""
 ORDER, PARTS = 7, 10
 """Tokens that counts look at together; parts of the texts that are told by counts of the others."""
-READ, ROWS = 256, 12
+READ, ROWS = 256, 8
 """Tokens of a row, as many as are ever read together: of places that never taught, nothing is known; and rows
 of a step."""
 RATE = 0.006
-EPOCHS = 8.0
+EPOCHS, EPOCHS_SMALL = 2.0, 8.0
+"""Of few tokens more, since their last part says when to stop."""
 SMALL = 400_000
 """Tokens below which a fit reads the same texts often, so that its last part chooses when to stop."""
 LOOKS, CHOOSE, PATIENCE = 12, 16_384, 3
 AT_ONCE = 64
 """Texts that are drawn side by side."""
 SHAPE = {"context": READ, "width": 96, "layers": 2, "heads": 4}
+LONG, LARGE = 120.0, {"context": READ, "width": 192, "layers": 3, "heads": 4}
+"""Seconds of a budget from which a larger network learns more of a text than going over it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,8 +84,8 @@ class Continuing:
         told, shown = [], asked.prompt
         yield asked.prompt
         with loop.held_to(1):
-            for _, (token,) in self._steps(1, asked, seed):
-                told.append(token)
+            for _, tokens in self._steps(1, asked, seed):
+                told += tokens  # none where the text ends
                 text = self._shown(asked, told)
                 # A letter of several tokens, or what may yet become a stop, is told when it is whole.
                 if text.startswith(shown) and not text.endswith("\ufffd") and not _may_stop(text, asked.stop):
@@ -229,10 +233,10 @@ def fit(
     whole, *others = Counts.folds(tokens, len(codec), order=ORDER, parts=PARTS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(train.seed)
-        net = Residual(len(codec), **SHAPE)
+        net = Residual(len(codec), **(LARGE if seconds(train.budget or "0s") >= LONG else SHAPE))
     told = Continuing(codec=codec, counts=whole, net=net)
     small = len(tokens) < SMALL and len(tokens) > 20 * PARTS
-    steps = max(1, round((train.epochs or EPOCHS) * len(tokens) / (ROWS * READ)))
+    steps = max(1, round((train.epochs or (EPOCHS_SMALL if small else EPOCHS)) * len(tokens) / (ROWS * READ)))
     asked = replace(
         train,
         batch_size=ROWS,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foretell.models.base import Batch, Dropout, Model
+from foretell.models.base import Batch, Model
 
 WAVELENGTH = 10_000.0
 """Longest wavelength of the rotary positions, over 2 pi."""
@@ -29,9 +29,9 @@ Mask = Callable[[Sequence[int]], Mapping[int, float]]
 class Block(nn.Module):
     """Attention to the tokens before, then a squared ReLU; both start out adding nothing."""
 
-    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, Dropout(dropout)
+        self.heads = heads
         self.norm, self.norm_up = nn.RMSNorm(width), nn.RMSNorm(width)
         self.read = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
@@ -54,8 +54,8 @@ class Block(nn.Module):
         num_new, num_all = query_BHLD.shape[2], key_BHLD.shape[2]
         causal = torch.ones(num_new, num_all, dtype=torch.bool, device=x_BLW.device).tril(num_all - num_new)
         mixed = functional.scaled_dot_product_attention(query_BHLD, key_BHLD, value_BHLD, attn_mask=causal)
-        x_BLW = x_BLW + self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
-        x_BLW = x_BLW + self.dropout(self.down(functional.relu(self.up(self.norm_up(x_BLW))).square()))
+        x_BLW = x_BLW + self.out(mixed.transpose(1, 2).flatten(2))
+        x_BLW = x_BLW + self.down(functional.relu(self.up(self.norm_up(x_BLW))).square())
         return x_BLW, (key_BHLD, value_BHLD)
 
 
@@ -76,22 +76,15 @@ class LanguageModel(Model):
     frequencies: Tensor
 
     def __init__(
-        self,
-        num_tokens: int,
-        *,
-        context: int = 512,
-        width: int = 128,
-        layers: int = 4,
-        heads: int = 4,
-        dropout: float = 0.0,
+        self, num_tokens: int, *, context: int = 512, width: int = 128, layers: int = 4, heads: int = 4
     ) -> None:
         super().__init__()
         assert width % (2 * heads) == 0, "a head rotates pairs"
         self.context, self.heads = context, heads
         spaced = torch.linspace(0, 1, width // heads // 2)
         self.register_buffer("frequencies", WAVELENGTH**-spaced)
-        self.embed, self.dropout = nn.Embedding(num_tokens, width), Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
+        self.embed = nn.Embedding(num_tokens, width)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.RMSNorm(width)
         self.head = nn.Linear(width, num_tokens, bias=False)
         nn.init.zeros_(self.head.weight)
@@ -123,7 +116,6 @@ class LanguageModel(Model):
         x_BLW = self.embed(tokens_BL)
         if besides is not None:
             x_BLW = x_BLW + besides
-        x_BLW = self.dropout(x_BLW)
         read: Cache = []
         for index, block in enumerate(self.blocks):
             x_BLW, pair = block(x_BLW, turn_LP, cache[index] if cache else None)
@@ -204,18 +196,9 @@ class Residual(LanguageModel):
     """
 
     def __init__(
-        self,
-        num_tokens: int,
-        *,
-        context: int = 256,
-        width: int = 128,
-        layers: int = 3,
-        heads: int = 4,
-        dropout: float = 0.1,
+        self, num_tokens: int, *, context: int = 256, width: int = 128, layers: int = 3, heads: int = 4
     ) -> None:
-        super().__init__(
-            num_tokens, context=context, width=width, layers=layers, heads=heads, dropout=dropout
-        )
+        super().__init__(num_tokens, context=context, width=width, layers=layers, heads=heads)
         self.read_prior = nn.Linear(num_tokens, width, bias=False)
         self.trust = nn.Linear(width, 1)
         nn.init.normal_(self.read_prior.weight, std=READS)
