@@ -151,7 +151,7 @@ def test_links_that_do_not_fit_are_told(few):
 @pytest.mark.slow
 @pytest.mark.skipif(not CDNOW.exists(), reason="no purchases at ../shared/data")
 def test_purchases_of_customers_are_drawn_as_events():
-    rows = [line.split() for line in CDNOW.read_text().splitlines() if line.strip()]
+    rows = [line.split() for line in CDNOW.read_text().splitlines()[1:] if line.strip()]
     frame = pl.DataFrame(
         {
             "customer": [row[0] for row in rows],

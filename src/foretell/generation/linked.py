@@ -20,8 +20,9 @@ from foretell.generation.steering import Steer
 from foretell.generation.tables import TableGenerator, fit
 from foretell.spec import TrainSpec
 
-BEFORE, PARENT, ROWS, ROW, GAP = "before ", "parent ", "rows of ", "row", "gap"
-"""What the columns of a table of steps are called."""
+BEFORE, PARENT, ROWS, ROW, LEFT, GAP = "before ", "parent ", "rows of ", "row", "rows left", "gap"
+"""What the columns of a table of steps are called. `LEFT` tells that a row is the last: a net does not
+learn from few rows when two numbers are equal."""
 PARENTS, EVENTS = "parents", "events"
 """What the table of parents is called; and of events, that of the rows."""
 
@@ -112,7 +113,9 @@ class LinkedGenerator:
         found, place = [], 0
         while len(keys):
             place += 1
-            known = context.with_columns(before.get_columns()).with_columns(pl.lit(float(place)).alias(ROW))
+            known = context.with_columns(before.get_columns()).with_columns(
+                pl.lit(float(place)).alias(ROW), (pl.col(ROWS + link.child) - place).alias(LEFT)
+            )
             told = steps.rows.fill(known, seed=seed + place, keep=known.columns, steer=steer)
             kept = told.select(*steps.own)
             going = (told[ROWS + link.child] > place).to_numpy()
@@ -237,7 +240,9 @@ def _steps(
     )
     keyed = held[link.parent].rename({link.to: link.key}) if link.to != link.key else held[link.parent]
     parents = _of_parent(keyed, link, links).with_columns(keyed[link.key])
-    table = child.join(parents, on=link.key, how="left", maintain_order="left")
+    table = child.join(parents, on=link.key, how="left", maintain_order="left").with_columns(
+        (pl.col(ROWS + link.child) - pl.col(ROW)).alias(LEFT)
+    )
     told: dict[str, Any] = {}
     texts = _only_last(table, link, mine)
     if link.time:
@@ -255,7 +260,7 @@ def _steps(
         texts += [f"`{BEFORE}{link.time}` + `{GAP}` * {float(grain)} <= '{end}'"]
         texts += [f"`{GAP}` >= {told['least']} if `{ROW}` > 1"]
     context = [_called(column, PARENT + column.name) for column in of if not column.name.startswith(ROWS)]
-    context += [_number(ROWS + link.child), _number(ROW)]
+    context += [_number(ROWS + link.child), _number(ROW), _number(LEFT)]
     context += [_called(column, BEFORE + column.name) for column in mine]
     drawn_columns = [
         *context,
