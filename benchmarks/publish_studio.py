@@ -77,7 +77,7 @@ def text(*results: Mapping[str, Any]) -> str:
         "The mean over all characters of the last tenth, each given what stands before it; by random blocks, "
         "as nanoGPT evaluates, whose recipe for graphics cards is published with 1.4697."
     )
-    return "\n\n".join([table(head, rows), words, source(results[0])])
+    return "\n\n".join([table(head, rows), words, *map(source, results)])
 
 
 def images(results: Mapping[str, Any]) -> str:
