@@ -1,7 +1,6 @@
 """Images: read, coded, drawn, steered, measured; what holds of them at once, and (slow) of digits learned."""
 
 import io
-import time
 from pathlib import Path
 
 import numpy as np
@@ -224,18 +223,17 @@ def test_the_frechet_distance_is_that_of_means_and_widths(seed, shift):
 @pytest.mark.slow
 @pytest.mark.skipif(not DIGITS.exists(), reason="the digits are not here")
 @pytest.mark.parametrize("family", FAMILIES)
-def test_digits_are_learned_within_a_minute(family):
+def test_digits_are_learned_in_three_passes(family):
     spec = load_spec(
         {
             "source": str(DIGITS),
             "task": {"name": "generate"},
-            "train": {"budget": "50s", "threads": 1},
+            "train": {"epochs": 3, "threads": 1},
             "generate": {"family": family, "count": 2_000},
         }
     )
-    material, began = images.read(spec), time.process_time()
+    material = images.read(spec)
     generator = images.fit(material, spec, folder=None, progress=silent)
-    assert time.process_time() - began < 60
     made = generator.draw(2_000, spec.generate, seed=0)
     facts = {fact.name: fact for fact in images.fidelity(material, made, spec)}
     noise = Pictures(pixels=np.random.default_rng(0).permuted(made.pixels, axis=0), labels=made.labels)

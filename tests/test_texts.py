@@ -15,6 +15,7 @@ from foretell.errors import DataError, SpecError
 from foretell.generation import continuing, guard, texts
 from foretell.generation.adapting import adapt, adapt_checkpoint
 from foretell.generation.continuing import Continuing
+from foretell.generation.modality import modality
 from foretell.spec import ColumnSpec, DataSpec, GenerateSpec, Spec, TrainSpec
 
 ROOT = Path(__file__).parents[1]
@@ -314,13 +315,12 @@ def test_shakespeare_is_learned_within_a_budget():
 @pytest.mark.parametrize("family", ["next", "flow", "vae", "gan"])
 def test_every_family_is_trained_and_guarded(prose, material, family):
     """What comes of it is told by the measures, not promised here: whole windows are no match for counts."""
-    pytest.importorskip("foretell.models.flow", reason="the families of arrays are built elsewhere")
     spec = replace(spec_of(prose, family=family), train=TrainSpec(budget="15s", threads=1))
     told = texts.opened(texts.fit(material, spec, folder=None, progress=lambda advance: None).files())
     teach, holdout = (texts.take(material.items, rows) for rows in (material.teach, material.holdout))
     asked = replace(spec.generate, length=100)
     draw = partial(told.draw, asked=asked, seed=0)
-    kept, _ = guard.withheld(draw, 30, texts.distances, texts.take, teach, holdout)
+    kept, _ = guard.withheld(modality("text"), material, draw, 30)
     line = np.quantile(texts.distances(holdout, teach), 0.01)
     assert told.family == family
     assert 0 < len(kept) <= 30
