@@ -159,6 +159,7 @@ def test_the_command_writes_what_is_true_of_each_row_and_names_rows_without_a_te
 @pytest.mark.parametrize(
     ("template", "extra", "code", "message"),
     [
+        ("claim a.b\n  1 | {paid} paid,\n", [], 2, "its columns are: id, name"),
         ("claim a.b\n  1 | Dear {nobody},\n", [], 2, "its columns are: id, name"),
         (None, [], 2, "cannot be read"),
         ("claim a.b\n  1 | Dear {name},\n", ["--unit", "price"], 2, "--unit price=EUR"),
@@ -169,7 +170,7 @@ def test_what_the_command_cannot_use_is_named_and_nothing_is_written(
 ):
     if template:
         (tmp_path / "offer.txt").write_text(template)
-    (tmp_path / "rows.csv").write_text("Id,Name\nk1,Ann\nk2,Bob\n")
+    (tmp_path / "rows.csv").write_text("Id,Name,Paid 1,Paid 2\nk1,Ann,3,4\nk2,Bob,5,6\n")
     asked = [
         "write",
         str(tmp_path / "offer.txt"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +43,9 @@ def write(
     """Write one text for each row of DATA: letters, offers, descriptions.
 
     TEMPLATE holds sentences with columns for slots, and when each is true of a row; see docs/narratives.md.
-    Columns are named in lower case, with _ for what is no letter. The file has one JSON object a row: `row`
-    (its id, or else its number), `text`, and where no text of the row was verified `faults` instead.
+    Columns are named in lower case, with _ for what is no letter; two that would be called the same cannot be
+    named. The file has one JSON object a row: `row` (its id, or else its number), `text`, and where no text
+    of the row was verified `faults` instead.
 
     Exit codes: 0 every row has its text; 6 some have none.
     """
@@ -55,6 +57,9 @@ def write(
     measured = (f"columns.{name}.unit={json.dumps(unit)}" for name, unit in map(_pair, units))
     spec = load_spec(start, ("task.name=generate", "data.rows=0", *measured, *overrides))
     dataset = read(spec)
+    for repair in dataset.repairs:
+        if not repair.column:  # of whole rows, which then have no text
+            say(f"  {repair.rows:,} rows: {repair.rule}, {repair.action}; for example {repair.example}")
     count, failed = 0, []
     with aside(out) as new, new.open("w", encoding="utf-8") as file:
         for told in _texts(template, dataset, language or spec.narrate.language, seed):
@@ -80,19 +85,19 @@ def _texts(template: Path, dataset: Dataset, language: str, seed: int) -> Iterat
         text = template.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SpecError(f"the template '{template}' cannot be read: {error}", "give a text file") from error
-    named = {_slot(column.name): column for column in dataset.columns}
+    slots = Counter(_slot(column.name) for column in dataset.columns)
+    named = {_slot(column.name): column for column in dataset.columns if slots[_slot(column.name)] == 1}
     held = opened(
         text,
         {name: column.unit if column.kind == "number" else None for name, column in named.items()},
         language,
     )
-    ids = next((column.name for column in dataset.columns if column.role == "id"), dataset.frame.columns[0])
     frame = dataset.frame.select(
         pl.col(column.name).dt.to_string("iso:strict") if column.kind == "time" else pl.col(column.name)
         for column in named.values()
     ).rename({column.name: name for name, column in named.items()})
     told = held.texts(frame.iter_rows(named=True), seed=seed)
-    for row, (narrative, verdict) in zip(dataset.frame[ids], told, strict=True):
+    for row, (narrative, verdict) in zip(dataset.ids.tolist(), told, strict=True):
         if verdict.passed:
             yield {"row": row, "text": narrative.text}
         else:
