@@ -2,9 +2,10 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,21 +135,22 @@ def test_a_template_can_be_german():
     assert verdict.passed and narrative.text == "Guten Tag Ann Smith, es kostet 10,50 EUR."
 
 
+def written(folder: Path, template: str | None, rows: list[str], *extra: str) -> tuple[Result, Path]:
+    """Return what the command said, and where it wrote."""
+    if template:
+        (folder / "offer.txt").write_text(template)
+    (folder / "rows.csv").write_text("\n".join(rows) + "\n")
+    out = folder / "told.jsonl"
+    asked = ["write", str(folder / "offer.txt"), str(folder / "rows.csv"), "--out", str(out), *extra]
+    return CliRunner().invoke(main, asked), out
+
+
 def test_the_command_writes_what_is_true_of_each_row_and_names_rows_without_a_text(tmp_path):
-    (tmp_path / "offer.txt").write_text(OFFER)
     rows = ["Id,Name,Plan,Price,Old price,Years,Phone,Start", "k1,Ann,basic,10.5,12.5,3,0800-1,2026-12-01"]
     rows += ["k2,Bob,plus,20,20,1,0800-1,2026-12-24", "k3,,plus,20,20,1,0800-1,2026-12-24"]
-    (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
-    asked = [
-        "write",
-        str(tmp_path / "offer.txt"),
-        str(tmp_path / "rows.csv"),
-        "--out",
-        str(tmp_path / "told.jsonl"),
-    ]
-    asked += ["--unit", "Price=EUR", "--unit", "Old price=EUR", "--set", "columns.Name.kind=category"]
-    result = CliRunner().invoke(main, [*asked, "--set", "columns.Phone.kind=category"])
-    told = [json.loads(line) for line in (tmp_path / "told.jsonl").read_text().splitlines()]
+    names = ("--set", "columns.Name.kind=category", "--set", "columns.Phone.kind=category")
+    result, out = written(tmp_path, OFFER, rows, "--unit", "Price=EUR", "--unit", "Old price=EUR", *names)
+    told = [json.loads(line) for line in out.read_text().splitlines()]
     assert result.exit_code == 6 and "row k3" in result.output
     assert [line["row"] for line in told] == ["k1", "k2", "k3"]
     assert "EUR 2.00 less" in told[0]["text"] and "Thank you for 3 years" in told[0]["text"]
@@ -157,27 +159,15 @@ def test_the_command_writes_what_is_true_of_each_row_and_names_rows_without_a_te
 
 
 @pytest.mark.parametrize(
-    ("template", "extra", "code", "message"),
+    ("template", "extra", "message"),
     [
-        ("claim a.b\n  1 | {paid} paid,\n", [], 2, "its columns are: id, name"),
-        ("claim a.b\n  1 | Dear {nobody},\n", [], 2, "its columns are: id, name"),
-        (None, [], 2, "cannot be read"),
-        ("claim a.b\n  1 | Dear {name},\n", ["--unit", "price"], 2, "--unit price=EUR"),
+        ("claim a.b\n  1 | {paid} paid,\n", [], "its columns are: id, name"),
+        ("claim a.b\n  1 | Dear {nobody},\n", [], "its columns are: id, name"),
+        (None, [], "cannot be read"),
+        ("claim a.b\n  1 | Dear {name},\n", ["--unit", "price"], "--unit price=EUR"),
     ],
 )
-def test_what_the_command_cannot_use_is_named_and_nothing_is_written(
-    tmp_path, template, extra, code, message
-):
-    if template:
-        (tmp_path / "offer.txt").write_text(template)
-    (tmp_path / "rows.csv").write_text("Id,Name,Paid 1,Paid 2\nk1,Ann,3,4\nk2,Bob,5,6\n")
-    asked = [
-        "write",
-        str(tmp_path / "offer.txt"),
-        str(tmp_path / "rows.csv"),
-        "--out",
-        str(tmp_path / "told.jsonl"),
-    ]
-    result = CliRunner().invoke(main, [*asked, *extra])
-    assert result.exit_code == code and message in result.output
-    assert not (tmp_path / "told.jsonl").exists()
+def test_what_the_command_cannot_use_is_named_and_nothing_is_written(tmp_path, template, extra, message):
+    result, out = written(tmp_path, template, ["Id,Name,Paid 1,Paid 2", "k1,Ann,3,4", "k2,Bob,5,6"], *extra)
+    assert result.exit_code == 2 and message in result.output
+    assert not out.exists()
