@@ -145,6 +145,11 @@ def test_none_are_not_generated(folder):
     assert result.exit_code == 2 and "generate.count" in result.output
 
 
+def test_what_was_asked_before_is_the_same_set_and_no_second_case(done, folder):
+    again = studio.generate(studio.spec_in(folder / "run"))
+    assert again.path == done.path and again.case.id == done.case.id
+
+
 def test_the_command_line_draws_from_a_run(done, folder):
     result = CliRunner().invoke(main, ["generate", str(folder / "run"), "-n", "30", "--seed", "5"])
     assert result.exit_code == 0, result.output

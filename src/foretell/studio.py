@@ -90,7 +90,7 @@ def generate(spec: Spec, *, key: str = "", tell: Tell = quiet) -> GeneratedSet:
     started = time.process_time()
     with alone(Path(spec.out)):
         studio = _fitted(spec, tell)
-        done = _drawn(_marking(replace(studio, spec=spec)), key, tell)
+        done = _drawn(_marking(studio), key, tell)
     return replace(done, cpu_seconds=time.process_time() - started)
 
 
