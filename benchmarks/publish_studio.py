@@ -47,8 +47,8 @@ def generation(results: Mapping[str, Any]) -> str:
         "are SDMetrics' own, against the training rows: copies would score best. TSTR: AUC on test "
         "rows of trees that the drawn rows taught. Discriminator: AUC of boosted trees that tell drawn rows "
         "from test rows, .5 is chance. Nearer: share nearer to training rows than to as many test "
-        "rows. Membership: pairs of which the likelihood tells the training row. As they come, TVAE and CTGAN "
-        "have 300 epochs."
+        "rows. Membership: pairs of which the likelihood tells the training row. As they come, TVAE and "
+        "CTGAN have 300 epochs."
     )
     asked = {cell["command"]: {**results, **cell} for cell in cells}
     return "\n\n".join([table(head, rows), words, *map(source, asked.values())])
