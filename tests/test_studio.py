@@ -145,6 +145,14 @@ def test_none_are_not_generated(folder):
     assert result.exit_code == 2 and "generate.count" in result.output
 
 
+def test_fit_fits_a_generator_into_the_folder_and_draws_nothing(folder, tmp_path):
+    asked = ["task.name=generate", "data.licence=own", "train.budget=1s"]
+    settings = [part for each in asked for part in ("--set", each)]
+    result = CliRunner().invoke(main, ["fit", str(folder / "people.csv"), "--out", str(tmp_path), *settings])
+    assert result.exit_code == 0 and f"in {tmp_path}/model" in result.output
+    assert (tmp_path / "model" / "manifest.json").exists() and not list(tmp_path.glob("*.csv"))
+
+
 def test_what_was_asked_before_is_the_same_set_and_no_second_case(done, folder):
     again = studio.generate(studio.spec_in(folder / "run"))
     assert again.path == done.path and again.case.id == done.case.id

@@ -84,24 +84,25 @@ set_option = click.option(
 )
 
 
-def ladder_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what is asked of the ladder as options of its own; each stands for an override of the spec."""
+def fit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what is often asked of a fit as options of its own; each stands for an override of the spec."""
 
     def added(path: str) -> Callable[[click.Context, click.Parameter, str], str]:
-        return lambda _context, _parameter, value: f"model.{path}={value}" if value else ""
+        return lambda _context, _parameter, value: f"{path}={value}" if value else ""
 
+    command = click.option("--out", default="", callback=added("out"), help="Folder of the run.")(command)
     command = click.option(
         "--budget",
         default="",
         metavar="TIME",
-        callback=added("budget"),
+        callback=added("model.budget"),
         help="Try other shapes so long: 10m.",
     )(command)
     return click.option(
         "--deliver",
         default="",
         type=click.Choice(["", "ensemble", "student"]),
-        callback=added("deliver"),
+        callback=added("model.deliver"),
         help="What is used: all that won, or one small network taught by it.",
     )(command)
 
@@ -164,24 +165,24 @@ def read(spec: str, target: str, overrides: tuple[str, ...]) -> None:
 @main.command()
 @spec_argument
 @target_option
-@ladder_options
+@fit_options
 @set_option
 @click.option("--store", default="", help="URL of a store to register the model in.")
 @cli_launch.together
-def fit(spec: str, target: str, overrides: tuple[str, ...], store: str, **ladder: str) -> None:
+def fit(spec: str, target: str, overrides: tuple[str, ...], store: str, **asked: str) -> None:
     """Fit the floor and the model families; print the leaderboard. With task.name: generate, a generator."""
     from foretell.terminal import leaderboard
     from foretell.training import parallel
 
-    asked = loaded(spec, target, (*overrides, *ladder.values()))
-    if asked.task.name == "generate":
+    told = loaded(spec, target, (*overrides, *asked.values()))
+    if told.task.name == "generate":
         from foretell import studio
 
-        fitted = studio.fit(asked, tell=say)
-        click.echo(f"generator {fitted.digest[:12]} ({fitted.generator.family}) in {asked.out}/model")
+        fitted = studio.fit(told, tell=say)
+        click.echo(f"generator {fitted.digest[:12]} ({fitted.generator.family}) in {told.out}/model")
         return
     store = store if parallel.leads() else ""  # a model is registered once
-    click.echo(leaderboard(foretell.fit(asked, store=store, key=own_key(), tell=say)))
+    click.echo(leaderboard(foretell.fit(told, store=store, key=own_key(), tell=say)))
 
 
 @main.command()
@@ -240,15 +241,15 @@ def narrate(row_id: str, folder: Path | None, length: str | None, seed: int | No
 @main.command()
 @spec_argument
 @target_option
-@ladder_options
+@fit_options
 @set_option
 @cli_launch.together
-def run(spec: str, target: str, overrides: tuple[str, ...], **ladder: str) -> None:
+def run(spec: str, target: str, overrides: tuple[str, ...], **asked: str) -> None:
     """Walk the whole road: read, fit, evaluate, predict, explain, narrate, verify, open cases, report."""
     from foretell.training import parallel
 
-    asked = loaded(spec, target, (*overrides, *ladder.values()))
-    finish(foretell.run(asked, key=own_key(), tell=say)) if parallel.leads() else foretell.fit(asked)
+    told = loaded(spec, target, (*overrides, *asked.values()))
+    finish(foretell.run(told, key=own_key(), tell=say)) if parallel.leads() else foretell.fit(told)
 
 
 @main.command()
