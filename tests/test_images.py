@@ -222,13 +222,16 @@ def test_the_frechet_distance_is_that_of_means_and_widths(seed, shift):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not DIGITS.exists(), reason="the digits are not here")
-@pytest.mark.parametrize("family", FAMILIES)
-def test_digits_are_learned_in_three_passes(family):
+@pytest.mark.parametrize(
+    ("family", "epochs", "right"), [("next", 3, 0.6), ("flow", 3, 0.6), ("vae", 1.5, 0.25), ("gan", 0.7, 0.0)]
+)
+def test_digits_are_learned_in_about_a_minute(family, epochs, right):
+    """The GAN has shapes by then, but no classes yet."""
     spec = load_spec(
         {
             "source": str(DIGITS),
             "task": {"name": "generate"},
-            "train": {"epochs": 3, "threads": 1},
+            "train": {"epochs": epochs, "threads": 1},
             "generate": {"family": family, "count": 2_000},
         }
     )
@@ -238,5 +241,5 @@ def test_digits_are_learned_in_three_passes(family):
     facts = {fact.name: fact for fact in images.fidelity(material, made, spec)}
     noise = Pictures(pixels=np.random.default_rng(0).permuted(made.pixels, axis=0), labels=made.labels)
     nothing = {fact.name: fact for fact in images.fidelity(material, noise, spec)}
-    assert facts["frechet"].value < nothing["frechet"].value / 2
-    assert facts["accuracy"].value > 0.6
+    assert facts["frechet"].value < 0.6 * nothing["frechet"].value
+    assert facts["accuracy"].value > right
