@@ -43,3 +43,5 @@ def main(out: Path, stop: int) -> None:
 if __name__ == "__main__":
     with parallel.joined() if parallel.asked() > 1 else nullcontext():
         main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    for task in Path("/proc/self/task").glob("*/comm"):
+        assert "gloo" not in task.read_text(), "a thread of the group outlived it"

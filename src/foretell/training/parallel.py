@@ -40,6 +40,9 @@ GROUP = Group()
 @contextmanager
 def joined() -> Generator[None, None, None]:
     """Work together with the other processes inside the block."""
+    # torch's optimizers import this later, and its default arguments would then keep the group and its threads
+    # until the interpreter ends, where a thread that still holds a tensor aborts the process.
+    import torch.distributed.nn  # noqa: F401
     from torch import distributed
 
     # gloo adds on the processor; it is what the small networks here are fitted on.
