@@ -40,8 +40,8 @@ GROUP = Group()
 @contextmanager
 def joined() -> Generator[None, None, None]:
     """Work together with the other processes inside the block."""
-    # torch's optimizers import this later, and its default arguments would then keep the group and its threads
-    # until the interpreter ends, where a thread that still holds a tensor aborts the process.
+    # torch's optimizers import this later. Its default arguments would keep the group and its threads until
+    # the interpreter ends, where a thread that still holds a tensor aborts the process.
     import torch.distributed.nn  # noqa: F401
     from torch import distributed
 
