@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -47,7 +48,8 @@ class Clock:
 class House:
     """A store with two administrators, two reviewers, an approver, a viewer, and a program of bob's."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, data: Path | None = None) -> None:
+        self.data = data
         self.clock = Clock()
         self.store = Store(url, clock=self.clock, salt=numbered())
         self.accounts, self.desk = Accounts(self.store), Desk(self.store)
@@ -72,7 +74,7 @@ class House:
     @cached_property
     def app(self) -> FastAPI:
         """The desk, which all clients of the house talk to."""
-        return create(self.store)
+        return create(self.store, data=self.data)
 
     def client(self, name: str = "") -> TestClient:
         """Return a client whose requests carry the session of an account; of nobody when it has no name."""

@@ -1,13 +1,11 @@
 """The studio's road: a set is drawn, measured, signed, and its release decided by people."""
 
 import json
-import time
 
 import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from desk_material import House
 from foretell import provenance, studio
 from foretell.border import load_spec
 from foretell.cases import Store
@@ -164,32 +162,6 @@ def test_the_command_line_draws_from_a_run(done, folder):
     assert "holds 30 " in result.stdout and "foretell provenance" in result.stdout
     signed = json.loads((next((folder / "run").glob("rows-30-*.csv.provenance.json"))).read_text())
     assert signed["made"]["count"] == 30
-
-
-def test_a_set_is_drawn_over_http_and_becomes_a_case_of_the_desk(done):
-    run = done.path.parent
-    house = House(f"sqlite:///{run / 'cases.db'}")
-    ada, bob = house.client("ada"), house.client("bob")
-    assert bob.post("/api/sets", json={"count": 20}).status_code == 403
-    begun = ada.post("/api/sets", json={"count": 20, "seed": 8, "given": {"city": "west"}})
-    assert begun.status_code == 202, begun.text
-    assert ada.post("/api/sets", json={"count": 20}).status_code == 409
-    state = begun.json()
-    while state["state"] == "running":
-        time.sleep(0.5)
-        state = ada.get("/api/sets", params={"id": begun.json()["id"]}).json()
-    assert state["state"] == "done", state["said"]
-    assert ada.get("/api/case", params={"id": state["case"]}).json()["case"]["status"] == "open"
-    assert len(pl.read_csv(state["file"])) == state["count"] == 20
-    assert ada.get("/api/sets", params={"id": "other"}).status_code == 404
-    house.store.close()
-
-
-def test_a_desk_without_a_generator_draws_nothing(tmp_path):
-    house = House(f"sqlite:///{tmp_path}/cases.db")
-    answer = house.client("ada").post("/api/sets", json={"count": 20})
-    assert answer.status_code == 404 and "no generator" in answer.json()["error"]["message"]
-    house.store.close()
 
 
 def test_columns_that_are_not_drawn_are_named(tmp_path):

@@ -168,9 +168,11 @@ def read(spec: str, target: str, overrides: tuple[str, ...]) -> None:
 @fit_options
 @set_option
 @click.option("--store", default="", help="URL of a store to register the model in.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was fitted as JSON.")
 @cli_launch.together
-def fit(spec: str, target: str, overrides: tuple[str, ...], store: str, **asked: str) -> None:
+def fit(spec: str, target: str, overrides: tuple[str, ...], store: str, as_json: bool, **asked: str) -> None:
     """Fit the floor and the model families; print the leaderboard. With task.name: generate, a generator."""
+    from foretell.records import canonical
     from foretell.terminal import leaderboard
     from foretell.training import parallel
 
@@ -178,11 +180,15 @@ def fit(spec: str, target: str, overrides: tuple[str, ...], store: str, **asked:
     if told.task.name == "generate":
         from foretell import studio
 
-        fitted = studio.fit(told, tell=say)
-        click.echo(f"generator {fitted.digest[:12]} ({fitted.generator.family}) in {told.out}/model")
+        made = studio.fit(told, tell=say)
+        family, place = made.generator.family, Path(told.out) / "model"
+        found = {"generator": made.digest, "family": family, "folder": str(place)}
+        line = f"generator {made.digest[:12]} ({family}) in {place}"
+        click.echo(canonical(found) if as_json else line)
         return
     store = store if parallel.leads() else ""  # a model is registered once
-    click.echo(leaderboard(foretell.fit(told, store=store, key=own_key(), tell=say)))
+    fitted = foretell.fit(told, store=store, key=own_key(), tell=say)
+    click.echo(canonical({"standings": fitted.standings}) if as_json else leaderboard(fitted))
 
 
 @main.command()

@@ -38,6 +38,11 @@ store_option = click.option("--store", "url", default="", help="URL of a store, 
 )
 @click.option("--oidc", type=Path, help="File (YAML) of the provider that people may sign in by.")
 @click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder below which lies what generators may learn from over HTTP.",
+)
+@click.option(
     "--founder",
     default="",
     help=f"First administrator, where nobody has an account; password: ${PASSWORD_VARIABLE}.",
@@ -51,11 +56,13 @@ def desk(
     cert_key: Path | None,
     networks: tuple[str, ...],
     oidc: Path | None,
+    data: Path | None,
     founder: str,
 ) -> None:
     """Open the desk: people sign in, work through the queue, and decide, in a browser.
 
-    The first time it asks for the name and the password of the first administrator. Ctrl-C closes it.
+    The first time it asks for the name and the password of the first administrator. With --data the folder
+    of the run may be a new one, for generators that are yet to be fitted. Ctrl-C closes it.
     """
     if folder is not None and url:
         raise SpecError("--run and --store both name a store", "give one of them")
@@ -71,15 +78,18 @@ def desk(
     provider = None if oidc is None else Provider(spec_of(oidc))
     if not host.startswith(LOOPBACK) and cert is None:
         say(f"warning: {host} can be reached by others, and http hides nothing: give --cert, or use a proxy")
-    with opened(folder, url) as cases, bound(host, port) as listening:
+    with opened(folder, url, new=data is not None) as cases, bound(host, port) as listening:
         admit(Accounts(cases), founder)
-        serve(cases, listening, cert, cert_key, private=private, provider=provider, tell=say)
+        serve(cases, listening, cert, cert_key, private=private, provider=provider, data=data, tell=say)
 
 
-def opened(folder: Path | None, url: str) -> Store:
-    """Return the store that a URL names, or a run's."""
+def opened(folder: Path | None, url: str, *, new: bool = False) -> Store:
+    """Return the store that a URL names, or a run's; a folder that is named may be a `new` one."""
     from foretell.cases import Store as CaseStore
 
+    if new and folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        return CaseStore(f"sqlite:///{folder / 'cases.db'}")
     return CaseStore(url, create=False) if url else store(folder)
 
 

@@ -1,5 +1,6 @@
 """The application: one store behind the table of routes, and every error as a clear answer."""
 
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -12,8 +13,8 @@ from foretell.cases.store import Store
 from foretell.errors import ForetellError
 from foretell.serving import routes
 from foretell.serving.api import Json
-from foretell.serving.drawing import Jobs
 from foretell.serving.faults import status_of
+from foretell.serving.generating import Jobs
 from foretell.serving.house import House
 from foretell.serving.metrics import Meter, Metered
 from foretell.serving.oidc import Provider
@@ -21,11 +22,12 @@ from foretell.serving.pages import fault_page, wants_page
 from foretell.serving.security import Guard
 
 
-def create(store: Store, provider: Provider | None = None) -> FastAPI:
+def create(store: Store, provider: Provider | None = None, data: Path | None = None) -> FastAPI:
     """Return the application over an open store.
 
     Args:
         provider: by whom people may sign in, besides by password.
+        data: folder below which lies what generators may learn from.
     """
     app = FastAPI(
         title="Foretell desk",
@@ -38,7 +40,7 @@ def create(store: Store, provider: Provider | None = None) -> FastAPI:
     app.state.house = House.of(store)
     app.state.meter = Meter()
     app.state.provider = provider
-    app.state.jobs = Jobs.of(store)
+    app.state.jobs = Jobs.of(store, data)
     # What is packed may tell its length only to who can have it asked for: the cookie stays on this site.
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
     app.add_middleware(Guard)

@@ -62,6 +62,7 @@ def serve(
     *,
     private: Sequence[Network] = (),
     provider: Provider | None = None,
+    data: Path | None = None,
     tell: Callable[[str], None],
 ) -> None:
     """Answer requests and send webhooks until the process is interrupted (Ctrl-C) or asked to end (SIGTERM).
@@ -72,6 +73,7 @@ def serve(
         cert_key: its key, where the chain does not hold it.
         private: networks that webhooks may reach though they are not public.
         provider: by whom people may sign in, besides by password.
+        data: folder below which lies what generators may learn from.
         tell: is told where to open the desk.
 
     Raises:
@@ -83,7 +85,7 @@ def serve(
     from foretell.serving.webhooks import sending
 
     config = uvicorn.Config(
-        create(store, provider),
+        create(store, provider, data),
         log_level="warning",
         access_log=False,
         server_header=False,
