@@ -35,7 +35,8 @@ from foretell.generation.modality import Material, modality  # noqa: E402
 from foretell.training.progress import silent  # noqa: E402
 
 COUNT = 5_000
-FAMILIES = ("flow", "pixel flow", "next", "vae", "gan")
+FAMILIES = ("flow", "next", "vae", "gan", "pixel flow", "pixel vae", "pixel gan")
+"""Each draws latents or tokens of a learned codec, but those of pixels."""
 
 
 def cell(data: Path, family: str, seed: int, budget: str, guidance: float, choose: bool) -> dict[str, Any]:

@@ -222,17 +222,13 @@ def test_the_frechet_distance_is_that_of_means_and_widths(seed, shift):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not DIGITS.exists(), reason="the digits are not here")
-@pytest.mark.parametrize(
-    ("family", "epochs", "right"),
-    [("next", 3, 0.6), ("flow", 3, 0.6), ("vae", 1.5, 0.25), ("gan", 0.7, None)],
-)
-def test_digits_are_learned_in_about_a_minute(family, epochs, right):
-    """The GAN has shapes by then, but no classes yet."""
+@pytest.mark.parametrize("family", FAMILIES)
+def test_digits_are_learned_in_about_a_minute(family):
     spec = load_spec(
         {
             "source": str(DIGITS),
             "task": {"name": "generate"},
-            "train": {"epochs": epochs, "threads": 1},
+            "train": {"epochs": 3, "threads": 1},
             "generate": {"family": family, "count": 2_000},
         }
     )
@@ -243,4 +239,4 @@ def test_digits_are_learned_in_about_a_minute(family, epochs, right):
     noise = Pictures(pixels=np.random.default_rng(0).permuted(made.pixels, axis=0), labels=made.labels)
     nothing = {fact.name: fact for fact in images.fidelity(material, noise, spec)}
     assert facts["frechet"].value < 0.6 * nothing["frechet"].value
-    assert right is None or facts["accuracy"].value > right
+    assert facts["accuracy"].value > 0.6

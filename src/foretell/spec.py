@@ -208,8 +208,8 @@ class GenerateSpec:
     stop: tuple[str, ...] = ()
     """Texts at which one ends."""
     tokens: str = "characters"
-    """characters, or bpe: what a text is read as. Of images, pixels: the flow moves them, not latents of a
-    learned codec."""
+    """characters, or bpe: what a text is read as. Of images, pixels: they themselves are drawn, not
+    latents of a learned codec."""
     grammar: str = ""
     """What every text parses as: python, json, sql or selfies. Empty: anything."""
     temperature: float = 1.0

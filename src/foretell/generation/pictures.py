@@ -34,10 +34,13 @@ STEPS, CODEC_STEPS = 3_000, 1_500
 MOST_STEPS = 100_000
 CODEC_SHARE = 0.45
 """Share of a budget that the codec takes."""
-RATES = {"next": 0.003, "flow": 0.002, "vae": 0.002, "gan": 0.0005}
+RATES = {"next": 0.003, "flow": 0.002, "vae": 0.002, "gan": 0.003}
+PIXEL_RATES = {**RATES, "gan": 0.0005}
+"""Learning rates of what draws latents or tokens, and of what draws pixels."""
 COARSE = 12
 """Images of fewer rows or columns need no codec."""
 WIDTHS = {"next": 96, "flow": 384}
+"""Of what draws latents or tokens; the others, and what draws pixels, have their own."""
 GUIDANCE = {("flow", True): 1.25, ("flow", False): 1.5, ("next", True): 1.5}
 """Family, whether it has a codec -> how strongly it follows what is asked unless said otherwise; else 1."""
 PULLS, PULL = 8, 2.0
@@ -77,7 +80,8 @@ class PictureGenerator:
         if isinstance(self.model, LanguageModel):
             coded_ = self._tokens(label, count, asked, seed)
         else:
-            coded_ = self.model.draw(count, seed=seed, label=label, guidance=self.guidance(asked))
+            start = self.model.noise(count, seed=seed)
+            coded_ = self.model.moved(start, label=label, guidance=self.guidance(asked))
         return Pictures(pixels=self._pixels(coded_), labels=labels)
 
     def interpolate(self, first: int, last: int, count: int, asked: GenerateSpec) -> Pictures:
@@ -214,7 +218,7 @@ def fit(
 
     Args:
         family: next, flow, vae or gan.
-        latent: the flow moves latents of a learned codec; else pixels, as it does in very small images.
+        latent: latents of a learned codec are drawn; else pixels, as they are in very small images.
         folder: where a killed fit goes on from.
     """
     x = torch.from_numpy(arrays(pictures.pixels))
@@ -222,7 +226,7 @@ def fit(
     known = vocabulary(pictures.labels)
     label = torch.from_numpy(coded(pictures.labels, known))
     captions, counts = np.unique(np.array(pictures.labels), return_counts=True)
-    whole = family in ("vae", "gan") or (family == "flow" and (not latent or min(shape[1:]) < COARSE))
+    whole = family != "next" and (not latent or min(shape[1:]) < COARSE)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(train.seed)
         codec, model = blank(family, shape, len(known), label.shape[1], pixels=whole)
@@ -234,7 +238,7 @@ def fit(
         x, share = codec.encode(x), 1 - share
     batch = {"tokens": prefixed(x, label, label.shape[1])} if family == "next" else {"x": x, "label": label}
     prefix = label.shape[1] if family == "next" else None
-    asked = replace(asked, learning_rate=RATES[family])
+    asked = replace(asked, learning_rate=(PIXEL_RATES if whole else RATES)[family])
     _fit(model, batch, asked, STEPS, share, folder, progress, prefix)
     return PictureGenerator(
         family=family,
@@ -283,13 +287,12 @@ def blank(
         assert codec is not None, "its tokens are a codec's"
         context = longest + codec.latents // 2
         return codec, LanguageModel(
-            TOKENS + 1 + classes, context=context, width=WIDTHS["next"], layers=3, heads=3
+            TOKENS + 1 + classes, context=context, width=WIDTHS[family], layers=3, heads=3
         )
-    if family == "flow":
-        if codec is None:
-            return None, Flow(shape, classes)
-        return codec, Flow((codec.latents,), classes, width=WIDTHS["flow"])
-    return None, (Vae if family == "vae" else Gan)(shape, classes)
+    drawer = {"flow": Flow, "vae": Vae, "gan": Gan}[family]
+    if codec is None:
+        return None, drawer(shape, classes)
+    return codec, drawer((codec.latents,), classes, width=WIDTHS.get(family, 0))
 
 
 def opened(files: Files) -> PictureGenerator:
