@@ -59,6 +59,15 @@ def test_a_generator_is_fitted_and_drawn_from_and_each_set_is_a_case(house):
     again = ended(ada, ada.post("/api/generators", json=asked), "/api/generators")
     assert "fitted already" in again["said"] and again["generator"] == made["generator"]
 
+    other = ended(
+        ada, ada.post("/api/generators", json={**asked, "columns": {"age": {"unit": "a"}}}), "/api/sets"
+    )
+    assert other["state"] == "done" and other["generator"] != made["generator"], other["said"]
+    second = ended(ada, ada.post("/api/sets", json={"count": 20}), "/api/sets")
+    for each, model in ((drawn, made), (second, other)):
+        case = ada.get("/api/case", params={"id": each["case"]}).json()["case"]
+        assert case["evidence"]["model"] == model["generator"]
+
 
 def test_a_fit_that_was_stopped_goes_on(house):
     ada, checkpoint = house.client("ada"), house.store.folder / "training"

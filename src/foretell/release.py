@@ -148,7 +148,7 @@ def open_release(
     entry = Entry(
         model=evidence.model, how=RUN, target=str(made.detail.get("source", "")), data=data, spec=spec
     )
-    open_in(folder, (case,), tell, [entry], key=key)
+    open_in(folder, (case,), tell, [entry], key=key, goes_on=True)  # a set is of its generator alone
     return case
 
 

@@ -242,7 +242,7 @@ def _walked(
     tell("narrating, verifying, opening cases")
     cases, refused = styles.told(folder, predictions, evidence, spec.narrate)
     entries = champions.entries(folder, fitted.digest, made_now=promoted is None)
-    open_in(folder, cases, tell, entries, key=key, promoted=promoted is not None)
+    open_in(folder, cases, tell, entries, key=key, goes_on=promoted is not None)
     done = Run(
         folder=folder,
         evaluation=evaluation,

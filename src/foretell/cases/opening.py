@@ -17,18 +17,18 @@ def open_in(
     entries: Sequence[Entry],
     *,
     key: str = "",
-    promoted: bool = False,
+    goes_on: bool = False,
 ) -> None:
     """Register a model and open its cases; a store that holds another model's is kept beside the new one.
 
     Args:
         entries: what is said of the models that it came from, and last of itself.
         key: of whom registers it.
-        promoted: whether people put the model in use. The store goes on then, and rows that already have a
-            case of the model before keep it.
+        goes_on: whether the store goes on although it holds another model's cases: people put the new one
+            in use, and rows that have a case of the model before keep it; or no row is two models'.
     """
     path, model = folder / "cases.db", entries[-1].model
-    other = "" if promoted else others(path, model)
+    other = "" if goes_on else others(path, model)
     if other:
         names = (f"cases-{other[:12]}{f'-{number}' * bool(number)}.db" for number in count())
         aside = next(place for place in map(path.with_name, names) if not place.exists())
@@ -36,7 +36,7 @@ def open_in(
         tell(f"  the store held another model's cases; it is kept as {aside}")
     with Store(f"sqlite:///{path}") as store:
         Registry(store).register(entries, author(store, key))
-        if promoted:
+        if goes_on:
             held = {case.id for case in store.all_cases() if case.prediction.model != model}
             cases = tuple(case for case in cases if case.id not in held)
             if held:
