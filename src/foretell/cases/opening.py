@@ -38,9 +38,10 @@ def open_in(
         Registry(store).register(entries, author(store, key))
         if goes_on:
             held = {case.id for case in store.all_cases() if case.prediction.model != model}
+            kept = sum(case.id in held for case in cases)
             cases = tuple(case for case in cases if case.id not in held)
-            if held:
-                tell(f"  {len(held):,} cases were scored by another model; they stay as they are")
+            if kept:
+                tell(f"  cases scored by another model, which stay as they are: {kept:,}")
         known = len(cases) - store.open_cases(cases)
     if known:
         tell(f"  {known:,} of {len(cases):,} cases were there already; what people decided on them stays")
