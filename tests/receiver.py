@@ -18,7 +18,11 @@ class Receiver(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:  # whoever sent it was killed
+            self.close_connection = True
+            return
         with LOCK:
             behaviour = next(PLAN) if self.path == "/hook" else "200"
             headers = {name.lower(): value for name, value in self.headers.items()}
