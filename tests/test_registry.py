@@ -1,5 +1,6 @@
 """The registry of models: what the log tells of each, its state as people change it, and whence it comes."""
 
+import json
 import threading
 from dataclasses import asdict, replace
 from random import Random
@@ -160,8 +161,9 @@ def test_a_fit_is_registered_where_it_is_told_to_be_and_says_before_it_where_it_
     asked += ["--set", "model.families=[]"]
     closed = CliRunner().invoke(main, [*asked, "--store", f"sqlite:///{tmp_path}/rows.csv"])
     assert (closed.exit_code, out.exists()) == (7, False), closed.output
-    done = CliRunner().invoke(main, [*asked, "--store", url])
+    done = CliRunner().invoke(main, [*asked, "--store", url, "--json"])
     assert done.exit_code == 0, done.output
+    assert sum(row["weight"] for row in json.loads(done.stdout)["standings"]) == pytest.approx(1)
     with Store(url) as store:
         (told,) = Registry(store).models()
     assert (told.model, told.how, told.state) == (digest(out / "model"), "fit", CHALLENGER)
