@@ -12,7 +12,7 @@ from foretell.errors import StoreError
 from test_drawn_tables import people
 
 LICENSED = {"source": "new/people.csv", "licence": "own"}
-SHORT = {"budget": "3s", "checkpoint_every": 5}
+SHORT = {"budget": "2s", "checkpoint_every": 5}
 
 
 @pytest.fixture
@@ -56,22 +56,10 @@ def test_a_generator_is_fitted_and_drawn_from_and_each_set_is_a_case(house):
     assert "umfasst 20 Stück" in "".join(part["text"] for part in case["narrative"]["claims"])
     assert ada.get("/api/sets", params={"id": "other"}).status_code == 404
 
-    again = ended(ada, ada.post("/api/generators", json=asked), "/api/generators")
-    assert "fitted already" in again["said"] and again["generator"] == made["generator"]
-
-    other = ended(
-        ada, ada.post("/api/generators", json={**asked, "columns": {"age": {"unit": "a"}}}), "/api/sets"
-    )
-    assert other["state"] == "done" and other["generator"] != made["generator"], other["said"]
-    second = ended(ada, ada.post("/api/sets", json={"count": 20}), "/api/sets")
-    for each, model in ((drawn, made), (second, other)):
-        case = ada.get("/api/case", params={"id": each["case"]}).json()["case"]
-        assert case["evidence"]["model"] == model["generator"]
-
 
 def test_a_fit_that_was_stopped_goes_on(house):
     ada, checkpoint = house.client("ada"), house.store.folder / "training"
-    asked = {"data": LICENSED, "train": {**SHORT, "budget": "6s"}}
+    asked = {"data": LICENSED, "train": {**SHORT, "budget": "3s"}}
     begun = ada.post("/api/generators", json=asked)
     while not [*checkpoint.glob("**/manifest.json")]:
         time.sleep(0.1)
@@ -81,6 +69,8 @@ def test_a_fit_that_was_stopped_goes_on(house):
     assert not (house.store.folder / "model").exists()
     made = ended(ada, ada.post("/api/generators", json=asked), "/api/generators")
     assert made["state"] == "done", made["said"]
+    again = ended(ada, ada.post("/api/generators", json=asked), "/api/generators")
+    assert "fitted already" in again["said"] and again["generator"] == made["generator"]
     assert ada.post("/api/generators/stop", params=where).status_code == 200
 
 

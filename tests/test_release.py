@@ -76,6 +76,14 @@ def told_of(*arguments: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+def test_sets_of_another_generator_join_those_that_the_store_holds(tmp_path):
+    first = opened(tmp_path, set_evidence(1))
+    other = opened(tmp_path, replace(set_evidence(2), model="a" * 64))
+    with Store(f"sqlite:///{tmp_path / 'cases.db'}") as store:
+        assert {case.id for case in store.all_cases()} == {first, other}
+    assert [path.name for path in tmp_path.glob("*.db")] == ["cases.db"]
+
+
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_every_set_becomes_a_case_whose_text_is_verified(language):
     for seed in range(12):
