@@ -164,6 +164,7 @@ def test_what_keeps_a_desk_closed_is_said_in_words(url, tmp_path):
             (("--run", str(tmp_path / "nowhere")), "there is no case store at"),
             (("--store", url, "--host", "198.51.100.7"), "is no address of this machine"),
             (("--store", url, "--run", "x"), "both name a store"),
+            (("--store", url, "--data", str(tmp_path)), "--data needs a folder"),
             (("--store", url, "--webhook-network", "10.0.0.1/8"), "names no network"),
             (("--store", url, "--oidc", str(tmp_path / "none.yaml")), "cannot be read"),
             (("--store", url, "--port", "0", "--cert", __file__, "--founder", "root"), "cannot be used"),

@@ -61,9 +61,10 @@ def test_a_fit_that_was_stopped_goes_on(house):
     ada, checkpoint = house.client("ada"), house.store.folder / "training"
     asked = {"data": LICENSED, "train": {**SHORT, "budget": "3s"}}
     begun = ada.post("/api/generators", json=asked)
-    while not [*checkpoint.glob("**/manifest.json")]:
-        time.sleep(0.1)
     where = {"id": begun.json()["id"]}
+    while not [*checkpoint.glob("**/manifest.json")]:
+        assert ada.get("/api/generators", params=where).json()["state"] == "running"
+        time.sleep(0.1)
     assert ada.post("/api/generators/stop", params=where).status_code == 200
     assert ended(ada, begun, "/api/generators")["state"] == "stopped"
     assert not (house.store.folder / "model").exists()

@@ -66,6 +66,8 @@ def desk(
     """
     if folder is not None and url:
         raise SpecError("--run and --store both name a store", "give one of them")
+    if data is not None and url:
+        raise SpecError("--data needs a folder for what learns from it", "give --run instead of --store")
     from foretell.cases.accounts import Accounts
     from foretell.outward import network_of
     from foretell.serving.oidc import Provider, spec_of
